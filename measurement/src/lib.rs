@@ -1,1 +1,36 @@
-//! Nouns.
+//! The nouns of Azimuth and their one wire form: what was measured, where from, where to, how, and how sure.
+//!
+//! This crate is pure: no sockets, no files, no clock, no async runtime. Agent and collector both depend on it and on
+//! nothing of each other, so a measurement means the same on both sides by construction.
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`zone`], [`vantage`], [`method`], [`series`] | where from, where to, by which method: the identity of a series |
+//! | [`interval`], [`counts`], [`histogram`] | what one series saw in one interval |
+//! | [`report`] | one agent, one interval, all its series; and the tombstone that stands where reports were lost |
+//! | [`codec`] | version 1 of the wire form: protobuf in zstd, every size capped before it is allocated |
+//! | `catalogue` (feature) | the built-in list of providers, regions and zones |
+
+pub mod agent_id;
+#[cfg(feature = "catalogue")]
+pub mod catalogue;
+pub mod codec;
+pub mod counts;
+pub mod histogram;
+pub mod interval;
+pub mod method;
+pub mod report;
+pub mod series;
+mod text;
+pub mod vantage;
+pub mod zone;
+
+pub use agent_id::AgentId;
+pub use counts::ProbeCounts;
+pub use histogram::{Accumulator, BucketIndex, DelayHistogram};
+pub use interval::Interval;
+pub use method::{Granularity, LoadLabel, LossCause, Method, StampClock};
+pub use report::{AgentHealth, Report, SeriesRecord, Tombstone};
+pub use series::{Manifest, ManifestId, SeriesDescriptor};
+pub use vantage::VantagePoint;
+pub use zone::ZoneKey;

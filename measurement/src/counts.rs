@@ -1,0 +1,191 @@
+//! What happened to the probes of one series in one interval, as counts. Delays are in [histograms](crate::histogram);
+//! a lost probe is counted here and never enters one.
+
+use thiserror::Error;
+
+/// No counter of one record may exceed this: far above any real rate, far below overflow when records are added.
+pub const MAX_COUNT: u64 = 1 << 40;
+
+/// Counts of probes, each attributed to the interval in which the probe was sent.
+///
+/// `returned` = delays in the histograms + `refused` + `discarded`, and [`lost`](Self::lost) = `sent` - `returned`
+/// (RFC 7680: a packet that has not come back within the waiting time is lost).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProbeCounts {
+    /// Probes handed to the network.
+    pub sent: u64,
+    /// Answers within the waiting time, duplicates not counted.
+    pub returned: u64,
+    /// Answers after the waiting time; their probes are lost all the same.
+    pub late: u64,
+    /// Further answers to a probe already answered (RFC 5560).
+    pub duplicate: u64,
+    /// Answers that arrived after an answer to a later probe (RFC 4737).
+    pub reordered: u64,
+    /// Answers that say no, such as a TCP reset: reachable, but without a delay to trust.
+    pub refused: u64,
+    /// Answers whose delay was not trusted: the clock was stepped or the host suspended in between.
+    pub discarded: u64,
+    /// Probes that the local system would not send.
+    pub send_errors: u64,
+    /// Slots of the schedule that passed without a probe because the host was late.
+    pub skipped: u64,
+    /// Probes without a kernel stamp on sending although one was asked for.
+    pub missing_tx_stamp: u64,
+    /// Answers without a kernel stamp on receiving although one was asked for.
+    pub missing_rx_stamp: u64,
+}
+
+/// The counts contradict each other.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CountsError {
+    /// More came back than went out.
+    #[error("returned {returned} exceeds sent {sent}")]
+    ReturnedExceedsSent {
+        /// As counted.
+        returned: u64,
+        /// As counted.
+        sent: u64,
+    },
+    /// Answers that are in no histogram and in no counter, or the reverse.
+    #[error("returned {returned} is not the {delays} delays + {refused} refused + {discarded} discarded")]
+    ReturnedNotAccounted {
+        /// As counted.
+        returned: u64,
+        /// Sum over the histograms.
+        delays: u64,
+        /// As counted.
+        refused: u64,
+        /// As counted.
+        discarded: u64,
+    },
+    /// Beyond [`MAX_COUNT`].
+    #[error("a counter of {0} exceeds the allowed {MAX_COUNT}")]
+    TooLarge(u64),
+}
+
+impl ProbeCounts {
+    /// Probes without an answer within the waiting time.
+    pub fn lost(&self) -> u64 {
+        self.sent.saturating_sub(self.returned)
+    }
+
+    /// Holds the counts against each other and against the number of delays in the histograms.
+    pub fn check(&self, delays: u64) -> Result<(), CountsError> {
+        if let Some(&large) = self.all().iter().find(|&&count| count > MAX_COUNT) {
+            return Err(CountsError::TooLarge(large));
+        }
+        let Self {
+            sent,
+            returned,
+            refused,
+            discarded,
+            ..
+        } = *self;
+        if returned > sent {
+            return Err(CountsError::ReturnedExceedsSent { returned, sent });
+        }
+        if delays > MAX_COUNT || returned != delays + refused + discarded {
+            return Err(CountsError::ReturnedNotAccounted {
+                returned,
+                delays,
+                refused,
+                discarded,
+            });
+        }
+        Ok(())
+    }
+
+    /// Adds another record's counts. `None` when a counter would overflow; nothing is changed then.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Option<Self> {
+        let mut sum = self.all();
+        for (into, from) in sum.iter_mut().zip(other.all()) {
+            *into = into.checked_add(from)?;
+        }
+        Some(Self::from_all(sum))
+    }
+
+    /// Every counter, in wire order.
+    pub(crate) fn all(&self) -> [u64; 11] {
+        [
+            self.sent,
+            self.returned,
+            self.late,
+            self.duplicate,
+            self.reordered,
+            self.refused,
+            self.discarded,
+            self.send_errors,
+            self.skipped,
+            self.missing_tx_stamp,
+            self.missing_rx_stamp,
+        ]
+    }
+
+    pub(crate) fn from_all(all: [u64; 11]) -> Self {
+        let [
+            sent,
+            returned,
+            late,
+            duplicate,
+            reordered,
+            refused,
+            discarded,
+            send_errors,
+            skipped,
+            missing_tx_stamp,
+            missing_rx_stamp,
+        ] = all;
+        Self {
+            sent,
+            returned,
+            late,
+            duplicate,
+            reordered,
+            refused,
+            discarded,
+            send_errors,
+            skipped,
+            missing_tx_stamp,
+            missing_rx_stamp,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contradictions_are_found() {
+        let counts = ProbeCounts {
+            sent: 10,
+            returned: 8,
+            refused: 1,
+            discarded: 2,
+            ..Default::default()
+        };
+        assert_eq!(counts.lost(), 2);
+        assert_eq!(counts.check(5), Ok(()));
+        assert!(matches!(
+            counts.check(6),
+            Err(CountsError::ReturnedNotAccounted { .. })
+        ));
+        let more = ProbeCounts {
+            returned: 11,
+            ..counts
+        };
+        assert!(matches!(
+            more.check(8),
+            Err(CountsError::ReturnedExceedsSent { .. })
+        ));
+        let huge = ProbeCounts {
+            skipped: u64::MAX,
+            ..counts
+        };
+        assert_eq!(huge.check(5), Err(CountsError::TooLarge(u64::MAX)));
+        assert_eq!(huge.plus(&huge), None);
+        assert_eq!(counts.plus(&counts).unwrap().sent, 20);
+    }
+}

@@ -1,0 +1,151 @@
+//! The closed sets of the field: how a delay was measured, which clock stamped it, under which load, how finely the far
+//! end is known, and why data was given up. Each has one spelling, from TOML to wire to SQL to screen.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// The text or number names no member of the set.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{given:?} is not a {what}; use one of: {allowed}")]
+pub struct UnknownName {
+    what: &'static str,
+    given: String,
+    allowed: String,
+}
+
+macro_rules! closed_set {
+    ($(#[$doc:meta])* $name:ident, $what:literal: $($(#[$member_doc:meta])* $member:ident = $number:literal, $text:literal;)+) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[$member_doc])* $member,)+
+        }
+
+        impl $name {
+            /// Every member, in wire order.
+            pub const ALL: &[Self] = &[$(Self::$member),+];
+
+            /// The one spelling.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$member => $text,)+ }
+            }
+
+            /// The number on the wire; 0 is never used, so that an absent field is not a member.
+            pub const fn wire(self) -> u8 {
+                match self { $(Self::$member => $number,)+ }
+            }
+
+            /// The member with this wire number.
+            pub const fn from_wire(number: u64) -> Option<Self> {
+                match number { $($number => Some(Self::$member),)+ _ => None }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownName;
+
+            fn from_str(text: &str) -> Result<Self, UnknownName> {
+                Self::ALL.iter().copied().find(|member| member.as_str() == text).ok_or_else(|| UnknownName {
+                    what: $what,
+                    given: text.chars().take(80).collect(),
+                    allowed: Self::ALL.iter().map(|member| member.as_str()).collect::<Vec<_>>().join(", "),
+                })
+            }
+        }
+    };
+}
+
+closed_set! {
+    /// How a delay was measured. Two methods are never merged into one number.
+    Method, "method":
+    /// STAMP test packets over UDP (RFC 8762) to a Session-Reflector.
+    Stamp = 1, "stamp";
+    /// ICMP echo (RFC 792, RFC 4443).
+    IcmpEcho = 2, "icmp_echo";
+    /// TCP handshake delay as the kernel saw it (`TCP_INFO`).
+    TcpConnect = 3, "tcp_connect";
+    /// TLS handshake after the connection stands.
+    TlsHandshake = 4, "tls_handshake";
+    /// First byte of an HTTPS answer after the request left.
+    HttpsFirstByte = 5, "https_first_byte";
+    /// A DNS query and its answer.
+    DnsQuery = 6, "dns_query";
+}
+
+closed_set! {
+    /// Which clock stamped a delay, most trustworthy first. Delays of different clocks stay in different histograms.
+    StampClock, "clock":
+    /// Kernel stamps on sending and on receiving (`SO_TIMESTAMPING`).
+    Kernel = 1, "kernel";
+    /// Kernel stamp on receiving only; the sending stamp was read in userspace.
+    KernelRx = 2, "kernel_rx";
+    /// Userspace on both sides.
+    User = 3, "user";
+    /// The kernel's own handshake sample, `tcpi_rtt`.
+    TcpInfo = 4, "tcp_info";
+}
+
+closed_set! {
+    /// What the host's own tests were doing to the path. Maps and alerts use `idle`.
+    LoadLabel, "load label":
+    /// No throughput test of ours was running.
+    Idle = 1, "idle";
+    /// Our own throughput test was running.
+    SelfLoad = 2, "self_load";
+    /// The queues our test filled were still draining.
+    PostLoad = 3, "post_load";
+}
+
+closed_set! {
+    /// How finely the far end is known: a regional name rotates over zones, so its delay is a mixture.
+    Granularity, "granularity":
+    /// One availability zone.
+    Zone = 1, "zone";
+    /// A region: several zones behind one name.
+    Region = 2, "region";
+    /// A campus or building group.
+    Campus = 3, "campus";
+}
+
+closed_set! {
+    /// Why reports were given up.
+    LossCause, "cause of loss":
+    /// The queue or spool was full and the oldest had to go.
+    QueueFull = 1, "queue_full";
+    /// The stored form was damaged.
+    Corrupt = 2, "corrupt";
+    /// The collector refused them for good.
+    Refused = 3, "refused";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_wire_numbers_round_trip() {
+        for &method in Method::ALL {
+            assert_eq!(method.as_str().parse::<Method>().unwrap(), method);
+            assert_eq!(Method::from_wire(u64::from(method.wire())), Some(method));
+        }
+        assert_eq!(Method::from_wire(0), None);
+        assert_eq!(StampClock::from_wire(5), None);
+    }
+
+    #[test]
+    fn a_wrong_name_lists_the_right_ones() {
+        let error = "ping".parse::<LoadLabel>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            r#""ping" is not a load label; use one of: idle, self_load, post_load"#
+        );
+    }
+}

@@ -1,0 +1,379 @@
+//! The wire form from outside: golden bytes, round trips, hostile bytes within a memory bound, and our messages read by an
+//! independent protobuf library. Not the histogram's own properties; those stand beside the histogram.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot build its own input should fail loudly")]
+
+use azimuth_measurement::codec::{
+    Batch, BatchItem, MAX_INFLATED_BYTES, decode_batch, decode_manifest, decode_report, encode_batch,
+    encode_manifest, encode_report,
+};
+use azimuth_measurement::{
+    AgentHealth, DelayHistogram, Granularity, Interval, LoadLabel, LossCause, Manifest, ManifestId, Method,
+    ProbeCounts, Report, SeriesDescriptor, SeriesRecord, StampClock, Tombstone, VantagePoint, ZoneKey,
+};
+use peak_alloc::PeakAlloc;
+use proptest::prelude::*;
+use prost::Message;
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+mod independent {
+    //! The messages as another implementation would declare them from `proto/azimuth.proto`.
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(crate) struct Report {
+        #[prost(uint32, tag = "1")]
+        pub(crate) codec: u32,
+        #[prost(uint32, tag = "2")]
+        pub(crate) profile: u32,
+        #[prost(string, tag = "3")]
+        pub(crate) agent: String,
+        #[prost(uint64, tag = "4")]
+        pub(crate) epoch: u64,
+        #[prost(uint64, tag = "5")]
+        pub(crate) sequence: u64,
+        #[prost(fixed64, tag = "6")]
+        pub(crate) manifest: u64,
+        #[prost(uint64, tag = "7")]
+        pub(crate) start_unix_ms: u64,
+        #[prost(uint32, tag = "8")]
+        pub(crate) length_ms: u32,
+        #[prost(message, repeated, tag = "9")]
+        pub(crate) records: Vec<SeriesRecord>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(crate) struct SeriesRecord {
+        #[prost(uint32, tag = "1")]
+        pub(crate) series: u32,
+        #[prost(uint64, tag = "2")]
+        pub(crate) sent: u64,
+        #[prost(uint64, tag = "3")]
+        pub(crate) returned: u64,
+        #[prost(uint64, tag = "12")]
+        pub(crate) missing_rx_stamp: u64,
+        #[prost(bytes = "vec", tag = "13")]
+        pub(crate) delays_kernel: Vec<u8>,
+        #[prost(bytes = "vec", tag = "16")]
+        pub(crate) delays_tcp_info: Vec<u8>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(crate) struct Manifest {
+        #[prost(string, tag = "2")]
+        pub(crate) agent: String,
+        #[prost(message, optional, tag = "4")]
+        pub(crate) vantage_point: Option<VantagePoint>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(crate) struct VantagePoint {
+        #[prost(string, tag = "3")]
+        pub(crate) city: String,
+        #[prost(double, tag = "7")]
+        pub(crate) longitude_deg: f64,
+    }
+}
+
+fn manifest() -> Manifest {
+    let series = |method| SeriesDescriptor {
+        zone: ZoneKey::new("ionos", "fr/par", "fr/par").unwrap(),
+        target: "ionos-par".into(),
+        address: "[fd77::1]:8620".parse().unwrap(),
+        granularity: Granularity::Zone,
+        method,
+        flow: 0,
+        load: LoadLabel::Idle,
+        period_ms: 1_000,
+        waiting_time_ms: 2_000,
+        dscp: 0,
+    };
+    Manifest {
+        agent: "brest-orange-1".parse().unwrap(),
+        agent_version: "0.1.0".into(),
+        vantage_point: VantagePoint {
+            name: "Brest (Orange)".into(),
+            country: "FR".into(),
+            city: "Brest".into(),
+            network: "Orange".into(),
+            asn: 3215,
+            latitude_deg: 48.39,
+            longitude_deg: -4.49,
+        },
+        series: vec![series(Method::Stamp), series(Method::TcpConnect)],
+    }
+}
+
+fn report() -> Report {
+    let kernel = DelayHistogram::from_values_us(&mut [11_700, 11_702, 11_900]);
+    let user = DelayHistogram::from_values_us(&mut [11_780]);
+    Report {
+        agent: "brest-orange-1".parse().unwrap(),
+        epoch: 1_700_000_000_000,
+        sequence: 7,
+        manifest: ManifestId(0x0123_4567_89ab_cdef),
+        interval: Interval::new(1_700_000_010_000, 10_000).unwrap(),
+        records: vec![SeriesRecord {
+            series: 3,
+            counts: ProbeCounts {
+                sent: 6,
+                returned: 5,
+                discarded: 1,
+                missing_tx_stamp: 1,
+                ..Default::default()
+            },
+            delays: vec![(StampClock::Kernel, kernel), (StampClock::User, user)],
+        }],
+        health: AgentHealth {
+            send_lateness: DelayHistogram::from_values_us(&mut [40, 55]),
+            clock_steps: 1,
+            ..Default::default()
+        },
+    }
+}
+
+/// The report above, uncompressed, byte for byte. A change here is a new codec version.
+const GOLDEN: &[u8] = &[
+    0x08, 0x01, 0x10, 0x01, 0x1a, 0x0e, 0x62, 0x72, 0x65, 0x73, 0x74, 0x2d, 0x6f, 0x72, 0x61, 0x6e, 0x67,
+    0x65, 0x2d, 0x31, 0x20, 0x80, 0xd0, 0x95, 0xff, 0xbc, 0x31, 0x28, 0x07, 0x31, 0xef, 0xcd, 0xab, 0x89,
+    0x67, 0x45, 0x23, 0x01, 0x38, 0x90, 0x9e, 0x96, 0xff, 0xbc, 0x31, 0x40, 0x90, 0x4e, 0x4a, 0x14, 0x08,
+    0x03, 0x10, 0x06, 0x18, 0x05, 0x40, 0x01, 0x58, 0x01, 0x6a, 0x04, 0xed, 0x46, 0x00, 0x30, 0x7a, 0x02,
+    0x80, 0x47, 0x52, 0x06, 0x0a, 0x02, 0x50, 0x1c, 0x28, 0x01,
+];
+
+#[test]
+fn golden_bytes_stand() {
+    let plain = zstd::bulk::decompress(&encode_report(&report()), MAX_INFLATED_BYTES).unwrap();
+    assert_eq!(plain, GOLDEN, "the wire form changed: {plain:02x?}");
+    assert_eq!(
+        decode_report(&zstd::bulk::compress(GOLDEN, 1).unwrap()).unwrap(),
+        report()
+    );
+}
+
+#[test]
+fn an_independent_reader_reads_the_same() {
+    let plain = zstd::bulk::decompress(&encode_report(&report()), MAX_INFLATED_BYTES).unwrap();
+    let read = independent::Report::decode(&plain[..]).unwrap();
+    assert_eq!(
+        (read.codec, read.profile, read.agent.as_str(), read.sequence),
+        (1, 1, "brest-orange-1", 7)
+    );
+    assert_eq!(
+        (read.manifest, read.start_unix_ms, read.length_ms),
+        (0x0123_4567_89ab_cdef, 1_700_000_010_000, 10_000)
+    );
+    let record = &read.records[0];
+    assert_eq!((record.series, record.sent, record.returned), (3, 6, 5));
+    assert_eq!(record.delays_kernel, report().records[0].delays[0].1.as_bytes());
+    assert!(record.delays_tcp_info.is_empty());
+
+    let plain = zstd::bulk::decompress(&encode_manifest(&manifest()), MAX_INFLATED_BYTES).unwrap();
+    let read = independent::Manifest::decode(&plain[..]).unwrap();
+    let place = read.vantage_point.unwrap();
+    assert_eq!(
+        (read.agent.as_str(), place.city.as_str(), place.longitude_deg),
+        ("brest-orange-1", "Brest", -4.49)
+    );
+}
+
+#[test]
+fn a_manifest_keeps_its_name() {
+    let (decoded, id) = decode_manifest(&encode_manifest(&manifest())).unwrap();
+    assert_eq!((&decoded, id), (&manifest(), manifest().id()));
+    let mut moved = manifest();
+    moved.vantage_point.city = "Quimper".into();
+    assert_ne!(moved.id(), id);
+}
+
+#[test]
+fn a_batch_round_trips() {
+    let tombstone = Tombstone {
+        agent: "brest-orange-1".parse().unwrap(),
+        epoch: 1,
+        first_sequence: 1,
+        last_sequence: 6,
+        start_unix_ms: 10_000,
+        end_unix_ms: 70_000,
+        cause: LossCause::QueueFull,
+    };
+    let batch = Batch {
+        manifests: vec![encode_manifest(&manifest())],
+        items: vec![
+            BatchItem::Tombstone(tombstone),
+            BatchItem::Report {
+                age_ms: 0,
+                frame: encode_report(&report()),
+            },
+        ],
+    };
+    assert_eq!(decode_batch(&encode_batch(&batch)).unwrap(), batch);
+}
+
+#[test]
+fn refusals_have_names() {
+    let frame = |plain: &[u8]| zstd::bulk::compress(plain, 1).unwrap();
+    let reason = |plain: &[u8]| decode_report(&frame(plain)).unwrap_err().reason();
+    assert_eq!(reason(b""), "unsupported_version");
+    assert_eq!(reason(&[0x08, 0x02]), "unsupported_version");
+    assert_eq!(reason(&[0x08, 0x01, 0x10, 0x09]), "unsupported_profile");
+    assert_eq!(reason(&[0x0a, 0x01]), "bad_encoding");
+    assert_eq!(decode_report(b"garbage").unwrap_err().reason(), "bad_compression");
+    assert_eq!(
+        decode_report(&vec![0; 300_000]).unwrap_err().reason(),
+        "too_large"
+    );
+
+    let mut contradictory = report();
+    contradictory.records[0].counts.returned = 4;
+    assert_eq!(
+        decode_report(&encode_report(&contradictory))
+            .unwrap_err()
+            .reason(),
+        "contradictory_counts"
+    );
+    let mut twice = report();
+    twice.records.push(twice.records[0].clone());
+    assert_eq!(
+        decode_report(&encode_report(&twice)).unwrap_err().reason(),
+        "contradictory_counts"
+    );
+    let mut nameless = manifest();
+    nameless.series[0].target.clear();
+    assert_eq!(
+        decode_manifest(&encode_manifest(&nameless)).unwrap_err().reason(),
+        "bad_manifest"
+    );
+}
+
+#[test]
+fn a_field_from_a_later_version_is_skipped() {
+    let extended = [GOLDEN, &[0xa2, 0x06, 0x02, 0xde, 0xad]].concat();
+    assert_eq!(
+        decode_report(&zstd::bulk::compress(&extended, 1).unwrap()).unwrap(),
+        report()
+    );
+}
+
+/// The worst that fits: as many records as allowed, each with every clock, and as many bins as the inflated size holds.
+fn largest_report() -> Vec<u8> {
+    let delays_us = |seed: u32| {
+        (0..12_u32)
+            .map(|i| 1 + (i * 5_003 + seed) % 60_000)
+            .collect::<Vec<_>>()
+    };
+    let record = |series| {
+        let histogram = DelayHistogram::from_values_us(&mut delays_us(series));
+        let count = histogram.count() * 4;
+        SeriesRecord {
+            series,
+            counts: ProbeCounts {
+                sent: count,
+                returned: count,
+                ..Default::default()
+            },
+            delays: StampClock::ALL
+                .iter()
+                .map(|&clock| (clock, histogram.clone()))
+                .collect(),
+        }
+    };
+    encode_report(&Report {
+        records: (0..4_096).map(record).collect(),
+        ..report()
+    })
+}
+
+#[test]
+fn decoding_stays_within_4_mib() {
+    let many_empty_records = {
+        let mut plain = GOLDEN.to_vec();
+        plain.extend([0x4a, 0x00].repeat(400_000));
+        zstd::bulk::compress(&plain, 19).unwrap()
+    };
+    let largest = largest_report();
+    assert!(
+        decode_report(&largest).is_ok(),
+        "the largest report must be one that is accepted"
+    );
+    for (name, frame) in [("largest", &largest), ("many empty records", &many_empty_records)] {
+        let before = HEAP.current_usage();
+        HEAP.reset_peak_usage();
+        let _ = decode_report(frame);
+        let used = HEAP.peak_usage() - before;
+        assert!(used <= 4 * 1024 * 1024, "{name} took {used} bytes");
+    }
+}
+
+fn any_histogram() -> impl Strategy<Value = DelayHistogram> {
+    prop::collection::vec(1_u32..=60_000_000, 1..40)
+        .prop_map(|mut delays| DelayHistogram::from_values_us(&mut delays))
+}
+
+prop_compose! {
+    fn any_record()(
+        kernel in prop::option::of(any_histogram()),
+        user in prop::option::of(any_histogram()),
+        (refused, discarded, lost, late) in (0_u64..9, 0_u64..9, 0_u64..9, 0_u64..9),
+    ) -> SeriesRecord {
+        let delays: Vec<_> =
+            [(StampClock::Kernel, kernel), (StampClock::User, user)].into_iter().filter_map(|(c, h)| Some((c, h?))).collect();
+        let returned = delays.iter().map(|(_, h)| h.count()).sum::<u64>() + refused + discarded;
+        let counts = ProbeCounts { sent: returned + lost, returned, refused, discarded, late, ..Default::default() };
+        SeriesRecord { series: 0, counts, delays }
+    }
+}
+
+prop_compose! {
+    fn any_report()(
+        mut records in prop::collection::vec(any_record(), 0..20),
+        (epoch, sequence, manifest) in (any::<u64>(), 1_u64.., any::<u64>()),
+        slot in 0_u64..10_000_000,
+        send_lateness in any_histogram(),
+    ) -> Report {
+        for (series, record) in records.iter_mut().enumerate() {
+            record.series = series as u32 * 3;
+        }
+        Report {
+            agent: "a".parse().unwrap(),
+            epoch,
+            sequence,
+            manifest: ManifestId(manifest),
+            interval: Interval::new(slot * 10_000, 10_000).unwrap(),
+            records,
+            health: AgentHealth { send_lateness, reports_dropped: epoch, ..Default::default() },
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn decode_of_encode_is_the_report(report in any_report()) {
+        prop_assert_eq!(decode_report(&encode_report(&report)).unwrap(), report);
+    }
+
+    #[test]
+    fn any_bytes_are_met_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..512)) {
+        let _ = decode_report(&bytes);
+        let _ = decode_manifest(&bytes);
+        let _ = decode_batch(&bytes);
+        let inside = zstd::bulk::compress(&bytes, 1).unwrap();
+        let _ = decode_report(&inside);
+        let _ = decode_manifest(&inside);
+    }
+
+    #[test]
+    fn any_damage_is_met_without_panic(at in any::<prop::sample::Index>(), byte: u8, cut in any::<prop::sample::Index>()) {
+        let plain = zstd::bulk::decompress(&encode_manifest(&manifest()), MAX_INFLATED_BYTES).unwrap();
+        for mut damaged in [GOLDEN.to_vec(), plain] {
+            let position = at.index(damaged.len());
+            damaged[position] = byte;
+            damaged.truncate(cut.index(damaged.len()) + 1);
+            let frame = zstd::bulk::compress(&damaged, 1).unwrap();
+            if let Ok(report) = decode_report(&frame) {
+                prop_assert!(report.check().is_ok());
+            }
+            let _ = decode_manifest(&frame);
+        }
+    }
+}
