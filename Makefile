@@ -1,0 +1,30 @@
+# Azimuth: the commands a person types. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench build dashboards lint clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: build ## an emulated Europe, real packets, the dashboards: prints the address
+	@target/release/azimuth-testbed demo
+
+test: ## install what the tests need, then run every check
+	@ci/test
+
+bench: ## codec, merge, ingest and map query, in one table
+	@ci/bench
+
+build: dashboards ## release binaries with the dashboards inside
+	@cargo build --release --locked --workspace --bins
+
+dashboards: dashboards/dist/index.html ## the web application, into dashboards/dist
+
+dashboards/dist/index.html: $(shell git ls-files dashboards 2>/dev/null) ci/prepare
+	@ci/prepare build
+	@cd dashboards && npm run --silent build
+
+lint: ## format and lints only
+	@ci/house-rules && cargo fmt --check && cargo clippy --quiet --workspace --all-targets --all-features -- -D warnings
+
+clean: ## remove what was built
+	@rm -rf target dashboards/dist dashboards/node_modules
