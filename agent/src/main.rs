@@ -1,2 +1,55 @@
-//! Entry.
-fn main() {}
+//! The binary: parses the command line, sets up logging, runs one command, turns its outcome into an exit code.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use azimuth_agent::cli::{Cli, Command};
+use azimuth_agent::{oneshot, reflect};
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+/// 0 done, 1 failed, 2 wrong usage or configuration.
+const FAILED: u8 = 1;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let quiet = matches!(cli.command, Command::Probe(_) | Command::Config(_));
+    let default = if quiet { "warn" } else { "info" };
+    let filter = EnvFilter::try_from_env("AZIMUTH_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+    match dispatch(&cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("azimuth-agent: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Config(_) | Command::Run(_) => Ok(exit(false)),
+        Command::Reflect(args) => block_on(reflect::command::run(args)),
+        Command::Probe(args) => block_on(async { oneshot::run(args).await.map(exit) }),
+    }
+}
+
+fn block_on(future: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(future)
+}
+
+fn exit(succeeded: bool) -> ExitCode {
+    if succeeded {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(FAILED)
+    }
+}

@@ -1,0 +1,169 @@
+//! The command line: what can be asked for, in words that teach. Parses; does nothing.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use azimuth_measurement::Method;
+use clap::{Args, Parser, Subcommand};
+
+use crate::reflect::Prefix;
+
+/// Default UDP port of a reflector.
+pub const STAMP_PORT: u16 = 8620;
+/// Default TCP port of a reflector.
+pub const TCP_PORT: u16 = 8621;
+
+/// Measures round-trip delay and loss to cloud availability zones, with kernel timestamps.
+#[derive(Debug, Parser)]
+#[command(
+    name = "azimuth-agent",
+    version,
+    about = "Measures round-trip delay and loss to cloud availability zones, with kernel timestamps.",
+    long_about = "Measures round-trip delay and loss to cloud availability zones, with kernel timestamps.\n\n\
+        An agent stands where users are (`run`), a reflector in each zone (`reflect`). The agent sends STAMP test \
+        packets (RFC 8762) on a fixed schedule, the reflector answers, the kernel stamps both ends of each trip, and \
+        the time spent in the reflector is subtracted. Every ten seconds a report goes to the collector.",
+    after_help = "Try it on this machine:\n  \
+        azimuth-agent reflect --listen 127.0.0.1:8620 --allow 127.0.0.0/8 &\n  \
+        azimuth-agent probe 127.0.0.1\n\n\
+        Log lines go to stderr; AZIMUTH_LOG=debug shows more (error, warn, info, debug).\n\
+        Exit codes: 0 done, 1 failed, 2 wrong usage or configuration."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Measure what the configuration names and report to the collector, until told to stop
+    #[command(
+        after_help = "Example:\n  azimuth-agent config check /etc/azimuth/agent.toml && \
+        azimuth-agent run --config /etc/azimuth/agent.toml\n\n\
+        SIGTERM or Ctrl-C closes the current interval, tries for two seconds to deliver it, and exits with 0."
+    )]
+    Run(RunArgs),
+    /// Answer STAMP test packets: the far end, to be run in a zone
+    #[command(after_help = "Examples:\n  \
+        azimuth-agent reflect --allow 192.0.2.0/24 --allow 2001:db8::/32\n  \
+        azimuth-agent reflect --listen 10.0.0.5:8620 --allow 198.51.100.7\n\n\
+        A reflector answers from the address it was asked at and never with more octets than it was sent. Name the \
+        networks your agents stand in with --allow: a reflector that answers everyone can be made to send packets \
+        to someone who did not ask.")]
+    Reflect(ReflectArgs),
+    /// Measure one address now and print a table: for a person at a terminal
+    #[command(after_help = "Examples:\n  \
+        azimuth-agent probe 203.0.113.10\n  \
+        azimuth-agent probe 203.0.113.10 --count 100 --period-ms 20\n  \
+        azimuth-agent probe zone-a.example.net:443 --method tcp_connect --json\n\n\
+        `stamp` needs a reflector on the other side; `tcp_connect` any open TCP port. Exit code 1 if nothing \
+        came back.")]
+    Probe(ProbeArgs),
+    /// Look at a configuration file
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// `reflect`.
+#[derive(Debug, Args)]
+pub struct ReflectArgs {
+    /// UDP address to answer STAMP at; may be repeated [default: 0.0.0.0:8620 and [::]:8620]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Vec<SocketAddr>,
+    /// TCP address to accept and close connections at, for tcp_connect probes; may be repeated [default: none]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub tcp_listen: Vec<SocketAddr>,
+    /// Answer this network, for example 192.0.2.0/24 or one address; may be repeated
+    #[arg(
+        long,
+        value_name = "PREFIX",
+        required_unless_present = "allow_any",
+        conflicts_with = "allow_any"
+    )]
+    pub allow: Vec<Prefix>,
+    /// Answer everyone. Only where something else keeps strangers out
+    #[arg(long)]
+    pub allow_any: bool,
+}
+
+/// `probe`.
+#[derive(Debug, Args)]
+pub struct ProbeArgs {
+    /// Address or name, with or without a port: 203.0.113.10, [2001:db8::1]:8620, zone-a.example.net
+    pub address: String,
+    /// How: stamp (UDP, needs a reflector, port 8620) or tcp_connect (port 8621)
+    #[arg(long, default_value = "stamp", value_parser = method)]
+    pub method: Method,
+    /// How many probes to send
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub count: u64,
+    /// Milliseconds from one probe to the next
+    #[arg(long, value_name = "MS", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub period_ms: u32,
+    /// Milliseconds after which an unanswered probe is lost
+    #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub waiting_time_ms: u32,
+    /// Print one JSON object instead of the table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check a configuration file: every mistake with its line, key and remedy
+    Check {
+        /// The configuration file (TOML)
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Print what would be measured as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn method(text: &str) -> Result<Method, String> {
+    match text.parse() {
+        Ok(method @ (Method::Stamp | Method::TcpConnect)) => Ok(method),
+        _ => Err("use stamp or tcp_connect".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_reflector_must_be_told_whom_to_answer() {
+        assert!(Cli::try_parse_from(["azimuth-agent", "reflect"]).is_err());
+        assert!(Cli::try_parse_from(["azimuth-agent", "reflect", "--allow-any", "--allow", "::1"]).is_err());
+        assert!(Cli::try_parse_from(["azimuth-agent", "reflect", "--allow", "10.0.0.0/8"]).is_ok());
+    }
+
+    #[test]
+    fn methods_this_build_cannot_measure_are_refused() {
+        let error = Cli::try_parse_from(["azimuth-agent", "probe", "::1", "--method", "icmp_echo"]);
+        assert!(
+            error
+                .expect_err("refused")
+                .to_string()
+                .contains("use stamp or tcp_connect")
+        );
+    }
+}

@@ -1,0 +1,22 @@
+//! Sockets, kernel timestamps and the few system calls no safe crate offers. The only room that may hold unsafe.
+//!
+//! It moves bytes and stamps; it decides nothing. What a missing stamp means, which reply belongs to which probe
+//! and what is lost is judged in [`crate::probe`], which never sees a file descriptor.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | [`udp`] | UDP sockets with software TX and RX stamps (SO_TIMESTAMPING), answers from the asked address |
+//! | [`batch`] | many datagrams, or many error-queue entries, per system call |
+//! | [`control`] | control messages and socket addresses read from bytes, safely |
+//! | [`tx_ids`] | which send call a kernel TX stamp belongs to |
+//! | [`tcp`] | connections opened without blocking, and the kernel's own sample of their handshake |
+//! | [`wait`] | sleeping until a deadline or a packet, to the nanosecond; waking that sleep from another thread |
+//! | [`thread`] | timer slack and scheduling priority of the probing thread |
+
+pub mod batch;
+pub mod control;
+pub mod tcp;
+pub mod thread;
+pub mod tx_ids;
+pub mod udp;
+pub mod wait;

@@ -1,0 +1,274 @@
+//! UDP sockets whose packets the kernel stamps as they leave and as they arrive (`SO_TIMESTAMPING`, software).
+//!
+//! A prober socket is bound once, unconnected, and keeps its source port for life: routers that balance by flow
+//! (ECMP) then keep a target on one path, and a change of path is a change in the network, not in us. One socket
+//! serves all targets of its address family, so a thousand targets cost one descriptor and replies are read in
+//! batches. A reflector socket also learns which local address it was asked at, and answers from that one.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use nix::sys::socket::{
+    self as sys, ControlMessage, MsgFlags, SockaddrIn, SockaddrIn6, TimestampingFlag, setsockopt, sockopt,
+};
+use socket2::{Domain, Protocol, Socket, Type};
+use thiserror::Error;
+
+use super::tx_ids::TxIds;
+
+/// Receive buffer asked for: the error queue is charged to it as well, and a burst of replies must not push
+/// stamps out.
+const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
+
+/// A socket could not be made as needed.
+#[derive(Debug, Error)]
+#[error("UDP socket on {at}: {step} failed: {source}. {remedy}")]
+pub struct OpenError {
+    at: SocketAddr,
+    step: &'static str,
+    remedy: &'static str,
+    source: io::Error,
+}
+
+impl OpenError {
+    /// Whether this host does not have the address family at all, as opposed to the address or the port.
+    #[must_use]
+    pub fn is_family_unsupported(&self) -> bool {
+        let code = self.source.raw_os_error();
+        [libc::EAFNOSUPPORT, libc::EADDRNOTAVAIL]
+            .map(Some)
+            .contains(&code)
+    }
+}
+
+/// The Session-Sender's socket: every send can be stamped, and each stamp found again by its owner `T`.
+#[derive(Debug)]
+pub struct ProberSocket<T> {
+    socket: Socket,
+    is_ipv4: bool,
+    ids: TxIds<T>,
+}
+
+impl<T: Copy> ProberSocket<T> {
+    /// Opens a socket bound to `at` (port 0: any) with TX and RX stamps on.
+    ///
+    /// # Errors
+    /// [`OpenError`] naming the step that failed.
+    pub fn open(at: SocketAddr) -> Result<Self, OpenError> {
+        let socket = open(at)?;
+        let opened = Self {
+            socket,
+            is_ipv4: at.is_ipv4(),
+            ids: TxIds::default(),
+        };
+        opened.arm().map_err(|source| OpenError {
+            at,
+            step: "asking for kernel timestamps (SO_TIMESTAMPING)",
+            remedy: "Azimuth needs Linux 4.6 or later",
+            source,
+        })?;
+        Ok(opened)
+    }
+
+    /// Sends one datagram on behalf of `owner`.
+    ///
+    /// # Errors
+    /// What the operating system reports; the datagram was not sent then, and the numbering of stamps has been
+    /// restarted, so that no later stamp can be given to the wrong probe.
+    pub fn send(&mut self, payload: &[u8], to: SocketAddr, owner: T) -> io::Result<()> {
+        match self.socket.send_to(payload, &to.into()) {
+            Ok(_) => {
+                self.ids.sent(owner);
+                Ok(())
+            }
+            Err(error) => {
+                self.ids.restart();
+                self.arm()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether `to` is of this socket's address family.
+    #[must_use]
+    pub fn reaches(&self, to: SocketAddr) -> bool {
+        to.is_ipv4() == self.is_ipv4
+    }
+
+    /// Whose stamp the error queue entry with this number is.
+    pub fn owner(&mut self, tx_id: u32) -> Option<T> {
+        self.ids.claim(tx_id)
+    }
+
+    /// The local address, with the port the system chose.
+    ///
+    /// # Errors
+    /// What the operating system reports.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        local_address(&self.socket)
+    }
+
+    /// Switches numbering off and on again, which makes the kernel count from 0.
+    fn arm(&self) -> io::Result<()> {
+        let stamps = TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE
+            | TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE
+            | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE
+            // Without OPT_TSONLY every stamp would carry a copy of the packet and fill the receive buffer.
+            | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY;
+        setsockopt(&self.socket, sockopt::Timestamping, &stamps)?;
+        setsockopt(
+            &self.socket,
+            sockopt::Timestamping,
+            &(stamps | TimestampingFlag::SOF_TIMESTAMPING_OPT_ID),
+        )?;
+        Ok(())
+    }
+}
+
+impl<T> AsFd for ProberSocket<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// The Session-Reflector's socket: arrivals are stamped, and tell the address asked and their TTL.
+#[derive(Debug)]
+pub struct ReflectorSocket {
+    socket: Socket,
+}
+
+impl ReflectorSocket {
+    /// Opens a socket bound to `at`, which may be the unspecified address.
+    ///
+    /// # Errors
+    /// [`OpenError`] naming the step that failed.
+    pub fn open(at: SocketAddr) -> Result<Self, OpenError> {
+        let socket = open(at)?;
+        let failed = |step| {
+            move |errno: nix::Error| OpenError {
+                at,
+                step,
+                remedy: "Azimuth needs Linux 4.6 or later",
+                source: errno.into(),
+            }
+        };
+        let stamps =
+            TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE;
+        setsockopt(&socket, sockopt::Timestamping, &stamps).map_err(failed("SO_TIMESTAMPING"))?;
+        if at.is_ipv4() {
+            setsockopt(&socket, sockopt::Ipv4PacketInfo, &true).map_err(failed("IP_PKTINFO"))?;
+            setsockopt(&socket, sockopt::Ipv4RecvTtl, &true).map_err(failed("IP_RECVTTL"))?;
+        } else {
+            setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true).map_err(failed("IPV6_RECVPKTINFO"))?;
+            setsockopt(&socket, sockopt::Ipv6RecvHopLimit, &true).map_err(failed("IPV6_RECVHOPLIMIT"))?;
+        }
+        Ok(Self { socket })
+    }
+
+    /// Sends `payload` to `to`, from the local address `from` at which the other side asked.
+    ///
+    /// # Errors
+    /// What the operating system reports.
+    pub fn answer(&self, payload: &[u8], to: SocketAddr, from: IpAddr, interface: u32) -> io::Result<()> {
+        let vectors = [io::IoSlice::new(payload)];
+        let fd = self.socket.as_raw_fd();
+        match (to, from) {
+            (SocketAddr::V4(to), IpAddr::V4(from)) => {
+                // The interface is left to routing: the way back is the router's choice, the address is ours.
+                let info = libc::in_pktinfo {
+                    ipi_ifindex: 0,
+                    ipi_spec_dst: libc::in_addr {
+                        s_addr: u32::from_ne_bytes(from.octets()),
+                    },
+                    ipi_addr: libc::in_addr { s_addr: 0 },
+                };
+                let control = [ControlMessage::Ipv4PacketInfo(&info)];
+                sys::sendmsg(
+                    fd,
+                    &vectors,
+                    &control,
+                    MsgFlags::MSG_DONTWAIT,
+                    Some(&SockaddrIn::from(to)),
+                )?;
+            }
+            (SocketAddr::V6(to), IpAddr::V6(from)) => {
+                // A link-local address means nothing without its interface.
+                let interface = if from.is_unicast_link_local() {
+                    interface
+                } else {
+                    0
+                };
+                let info = libc::in6_pktinfo {
+                    ipi6_addr: libc::in6_addr {
+                        s6_addr: from.octets(),
+                    },
+                    ipi6_ifindex: interface,
+                };
+                let control = [ControlMessage::Ipv6PacketInfo(&info)];
+                sys::sendmsg(
+                    fd,
+                    &vectors,
+                    &control,
+                    MsgFlags::MSG_DONTWAIT,
+                    Some(&SockaddrIn6::from(to)),
+                )?;
+            }
+            _ => return Err(io::ErrorKind::AddrNotAvailable.into()),
+        }
+        Ok(())
+    }
+
+    /// The local address, with the port the system chose.
+    ///
+    /// # Errors
+    /// What the operating system reports.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        local_address(&self.socket)
+    }
+}
+
+impl AsFd for ReflectorSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn local_address(socket: &Socket) -> io::Result<SocketAddr> {
+    let address = socket.local_addr()?.as_socket();
+    address.ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "not an internet address"))
+}
+
+fn open(at: SocketAddr) -> Result<Socket, OpenError> {
+    let failed = |step, remedy| {
+        move |source| OpenError {
+            at,
+            step,
+            remedy,
+            source,
+        }
+    };
+    let socket = Socket::new(
+        Domain::for_address(at),
+        Type::DGRAM.nonblocking(),
+        Some(Protocol::UDP),
+    )
+    .map_err(failed(
+        "opening",
+        "Is the address family switched off on this host?",
+    ))?;
+    if at.is_ipv6() {
+        // One socket, one family: each has control messages of its own.
+        socket
+            .set_only_v6(true)
+            .map_err(failed("IPV6_V6ONLY", "Is IPv6 switched off on this host?"))?;
+    }
+    // Best effort: the system may cap it (net.core.rmem_max), and a smaller buffer shows as counted losses only
+    // under bursts.
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+    socket.bind(&at.into()).map_err(failed(
+        "binding",
+        "Is the address one of this host's, and the port free? `ss -lun` lists who listens",
+    ))?;
+    Ok(socket)
+}

@@ -1,0 +1,446 @@
+//! All series together: the schedule says when, the sessions say what an answer means, the tally keeps count. Pure;
+//! handed the time.
+//!
+//! The caller (the probing thread, or a simulated network) turns this handle: report what happened (`handle_*`),
+//! send what is asked for (`poll_transmit`), sleep until `poll_timeout`, collect `poll_closed`.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use azimuth_measurement::Method;
+
+use crate::clock::{Moment, Monotonic, NS_PER_MS, Wall};
+use crate::schedule::Schedule;
+use crate::stamp::{MINIMUM_LENGTH, Reply};
+use crate::tally::{ClosedInterval, IntervalOrdinal, Tally};
+
+use super::connect_session::{ConnectEnd, ConnectFinding, ConnectSession};
+use super::delay::{Discard, Verdict, whole_us};
+use super::stamp_session::{Arrival, Finding, StampSession};
+
+/// How often sessions are asked whether a waiting time has passed. Losses are counted by the waiting time itself, not
+/// by this; it only bounds when they are noticed.
+const SWEEP_NS: i64 = 100 * NS_PER_MS;
+
+/// One series as the prober needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeriesPlan {
+    /// Where probes go.
+    pub address: SocketAddr,
+    /// How; `stamp` or `tcp_connect`.
+    pub method: Method,
+    /// From one probe to the next, in milliseconds.
+    pub period_ms: u32,
+    /// Where in its period the series sends, in nanoseconds; see [`phase_ns`](crate::schedule::phase_ns).
+    pub phase_ns: i64,
+    /// After this long without an answer a probe is lost, in milliseconds.
+    pub waiting_time_ms: u32,
+    /// How many probes to send; `None` for ever.
+    pub limit: Option<u64>,
+}
+
+/// Names one probe until it is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ProbeToken {
+    /// Position of its series in the plan.
+    pub series: u32,
+    /// Its sequence number within the series.
+    pub sequence: u32,
+}
+
+/// Something to send now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transmit {
+    /// A datagram.
+    Datagram {
+        /// Whose.
+        token: ProbeToken,
+        /// Where to.
+        to: SocketAddr,
+        /// Its octets.
+        payload: [u8; MINIMUM_LENGTH],
+    },
+    /// A TCP connection to open and measure.
+    Connect {
+        /// Whose.
+        token: ProbeToken,
+        /// Where to.
+        to: SocketAddr,
+        /// When to give it up.
+        give_up_at: Monotonic,
+    },
+}
+
+#[derive(Debug)]
+enum Session {
+    Stamp(StampSession),
+    Connect(ConnectSession),
+}
+
+#[derive(Debug)]
+struct Series {
+    address: SocketAddr,
+    waiting_ns: i64,
+    session: Session,
+}
+
+/// What came in and belonged to nothing, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Strays {
+    /// Datagrams that are no STAMP reply.
+    pub unreadable: u64,
+    /// STAMP replies from an address nobody asked.
+    pub unknown_peer: u64,
+    /// STAMP replies from a reflector of ours that answer no probe of ours.
+    pub foreign: u64,
+    /// Kernel stamps without a probe under way.
+    pub stamps: u64,
+}
+
+/// The prober.
+#[derive(Debug)]
+pub struct Core {
+    series: Vec<Series>,
+    by_peer: HashMap<SocketAddr, u32>,
+    schedule: Schedule,
+    tally: Tally,
+    sweep_at: Monotonic,
+    strays: Strays,
+}
+
+impl Core {
+    /// A prober of `plans` whose slots begin at `start`, counting in intervals of `interval_ms`.
+    ///
+    /// Series of one address and method must not occur twice (the configuration refuses them): a reply could belong to
+    /// either.
+    #[must_use]
+    pub fn new(plans: &[SeriesPlan], interval_ms: u32, start: Moment) -> Self {
+        let mut schedule = Schedule::default();
+        let mut by_peer = HashMap::new();
+        let mut series = Vec::with_capacity(plans.len());
+        for plan in plans {
+            let period_ns = i64::from(plan.period_ms) * NS_PER_MS;
+            let waiting_ns = i64::from(plan.waiting_time_ms) * NS_PER_MS;
+            let index = schedule.add(start.monotonic, plan.phase_ns, period_ns, plan.limit);
+            let session = if plan.method == Method::Stamp {
+                by_peer.insert(plan.address, index);
+                Session::Stamp(StampSession::new(waiting_ns, 0))
+            } else {
+                Session::Connect(ConnectSession::new(waiting_ns))
+            };
+            series.push(Series {
+                address: plan.address,
+                waiting_ns,
+                session,
+            });
+        }
+        let longest_waiting_ns = series.iter().map(|series| series.waiting_ns).max().unwrap_or(0);
+        let tally = Tally::new(series.len(), interval_ms, longest_waiting_ns, start);
+        Self {
+            series,
+            by_peer,
+            schedule,
+            tally,
+            sweep_at: start.monotonic,
+            strays: Strays::default(),
+        }
+    }
+
+    /// When to call again even if nothing happens.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Monotonic> {
+        let sweep_at = self
+            .series
+            .iter()
+            .any(Series::is_waiting)
+            .then_some(self.sweep_at);
+        let all = [self.schedule.poll_timeout(), sweep_at, self.tally.poll_timeout()];
+        all.into_iter().flatten().min()
+    }
+
+    /// Lets waiting times pass and intervals begin. To be called before anything is sent, and after everything that
+    /// has arrived was handled: an answer must not be given up while it lies in a queue.
+    pub fn handle_timeout(&mut self, now: Moment) {
+        self.tally.handle_timeout(now);
+        if now.monotonic >= self.sweep_at {
+            self.sweep(now.monotonic);
+            self.sweep_at = now.monotonic.plus_ns(SWEEP_NS);
+        }
+    }
+
+    /// The next thing to send, if one is due at `now`. `now` must be read just before each call: it is the sending
+    /// time of the probe.
+    pub fn poll_transmit(&mut self, now: Moment) -> Option<Transmit> {
+        let due = self.schedule.poll_due(now.monotonic)?;
+        self.tally.handle_timeout(now);
+        let interval = self.tally.current();
+        self.tally
+            .record_lateness(whole_us(now.monotonic.since_ns(due.intended_at)));
+        if let Some(counts) = self.tally.counts(interval, due.series) {
+            counts.sent += 1;
+            counts.skipped += due.skipped;
+        }
+        let series = self.series.get_mut(due.series as usize)?;
+        let to = series.address;
+        Some(match &mut series.session {
+            Session::Stamp(session) => {
+                let (sequence, payload) = session.send(now, interval);
+                Transmit::Datagram {
+                    token: ProbeToken {
+                        series: due.series,
+                        sequence,
+                    },
+                    to,
+                    payload,
+                }
+            }
+            Session::Connect(session) => {
+                let sequence = session.send(now.monotonic, interval);
+                let give_up_at = now.monotonic.plus_ns(series.waiting_ns);
+                Transmit::Connect {
+                    token: ProbeToken {
+                        series: due.series,
+                        sequence,
+                    },
+                    to,
+                    give_up_at,
+                }
+            }
+        })
+    }
+
+    /// What [`poll_transmit`](Self::poll_transmit) just asked for could not be sent.
+    pub fn handle_send_error(&mut self, token: ProbeToken) {
+        let interval = self.tally.current();
+        if let Some(counts) = self.tally.counts(interval, token.series) {
+            counts.sent = counts.sent.saturating_sub(1);
+            counts.send_errors += 1;
+        }
+        match self
+            .series
+            .get_mut(token.series as usize)
+            .map(|series| &mut series.session)
+        {
+            Some(Session::Stamp(session)) => session.handle_send_error(),
+            Some(Session::Connect(session)) => session.handle_send_error(),
+            None => {}
+        }
+    }
+
+    /// The kernel's stamp for a probe on its way; `None` when the rim could not tell whose it is.
+    pub fn handle_tx_stamp(&mut self, token: Option<ProbeToken>, stamped: Wall) {
+        let taken = token.is_some_and(|token| match self.session(token.series) {
+            Some(Session::Stamp(session)) => session.handle_tx_stamp(token.sequence, stamped),
+            _ => false,
+        });
+        match token {
+            Some(token) if taken => self.settle(token.series),
+            _ => self.strays.stamps += 1,
+        }
+    }
+
+    /// A datagram that arrived on a prober socket.
+    pub fn handle_datagram(
+        &mut self,
+        from: SocketAddr,
+        payload: &[u8],
+        received: Moment,
+        kernel_received: Option<Wall>,
+    ) {
+        let Ok(reply) = Reply::decode(payload) else {
+            self.strays.unreadable += 1;
+            return;
+        };
+        let Some(&index) = self.by_peer.get(&from) else {
+            self.strays.unknown_peer += 1;
+            return;
+        };
+        let Some(Session::Stamp(session)) = self.session(index) else {
+            return;
+        };
+        let arrival = session.handle_reply(&reply, received, kernel_received);
+        self.count_arrival(index, arrival);
+        self.settle(index);
+    }
+
+    /// A connection attempt has ended.
+    pub fn handle_connect_end(&mut self, token: ProbeToken, end: ConnectEnd) {
+        if let Some(Session::Connect(session)) = self.session(token.series) {
+            session.handle_end(token.sequence, end);
+            self.settle(token.series);
+        }
+    }
+
+    /// The next interval all of whose probes are settled.
+    pub fn poll_closed(&mut self, now: Monotonic) -> Option<ClosedInterval> {
+        if self.tally.poll_timeout()? > now {
+            return None;
+        }
+        // The sweep may be up to SWEEP_NS ago, and a probe still under way must not leave with its interval.
+        self.sweep(now);
+        self.tally.poll_closed(now)
+    }
+
+    /// No more probes from now on; what is under way is still waited for.
+    pub fn stop_sending(&mut self) {
+        self.schedule.stop();
+    }
+
+    /// Whether nothing is left to send or to wait for.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.schedule.poll_timeout().is_none() && !self.series.iter().any(Series::is_waiting)
+    }
+
+    /// The end: all intervals as they stand. Probes whose fate is still open were neither returned nor lost, so they
+    /// are taken out of `sent`; how many that were is the second value.
+    pub fn close(&mut self, now: Monotonic) -> (Vec<ClosedInterval>, u64) {
+        let mut withdrawn = 0;
+        for index in 0..self.series.len() as u32 {
+            let unknown = match self.session(index) {
+                Some(Session::Stamp(session)) => session.withdraw(),
+                Some(Session::Connect(session)) => session.withdraw(),
+                None => Vec::new(),
+            };
+            self.settle(index);
+            for interval in unknown {
+                withdrawn += 1;
+                if let Some(counts) = self.tally.counts(interval, index) {
+                    counts.sent = counts.sent.saturating_sub(1);
+                }
+            }
+        }
+        (self.tally.close_all(now), withdrawn)
+    }
+
+    /// What came in and belonged to nothing.
+    #[must_use]
+    pub fn strays(&self) -> Strays {
+        self.strays
+    }
+
+    fn session(&mut self, series: u32) -> Option<&mut Session> {
+        self.series
+            .get_mut(series as usize)
+            .map(|series| &mut series.session)
+    }
+
+    fn sweep(&mut self, now: Monotonic) {
+        for index in 0..self.series.len() as u32 {
+            match self.session(index) {
+                Some(Session::Stamp(session)) => session.handle_timeout(now),
+                Some(Session::Connect(session)) => session.handle_timeout(now),
+                None => {}
+            }
+            self.settle(index);
+        }
+    }
+
+    fn count_arrival(&mut self, series: u32, arrival: Arrival) {
+        let oldest = IntervalOrdinal::FIRST;
+        let (interval, count): (_, fn(&mut azimuth_measurement::ProbeCounts)) = match arrival {
+            Arrival::First { reordered: false, .. } => return,
+            Arrival::First {
+                interval,
+                reordered: true,
+            } => (interval, |counts| counts.reordered += 1),
+            Arrival::Duplicate { interval } => (interval.unwrap_or(oldest), |counts| counts.duplicate += 1),
+            Arrival::Late { interval } => (interval.unwrap_or(oldest), |counts| counts.late += 1),
+            Arrival::Foreign => {
+                self.strays.foreign += 1;
+                return;
+            }
+        };
+        if let Some(counts) = self.tally.counts(interval, series) {
+            count(counts);
+        }
+    }
+
+    /// Moves what the session of `series` has found out into the tally.
+    fn settle(&mut self, series: u32) {
+        match self
+            .series
+            .get_mut(series as usize)
+            .map(|series| &mut series.session)
+        {
+            Some(Session::Stamp(session)) => {
+                while let Some(finding) = session.poll_finding() {
+                    count_finding(&mut self.tally, series, finding);
+                }
+            }
+            Some(Session::Connect(session)) => {
+                while let Some((interval, finding)) = session.poll_finding() {
+                    count_connect(&mut self.tally, series, interval, finding);
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+impl Series {
+    fn is_waiting(&self) -> bool {
+        match &self.session {
+            Session::Stamp(session) => session.poll_timeout().is_some(),
+            Session::Connect(session) => session.poll_timeout().is_some(),
+        }
+    }
+}
+
+fn count_finding(tally: &mut Tally, series: u32, finding: Finding) {
+    let (interval, missing_tx_stamp) = match finding {
+        Finding::Returned {
+            interval,
+            missing_tx_stamp,
+            ..
+        }
+        | Finding::Lost {
+            interval,
+            missing_tx_stamp,
+        } => (interval, missing_tx_stamp),
+    };
+    let Some(counts) = tally.counts(interval, series) else {
+        return;
+    };
+    counts.missing_tx_stamp += u64::from(missing_tx_stamp);
+    let Finding::Returned {
+        verdict,
+        missing_rx_stamp,
+        ..
+    } = finding
+    else {
+        return;
+    };
+    counts.returned += 1;
+    counts.missing_rx_stamp += u64::from(missing_rx_stamp);
+    match verdict {
+        Verdict::Delay(clock, delay_us) => tally.record(interval, series, clock, delay_us),
+        Verdict::Discarded(why) => {
+            counts.discarded += 1;
+            if why == Discard::ClockStep {
+                tally.count_clock_step(interval);
+            }
+        }
+    }
+}
+
+fn count_connect(tally: &mut Tally, series: u32, interval: IntervalOrdinal, finding: ConnectFinding) {
+    let Some(counts) = tally.counts(interval, series) else {
+        return;
+    };
+    match finding {
+        ConnectFinding::Delay(clock, delay_us) => {
+            counts.returned += 1;
+            tally.record(interval, series, clock, delay_us);
+        }
+        ConnectFinding::Refused => {
+            counts.returned += 1;
+            counts.refused += 1;
+        }
+        ConnectFinding::NoSample => {
+            counts.returned += 1;
+            counts.discarded += 1;
+        }
+        ConnectFinding::Lost { late } => counts.late += u64::from(late),
+    }
+}

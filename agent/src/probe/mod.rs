@@ -1,0 +1,20 @@
+//! What to send, what an answer means, what is lost: the prober as a state machine. Pure; handed the time.
+//!
+//! It touches no socket and reads no clock, so that a simulated network can run it through hours in milliseconds.
+//! The verbs are the same throughout: `handle_*` tells it what happened, `poll_*` asks what it wants.
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | [`delay`] | the round-trip delay from four stamps, and when they are not to be trusted |
+//! | [`history`] | whether a probe long settled was answered before |
+//! | [`stamp_session`] | one STAMP Session-Sender: which reply answers which probe |
+//! | [`connect_session`] | one series of TCP connects |
+//! | [`core`] | all series together: schedule, sessions, tally |
+
+pub mod connect_session;
+pub mod core;
+pub mod delay;
+pub mod history;
+pub mod stamp_session;
+
+pub use self::core::{Core, ProbeToken, SeriesPlan, Transmit};

@@ -1,0 +1,557 @@
+//! One STAMP Session-Sender (RFC 8762): which reply answers which probe, and what is lost, late, duplicate or out of
+//! order. Pure; handed the time.
+//!
+//! A probe is *under way* from its sending until its waiting time has passed. An answer within that time makes it
+//! returned; otherwise it is lost (RFC 7680), and stays lost when an answer comes later. A reply answers a probe only
+//! if it carries that probe's sequence number and, bit for bit, its timestamp: a stranger would have to guess both.
+
+use std::collections::VecDeque;
+
+use crate::clock::{Moment, Monotonic, NS_PER_MS, Wall};
+use crate::stamp::{ErrorEstimate, MINIMUM_LENGTH, NtpTimestamp, Reply, Request};
+use crate::tally::IntervalOrdinal;
+
+use super::delay::{Stamps, Verdict};
+use super::history::{History, Memory};
+
+/// A TX stamp this much before its own send call belongs to another probe.
+const STAMP_BEFORE_SEND_NS: i64 = NS_PER_MS;
+
+/// What a session has found out about one of its probes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// Answered in time; this is what the answer is worth.
+    Returned {
+        /// When it was sent.
+        interval: IntervalOrdinal,
+        /// The delay, or why there is none.
+        verdict: Verdict,
+        /// The kernel gave no stamp for the probe.
+        missing_tx_stamp: bool,
+        /// The kernel gave no stamp for the answer.
+        missing_rx_stamp: bool,
+    },
+    /// Not answered within the waiting time.
+    Lost {
+        /// When it was sent.
+        interval: IntervalOrdinal,
+        /// The kernel gave no stamp for the probe.
+        missing_tx_stamp: bool,
+    },
+}
+
+/// What a reply turned out to be, apart from what it settles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// The first answer to a probe under way.
+    First {
+        /// When the probe was sent.
+        interval: IntervalOrdinal,
+        /// An answer to a later probe had come before it (RFC 4737).
+        reordered: bool,
+    },
+    /// A further answer to a probe answered before (RFC 5560).
+    Duplicate {
+        /// When the probe was sent, if that is still known.
+        interval: Option<IntervalOrdinal>,
+    },
+    /// The answer to a probe whose waiting time has passed.
+    Late {
+        /// When the probe was sent, if that is still known.
+        interval: Option<IntervalOrdinal>,
+    },
+    /// Not an answer to anything this session sent.
+    Foreign,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Answer {
+    received: Moment,
+    kernel_received: Option<Wall>,
+    residence_ns: i64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct UnderWay {
+    interval: IntervalOrdinal,
+    sent: Moment,
+    kernel_sent: Option<Wall>,
+    answer: Option<Answer>,
+    late_answer: bool,
+    settled: bool,
+}
+
+/// The probes of one series to one reflector.
+#[derive(Debug)]
+pub struct StampSession {
+    waiting_ns: i64,
+    next_sequence: u32,
+    /// Highest sequence number answered so far.
+    highest_answered: Option<u32>,
+    /// In order of sequence numbers, without holes; the last one is `next_sequence - 1`.
+    under_way: VecDeque<UnderWay>,
+    history: History,
+    findings: VecDeque<Finding>,
+}
+
+impl StampSession {
+    /// A session that gives each probe up after `waiting_ns` and numbers them from `first_sequence`.
+    #[must_use]
+    pub fn new(waiting_ns: i64, first_sequence: u32) -> Self {
+        Self {
+            waiting_ns,
+            next_sequence: first_sequence,
+            highest_answered: None,
+            under_way: VecDeque::new(),
+            history: History::default(),
+            findings: VecDeque::new(),
+        }
+    }
+
+    /// A new probe, on its way at `sent`: its sequence number and its octets.
+    pub fn send(&mut self, sent: Moment, interval: IntervalOrdinal) -> (u32, [u8; MINIMUM_LENGTH]) {
+        let sequence = self.next_sequence;
+        self.next_sequence = sequence.wrapping_add(1);
+        self.under_way.push_back(UnderWay {
+            interval,
+            sent,
+            kernel_sent: None,
+            answer: None,
+            late_answer: false,
+            settled: false,
+        });
+        let request = Request {
+            sequence,
+            sent_at: NtpTimestamp::from_wall(sent.wall),
+            error: ErrorEstimate::UNSYNCHRONISED,
+            session_id: 0,
+        };
+        (sequence, request.encode())
+    }
+
+    /// The last probe was not sent after all: it never was.
+    pub fn handle_send_error(&mut self) {
+        if self.under_way.pop_back().is_some() {
+            self.next_sequence = self.next_sequence.wrapping_sub(1);
+        }
+    }
+
+    /// The kernel's stamp for the probe `sequence`. Refused (`false`) for probes not under way and for stamps that
+    /// cannot be this probe's.
+    pub fn handle_tx_stamp(&mut self, sequence: u32, stamped: Wall) -> bool {
+        let index = self.index(sequence);
+        let Some(probe) = self.under_way.get_mut(index) else {
+            return false;
+        };
+        if probe.settled || stamped.since_ns(probe.sent.wall) < -STAMP_BEFORE_SEND_NS {
+            return false;
+        }
+        probe.kernel_sent = Some(stamped);
+        self.settle_if_complete(index);
+        true
+    }
+
+    /// A reply from this session's reflector, read at `received` and stamped by the kernel at `kernel_received`.
+    pub fn handle_reply(
+        &mut self,
+        reply: &Reply,
+        received: Moment,
+        kernel_received: Option<Wall>,
+    ) -> Arrival {
+        let sequence = reply.sender_sequence;
+        let next_unsettled = self.next_sequence.wrapping_sub(self.under_way.len() as u32);
+        let index = self.index(sequence);
+        let Some(probe) = self.under_way.get_mut(index) else {
+            return match self.history.recall(sequence, next_unsettled) {
+                Memory::Answered => Arrival::Duplicate { interval: None },
+                Memory::Unanswered => {
+                    self.history.settle(sequence, true);
+                    Arrival::Late { interval: None }
+                }
+                // Too long ago to tell: an answer this old is late, whatever else it is. A number not sent yet is
+                // nobody's answer.
+                Memory::Forgotten if is_before(sequence, next_unsettled) => Arrival::Late { interval: None },
+                Memory::Forgotten => Arrival::Foreign,
+            };
+        };
+        if reply.sender_sent_at != NtpTimestamp::from_wall(probe.sent.wall) {
+            return Arrival::Foreign;
+        }
+        let interval = probe.interval;
+        if probe.answer.is_some() || probe.late_answer {
+            return Arrival::Duplicate {
+                interval: Some(interval),
+            };
+        }
+        if travelled_ns(probe.sent, received, kernel_received) > self.waiting_ns {
+            probe.late_answer = true;
+            return Arrival::Late {
+                interval: Some(interval),
+            };
+        }
+        probe.answer = Some(Answer {
+            received,
+            kernel_received,
+            residence_ns: reply.residence_ns(),
+        });
+        let reordered = self
+            .highest_answered
+            .is_some_and(|highest| is_before(sequence, highest));
+        if !reordered {
+            self.highest_answered = Some(sequence);
+        }
+        self.settle_if_complete(index);
+        Arrival::First { interval, reordered }
+    }
+
+    /// Gives up every probe whose waiting time has passed, and settles for a lesser clock where a stamp is missing.
+    pub fn handle_timeout(&mut self, now: Monotonic) {
+        while let Some(probe) = self.under_way.front()
+            && now.since_ns(probe.sent.monotonic) >= self.waiting_ns
+        {
+            self.settle(0);
+            self.forget_front();
+        }
+    }
+
+    /// When the oldest probe's waiting time will have passed.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Monotonic> {
+        self.under_way
+            .front()
+            .map(|probe| probe.sent.monotonic.plus_ns(self.waiting_ns))
+    }
+
+    /// What has been found out since the last call.
+    pub fn poll_finding(&mut self) -> Option<Finding> {
+        self.findings.pop_front()
+    }
+
+    /// Probes neither returned nor lost yet.
+    #[must_use]
+    pub fn unsettled(&self) -> usize {
+        self.under_way.iter().filter(|probe| !probe.settled).count()
+    }
+
+    /// The end: settles every answered probe, and returns the intervals of those whose fate stays unknown.
+    pub fn withdraw(&mut self) -> Vec<IntervalOrdinal> {
+        let mut unknown = Vec::new();
+        while let Some(probe) = self.under_way.front() {
+            if probe.answer.is_some() {
+                self.settle(0);
+            } else if !probe.settled {
+                unknown.push(probe.interval);
+            }
+            self.forget_front();
+        }
+        unknown
+    }
+
+    fn index(&self, sequence: u32) -> usize {
+        let next_unsettled = self.next_sequence.wrapping_sub(self.under_way.len() as u32);
+        sequence.wrapping_sub(next_unsettled) as usize
+    }
+
+    /// A probe is settled early once its answer and both stamps are there; a missing TX stamp may still come.
+    fn settle_if_complete(&mut self, index: usize) {
+        if self
+            .under_way
+            .get(index)
+            .is_some_and(|probe| probe.answer.is_some() && probe.kernel_sent.is_some())
+        {
+            self.settle(index);
+        }
+        while self.under_way.front().is_some_and(|probe| probe.settled) {
+            self.forget_front();
+        }
+    }
+
+    fn settle(&mut self, index: usize) {
+        let Some(probe) = self.under_way.get_mut(index) else {
+            return;
+        };
+        if std::mem::replace(&mut probe.settled, true) {
+            return;
+        }
+        let missing_tx_stamp = probe.kernel_sent.is_none();
+        let interval = probe.interval;
+        self.findings.push_back(match probe.answer {
+            None => Finding::Lost {
+                interval,
+                missing_tx_stamp,
+            },
+            Some(answer) => {
+                let stamps = Stamps {
+                    sent: probe.sent,
+                    kernel_sent: probe.kernel_sent,
+                    received: answer.received,
+                    kernel_received: answer.kernel_received,
+                    residence_ns: answer.residence_ns,
+                };
+                let missing_rx_stamp = answer.kernel_received.is_none();
+                Finding::Returned {
+                    interval,
+                    verdict: stamps.judge(),
+                    missing_tx_stamp,
+                    missing_rx_stamp,
+                }
+            }
+        });
+    }
+
+    fn forget_front(&mut self) {
+        let sequence = self.next_sequence.wrapping_sub(self.under_way.len() as u32);
+        if let Some(probe) = self.under_way.pop_front() {
+            self.history
+                .settle(sequence, probe.answer.is_some() || probe.late_answer);
+        }
+    }
+}
+
+/// How long the answer took to arrive at this host. Preferably by the kernel's stamp: that this process was slow to
+/// read an answer does not make it late. Never longer than the monotonic clock allows, in case the wall clock stepped.
+fn travelled_ns(sent: Moment, received: Moment, kernel_received: Option<Wall>) -> i64 {
+    let at_most_ns = received.monotonic.since_ns(sent.monotonic).max(0);
+    kernel_received.map_or(at_most_ns, |stamped| {
+        stamped.since_ns(sent.wall).clamp(0, at_most_ns)
+    })
+}
+
+/// Serial number order (RFC 1982): right as long as the two are less than 2^31 apart.
+fn is_before(sequence: u32, other: u32) -> bool {
+    sequence.wrapping_sub(other).cast_signed() < 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::delay::Discard;
+    use super::*;
+    use crate::clock::NS_PER_S;
+    use azimuth_measurement::StampClock;
+
+    const WAITING_NS: i64 = 2 * NS_PER_S;
+    const RTT_NS: i64 = 3 * NS_PER_MS;
+
+    fn at(ns: i64) -> Moment {
+        let start = Moment {
+            monotonic: Monotonic::from_ns(0),
+            wall: Wall::from_unix_ns(1_700_000_000 * NS_PER_S),
+        };
+        start.plus_ns(ns)
+    }
+
+    fn interval() -> IntervalOrdinal {
+        IntervalOrdinal::FIRST
+    }
+
+    fn session() -> StampSession {
+        StampSession::new(WAITING_NS, u32::MAX - 1)
+    }
+
+    /// A reflector that holds nothing back.
+    fn reflect(request: &[u8; MINIMUM_LENGTH]) -> Reply {
+        let request = Request::decode(request).expect("our own request");
+        Reply {
+            sequence: request.sequence,
+            reflected_at: request.sent_at,
+            error: ErrorEstimate::UNSYNCHRONISED,
+            session_id: 0,
+            received_at: request.sent_at,
+            sender_sequence: request.sequence,
+            sender_sent_at: request.sent_at,
+            sender_error_bits: 1,
+            sender_ttl: 64,
+        }
+    }
+
+    fn answer(session: &mut StampSession, reply: &Reply, ns: i64) -> Arrival {
+        session.handle_reply(reply, at(ns), Some(at(ns).wall))
+    }
+
+    const FIRST: Arrival = Arrival::First {
+        interval: IntervalOrdinal::FIRST,
+        reordered: false,
+    };
+
+    #[test]
+    fn an_answer_with_both_stamps_is_settled_at_once() {
+        let mut session = session();
+        let (sequence, request) = session.send(at(0), interval());
+        assert!(session.handle_tx_stamp(sequence, at(1_000).wall));
+        assert_eq!(answer(&mut session, &reflect(&request), RTT_NS + 1_000), FIRST);
+        assert_eq!(
+            session.poll_finding(),
+            Some(Finding::Returned {
+                interval: interval(),
+                verdict: Verdict::Delay(StampClock::Kernel, 3_000),
+                missing_tx_stamp: false,
+                missing_rx_stamp: false,
+            })
+        );
+        assert_eq!((session.poll_finding(), session.unsettled()), (None, 0));
+    }
+
+    #[test]
+    fn a_stamp_that_comes_after_the_answer_is_still_used() {
+        let mut session = session();
+        let (sequence, request) = session.send(at(0), interval());
+        answer(&mut session, &reflect(&request), RTT_NS);
+        assert_eq!(session.poll_finding(), None, "the stamp may still come");
+        session.handle_tx_stamp(sequence, at(1_000).wall);
+        let finding = session.poll_finding();
+        assert!(
+            matches!(
+                finding,
+                Some(Finding::Returned {
+                    verdict: Verdict::Delay(StampClock::Kernel, 2_999),
+                    ..
+                })
+            ),
+            "{finding:?}"
+        );
+    }
+
+    #[test]
+    fn a_stamp_that_never_comes_falls_back_and_is_counted() {
+        let mut session = session();
+        let (_, request) = session.send(at(0), interval());
+        answer(&mut session, &reflect(&request), RTT_NS);
+        session.handle_timeout(at(WAITING_NS).monotonic);
+        assert_eq!(
+            session.poll_finding(),
+            Some(Finding::Returned {
+                interval: interval(),
+                verdict: Verdict::Delay(StampClock::KernelRx, 3_000),
+                missing_tx_stamp: true,
+                missing_rx_stamp: false,
+            })
+        );
+    }
+
+    #[test]
+    fn no_answer_within_the_waiting_time_is_a_loss_and_stays_one() {
+        let mut session = session();
+        let (_, request) = session.send(at(0), interval());
+        session.handle_timeout(at(WAITING_NS - 1).monotonic);
+        assert_eq!(session.poll_finding(), None);
+        session.handle_timeout(at(WAITING_NS).monotonic);
+        assert_eq!(
+            session.poll_finding(),
+            Some(Finding::Lost {
+                interval: interval(),
+                missing_tx_stamp: true
+            })
+        );
+        let reply = reflect(&request);
+        assert_eq!(
+            answer(&mut session, &reply, WAITING_NS + 1),
+            Arrival::Late { interval: None }
+        );
+        assert_eq!(
+            answer(&mut session, &reply, WAITING_NS + 2),
+            Arrival::Duplicate { interval: None }
+        );
+        assert_eq!(session.poll_finding(), None);
+    }
+
+    #[test]
+    fn an_answer_read_late_but_stamped_in_time_is_not_late() {
+        let mut session = session();
+        let (_, request) = session.send(at(0), interval());
+        let read = at(WAITING_NS + NS_PER_S);
+        let arrival = session.handle_reply(&reflect(&request), read, Some(at(RTT_NS).wall));
+        assert_eq!(arrival, FIRST);
+        let (_, request) = session.send(at(0), interval());
+        let unstamped = session.handle_reply(&reflect(&request), read, None);
+        assert_eq!(
+            unstamped,
+            Arrival::Late {
+                interval: Some(interval())
+            }
+        );
+    }
+
+    #[test]
+    fn further_answers_are_duplicates() {
+        let mut session = session();
+        let (sequence, request) = session.send(at(0), interval());
+        let reply = reflect(&request);
+        answer(&mut session, &reply, RTT_NS);
+        assert_eq!(
+            answer(&mut session, &reply, RTT_NS + 1),
+            Arrival::Duplicate {
+                interval: Some(interval())
+            }
+        );
+        session.handle_tx_stamp(sequence, at(0).wall);
+        assert_eq!(
+            answer(&mut session, &reply, RTT_NS + 2),
+            Arrival::Duplicate { interval: None }
+        );
+    }
+
+    #[test]
+    fn an_answer_after_a_later_probes_answer_is_reordered_even_across_the_wrap() {
+        let mut session = session();
+        let requests: Vec<_> = (0..4).map(|n| session.send(at(n), interval()).1).collect();
+        assert_eq!(answer(&mut session, &reflect(&requests[0]), RTT_NS), FIRST);
+        assert_eq!(answer(&mut session, &reflect(&requests[3]), RTT_NS + 1), FIRST);
+        for request in &requests[1..3] {
+            let reordered = Arrival::First {
+                interval: interval(),
+                reordered: true,
+            };
+            assert_eq!(answer(&mut session, &reflect(request), RTT_NS + 2), reordered);
+        }
+    }
+
+    #[test]
+    fn answers_to_probes_not_sent_or_with_another_timestamp_are_foreign() {
+        let mut session = session();
+        let (_, request) = session.send(at(0), interval());
+        let mut forged = reflect(&request);
+        forged.sender_sent_at = NtpTimestamp::from_wall(at(1).wall);
+        assert_eq!(answer(&mut session, &forged, RTT_NS), Arrival::Foreign);
+        let mut ahead = reflect(&request);
+        ahead.sender_sequence = ahead.sender_sequence.wrapping_add(1);
+        assert_eq!(answer(&mut session, &ahead, RTT_NS), Arrival::Foreign);
+        assert_eq!(session.unsettled(), 1);
+    }
+
+    #[test]
+    fn a_stamp_from_before_the_send_call_is_refused() {
+        let mut session = session();
+        let (sequence, _) = session.send(at(0), interval());
+        assert!(!session.handle_tx_stamp(sequence, at(-2 * NS_PER_MS).wall));
+        assert!(
+            !session.handle_tx_stamp(sequence.wrapping_add(1), at(0).wall),
+            "not sent"
+        );
+    }
+
+    #[test]
+    fn a_probe_the_system_would_not_send_was_never_there() {
+        let mut session = session();
+        let (first, _) = session.send(at(0), interval());
+        session.handle_send_error();
+        let (again, _) = session.send(at(1), interval());
+        assert_eq!((first, session.unsettled()), (again, 1));
+    }
+
+    #[test]
+    fn at_the_end_answered_probes_count_and_the_fate_of_others_stays_unknown() {
+        let mut session = session();
+        let (_, request) = session.send(at(0), interval());
+        session.send(at(1), interval());
+        let mut odd = reflect(&request);
+        odd.reflected_at = NtpTimestamp::from_wall(at(NS_PER_S).wall);
+        answer(&mut session, &odd, RTT_NS);
+        assert_eq!(session.withdraw(), [interval()]);
+        let finding = session.poll_finding();
+        let expected = Verdict::Discarded(Discard::Residence);
+        assert!(
+            matches!(finding, Some(Finding::Returned { verdict, .. }) if verdict == expected),
+            "{finding:?}"
+        );
+    }
+}

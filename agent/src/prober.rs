@@ -1,0 +1,342 @@
+//! The probing thread: turns the handle of [`Core`] with real sockets and the real clock. It decides nothing.
+//!
+//! One dedicated thread, not a task of the event loop: tokio's timers are a millisecond coarse, and a probe must not
+//! wait for a report to be compressed. The thread never blocks on anything but its own sockets and deadlines; closed
+//! intervals leave through a bounded channel, and when that is full the interval is given up and counted rather than
+//! the schedule held up.
+//!
+//! All STAMP targets of one address family share one socket with one source port for life (see [`crate::net::udp`]).
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use azimuth_measurement::Method;
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use crate::clock::{self, Monotonic, NS_PER_MS};
+use crate::net::batch::{BATCH, Batch, Queue};
+use crate::net::tcp::{Connecting, Progress};
+use crate::net::thread;
+use crate::net::udp::{OpenError, ProberSocket};
+use crate::net::wait::{Waker, wait};
+use crate::probe::connect_session::ConnectEnd;
+use crate::probe::core::Strays;
+use crate::probe::{Core, ProbeToken, SeriesPlan, Transmit};
+use crate::tally::ClosedInterval;
+
+/// Time between opening the sockets and the first slot. The kernel switches packet stamping on a moment after it is
+/// asked to, and until then stamps arrivals when they are read.
+const STAMPS_SETTLE_NS: i64 = 50 * NS_PER_MS;
+/// How long answers are still waited for once the thread was asked to stop.
+const LINGER_NS: i64 = 200 * NS_PER_MS;
+/// Octets read of each datagram: a STAMP reply, and enough to see that something else is not one.
+const REPLY_BYTES: usize = 64;
+/// Connection attempts open at once; above it an attempt counts as a send error. A limit on descriptors.
+const MOST_CONNECTING: usize = 512;
+/// Slots sent between two looks at the sockets, so that an overdue schedule cannot starve the answers.
+const SENDS_PER_TURN: usize = 64;
+
+/// The prober could not be started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// No socket for the probes.
+    #[error(transparent)]
+    Socket(#[from] OpenError),
+    /// No thread or no event descriptor.
+    #[error(
+        "starting the probing thread failed: {0}. Is the limit on processes or open files reached (`ulimit -a`)?"
+    )]
+    Thread(#[from] io::Error),
+}
+
+/// What leaves the probing thread.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Number of this interval since the thread started, from 1. A hole means intervals were given up in between.
+    pub sequence: u64,
+    /// The interval.
+    pub closed: ClosedInterval,
+}
+
+/// A running probing thread.
+#[derive(Debug)]
+pub struct Prober {
+    stop: Arc<Stop>,
+    thread: JoinHandle<Strays>,
+}
+
+#[derive(Debug)]
+struct Stop {
+    asked: AtomicBool,
+    waker: Waker,
+}
+
+/// Ends the probing thread from elsewhere.
+#[derive(Clone, Debug)]
+pub struct Stopper(Arc<Stop>);
+
+impl Stopper {
+    /// Asks the thread to stop sending, wait shortly for what is under way, and close.
+    pub fn stop(&self) {
+        self.0.asked.store(true, Ordering::Release);
+        self.0.waker.wake();
+    }
+}
+
+impl Prober {
+    /// Opens the sockets that `plans` need and starts probing. Closed intervals go to `out`.
+    ///
+    /// # Errors
+    /// [`StartError`] when a socket or the thread cannot be had.
+    pub fn start(
+        plans: &[SeriesPlan],
+        interval_ms: u32,
+        out: mpsc::Sender<Delivery>,
+    ) -> Result<Self, StartError> {
+        let stop = Arc::new(Stop {
+            asked: AtomicBool::new(false),
+            waker: Waker::new()?,
+        });
+        let sockets = open_sockets(plans)?;
+        let core = Core::new(plans, interval_ms, clock::moment().plus_ns(STAMPS_SETTLE_NS));
+        let mut turning = Turning {
+            core,
+            sockets,
+            connecting: HashMap::new(),
+            batch: Batch::new(REPLY_BYTES),
+            sequence: 0,
+            out,
+        };
+        let of_thread = Arc::clone(&stop);
+        let thread = std::thread::Builder::new()
+            .name("prober".to_owned())
+            .spawn(move || {
+                info!(scheduling = %thread::become_punctual(), "probing thread started");
+                turning.run(&of_thread);
+                turning.core.strays()
+            })?;
+        Ok(Self { stop, thread })
+    }
+
+    /// A handle that ends the thread.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        Stopper(Arc::clone(&self.stop))
+    }
+
+    /// Waits for the thread to end; what came in and belonged to nothing. `None` if the thread panicked.
+    #[must_use]
+    pub fn join(self) -> Option<Strays> {
+        self.thread.join().ok()
+    }
+}
+
+fn open_sockets(plans: &[SeriesPlan]) -> Result<Vec<ProberSocket<ProbeToken>>, OpenError> {
+    let unspecified = [
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    ];
+    let needed = unspecified.into_iter().filter(|family| {
+        plans
+            .iter()
+            .any(|plan| plan.method == Method::Stamp && plan.address.is_ipv4() == family.is_ipv4())
+    });
+    needed
+        .map(|family| ProberSocket::open(SocketAddr::new(family, 0)))
+        .collect()
+}
+
+struct Attempt {
+    connecting: Connecting,
+    give_up_at: Monotonic,
+}
+
+struct Turning {
+    core: Core,
+    sockets: Vec<ProberSocket<ProbeToken>>,
+    connecting: HashMap<ProbeToken, Attempt>,
+    batch: Batch,
+    sequence: u64,
+    out: mpsc::Sender<Delivery>,
+}
+
+impl Turning {
+    fn run(&mut self, stop: &Stop) {
+        let mut until = None;
+        loop {
+            self.receive();
+            let now = clock::moment();
+            self.core.handle_timeout(now);
+            self.connecting
+                .retain(|_, attempt| attempt.give_up_at > now.monotonic);
+            while let Some(closed) = self.core.poll_closed(now.monotonic) {
+                self.deliver(closed);
+            }
+            if stop.asked.load(Ordering::Acquire) && until.is_none() {
+                self.core.stop_sending();
+                until = Some(now.monotonic.plus_ns(LINGER_NS));
+            }
+            if self.core.is_done() || until.is_some_and(|until| until <= now.monotonic) {
+                break;
+            }
+            self.send();
+            if let Err(error) = self.sleep(stop, until) {
+                warn!(%error, "waiting for packets failed; the probing thread ends");
+                break;
+            }
+        }
+        let now = clock::monotonic();
+        let (closed, withdrawn) = self.core.close(now);
+        if withdrawn > 0 {
+            info!(
+                probes = withdrawn,
+                "stopped while probes were under way; they are counted neither as sent nor as lost"
+            );
+        }
+        closed.into_iter().for_each(|interval| self.deliver(interval));
+    }
+
+    /// Stamps first: an answer settled before its probe's stamp was seen would wait for it in vain.
+    fn receive(&mut self) {
+        for socket in &mut self.sockets {
+            // Bounded by what the receive buffer holds; each turn takes entries out.
+            while let Some(stamps) = receive_or_log(&mut self.batch, socket.as_fd(), Queue::Errors) {
+                for entry in self.batch.datagrams() {
+                    if let (Some(tx_id), Some(stamped)) =
+                        (entry.ancillary.tx_id, entry.ancillary.kernel_stamp)
+                    {
+                        self.core.handle_tx_stamp(socket.owner(tx_id), stamped);
+                    }
+                }
+                if stamps < BATCH {
+                    break;
+                }
+            }
+            while let Some(datagrams) = receive_or_log(&mut self.batch, socket.as_fd(), Queue::Data) {
+                let received = clock::moment();
+                for datagram in self.batch.datagrams() {
+                    if let Some(from) = datagram.from {
+                        let stamped = datagram.ancillary.kernel_stamp;
+                        self.core
+                            .handle_datagram(from, datagram.payload, received, stamped);
+                    }
+                }
+                if datagrams < BATCH {
+                    break;
+                }
+            }
+        }
+        let core = &mut self.core;
+        self.connecting.retain(|token, attempt| {
+            let end = match attempt.connecting.progress() {
+                Progress::Pending => return true,
+                Progress::Connected(handshake) => ConnectEnd::Connected {
+                    rtt_us: handshake.rtt_us,
+                    retransmitted: handshake.retransmitted,
+                },
+                Progress::Refused => ConnectEnd::Refused,
+                Progress::Failed(_) => ConnectEnd::Unreachable,
+            };
+            core.handle_connect_end(*token, end);
+            false
+        });
+    }
+
+    fn send(&mut self) {
+        for _ in 0..SENDS_PER_TURN {
+            match self.core.poll_transmit(clock::moment()) {
+                None => return,
+                Some(Transmit::Datagram { token, to, payload }) => self.send_datagram(token, to, &payload),
+                Some(Transmit::Connect {
+                    token,
+                    to,
+                    give_up_at,
+                }) => self.connect(token, to, give_up_at),
+            }
+        }
+    }
+
+    fn send_datagram(&mut self, token: ProbeToken, to: SocketAddr, payload: &[u8]) {
+        let socket = self.sockets.iter_mut().find(|socket| socket.reaches(to));
+        if socket.is_none_or(|socket| socket.send(payload, to, token).is_err()) {
+            self.core.handle_send_error(token);
+        }
+    }
+
+    fn connect(&mut self, token: ProbeToken, to: SocketAddr, give_up_at: Monotonic) {
+        if self.connecting.len() >= MOST_CONNECTING {
+            self.core.handle_send_error(token);
+            return;
+        }
+        match Connecting::start(to) {
+            Ok(connecting) => {
+                self.connecting.insert(
+                    token,
+                    Attempt {
+                        connecting,
+                        give_up_at,
+                    },
+                );
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                self.core.handle_connect_end(token, ConnectEnd::Refused);
+            }
+            Err(_) => self.core.handle_send_error(token),
+        }
+    }
+
+    fn sleep(&self, stop: &Stop, until: Option<Monotonic>) -> io::Result<()> {
+        let mut readable: Vec<BorrowedFd<'_>> = self.sockets.iter().map(AsFd::as_fd).collect();
+        if until.is_none() {
+            readable.push(stop.waker.as_fd());
+        }
+        let connecting: Vec<BorrowedFd<'_>> = self
+            .connecting
+            .values()
+            .map(|attempt| attempt.connecting.as_fd())
+            .collect();
+        let deadlines = [self.core.poll_timeout(), until];
+        wait(
+            &readable,
+            &connecting,
+            clock::monotonic(),
+            deadlines.into_iter().flatten().min(),
+        )
+    }
+
+    fn deliver(&mut self, closed: ClosedInterval) {
+        self.sequence += 1;
+        if self
+            .out
+            .try_send(Delivery {
+                sequence: self.sequence,
+                closed,
+            })
+            .is_err()
+        {
+            // The receiver sees the hole in the numbers and leaves a tombstone in its place.
+            warn!(
+                sequence = self.sequence,
+                "an interval was given up: the channel to the uplink is full or closed"
+            );
+        }
+    }
+}
+
+fn receive_or_log(batch: &mut Batch, socket: BorrowedFd<'_>, queue: Queue) -> Option<usize> {
+    match batch.receive(socket, queue) {
+        Ok(0) => None,
+        Ok(received) => Some(received),
+        Err(error) => {
+            warn!(%error, ?queue, "reading a prober socket failed");
+            None
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The far end: a STAMP Session-Reflector (RFC 8762, stateless, unauthenticated) and a TCP port to connect to.
+//!
+//! It answers from the address it was asked at, never with more octets than it was sent, and only prefixes it was
+//! told to allow, so that it is of no use to anyone who forges a sender address. What it does not answer it counts
+//! by reason. [`rules`] decides (pure), [`serve`] does.
+
+pub mod command;
+pub mod prefix;
+pub mod rules;
+pub mod serve;
+
+pub use prefix::{Allowed, Prefix};
+pub use rules::{Dropped, Rules};

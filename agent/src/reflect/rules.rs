@@ -1,0 +1,244 @@
+//! Which datagrams a reflector answers, and with how many octets. Pure.
+
+use std::net::SocketAddr;
+
+use crate::net::control::Ancillary;
+use crate::stamp::{ErrorEstimate, MINIMUM_LENGTH, NtpTimestamp, PacketError, Reply, Request};
+
+use super::Allowed;
+
+/// Source ports of reflectors. STAMP carries no mark of direction, so a datagram forged to come from one reflector to
+/// another would bounce between them for ever; no sender of ours uses these ports.
+const REFLECTOR_PORTS: [u16; 2] = [862, 8620];
+/// Longest answer. Longer requests get their first octets back: shorter than asked is always allowed.
+pub const LONGEST_ANSWER: usize = 2_048;
+
+/// Why a datagram gets no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// Shorter than a STAMP packet.
+    TooShort,
+    /// Its sender is not on the list.
+    NotAllowed,
+    /// It claims to come from a reflector.
+    ReflectorPort,
+    /// Its sender's port is 0, to which nothing can be sent.
+    NoPort,
+    /// The kernel did not say at which address it was asked.
+    NoAddress,
+}
+
+impl Dropped {
+    /// All reasons, in the order of their counters.
+    pub const ALL: [Self; 5] = [
+        Self::TooShort,
+        Self::NotAllowed,
+        Self::ReflectorPort,
+        Self::NoPort,
+        Self::NoAddress,
+    ];
+
+    /// The counter's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooShort => "too_short",
+            Self::NotAllowed => "not_allowed",
+            Self::ReflectorPort => "reflector_port",
+            Self::NoPort => "no_port",
+            Self::NoAddress => "no_address",
+        }
+    }
+}
+
+/// What a reflector goes by.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    allowed: Allowed,
+    own_ports: Vec<u16>,
+}
+
+/// An answer, complete but for the time of its sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    reply: Reply,
+    length: usize,
+}
+
+impl Rules {
+    /// Answers `allowed`, and never a sender on one of `own_ports`, the ports this reflector listens on.
+    #[must_use]
+    pub fn new(allowed: Allowed, own_ports: Vec<u16>) -> Self {
+        Self { allowed, own_ports }
+    }
+
+    /// The answer to one datagram of `request` from `from`, read at `received_at` (used when the kernel gave no stamp).
+    ///
+    /// # Errors
+    /// The reason why there is none.
+    pub fn judge(
+        &self,
+        from: SocketAddr,
+        request: &[u8],
+        ancillary: &Ancillary,
+        received_at: NtpTimestamp,
+    ) -> Result<Answer, Dropped> {
+        let port = from.port();
+        if port == 0 {
+            return Err(Dropped::NoPort);
+        }
+        if REFLECTOR_PORTS.contains(&port) || self.own_ports.contains(&port) {
+            return Err(Dropped::ReflectorPort);
+        }
+        if !self.allowed.permits(from.ip()) {
+            return Err(Dropped::NotAllowed);
+        }
+        if ancillary.asked_at.is_none() {
+            return Err(Dropped::NoAddress);
+        }
+        let asked = match Request::decode(request) {
+            Ok(asked) => asked,
+            Err(PacketError::TooShort { .. } | PacketError::ZeroMultiplier) => return Err(Dropped::TooShort),
+        };
+        let received_at = ancillary
+            .kernel_stamp
+            .map_or(received_at, NtpTimestamp::from_wall);
+        let reply = Reply {
+            sequence: asked.sequence,
+            reflected_at: received_at,
+            error: ErrorEstimate::UNSYNCHRONISED,
+            session_id: asked.session_id,
+            received_at,
+            sender_sequence: asked.sequence,
+            sender_sent_at: asked.sent_at,
+            sender_error_bits: asked.error.to_bits(),
+            // 255 is what a sender that follows the standard starts with; unknown reads as "no hops seen".
+            sender_ttl: ancillary.ttl.unwrap_or(255),
+        };
+        Ok(Answer {
+            reply,
+            length: request.len().min(LONGEST_ANSWER),
+        })
+    }
+}
+
+impl Answer {
+    /// Turns `datagram`, which holds the request, into the answer sent at `reflected_at`: the packet, then whatever
+    /// padding or extensions followed it. As long as the request, never longer.
+    pub fn write(mut self, reflected_at: NtpTimestamp, datagram: &mut Vec<u8>) {
+        self.reply.reflected_at = reflected_at;
+        datagram.truncate(self.length);
+        if let Some(packet) = datagram.first_chunk_mut::<MINIMUM_LENGTH>() {
+            *packet = self.reply.encode();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Wall;
+    use proptest::prelude::*;
+
+    const T2: Wall = Wall::from_unix_ns(1_700_000_000_000_000_000);
+
+    fn rules() -> Rules {
+        let prefixes = ["127.0.0.0/8", "::1"].map(|prefix| prefix.parse().expect("a prefix"));
+        Rules::new(Allowed::Prefixes(prefixes.to_vec()), vec![9_000])
+    }
+
+    fn ancillary() -> Ancillary {
+        Ancillary {
+            kernel_stamp: Some(T2),
+            asked_at: Some([127, 0, 0, 2].into()),
+            ttl: Some(57),
+            ..Ancillary::default()
+        }
+    }
+
+    fn judge(from: &str, request: &[u8]) -> Result<Answer, Dropped> {
+        rules().judge(
+            from.parse().expect("an address"),
+            request,
+            &ancillary(),
+            NtpTimestamp::from_bits(1),
+        )
+    }
+
+    fn request() -> [u8; MINIMUM_LENGTH] {
+        let request = Request {
+            sequence: 7,
+            sent_at: NtpTimestamp::from_bits(99),
+            error: ErrorEstimate::UNSYNCHRONISED,
+            session_id: 5,
+        };
+        request.encode()
+    }
+
+    #[test]
+    fn an_answer_carries_t2_from_the_kernel_t3_of_its_sending_and_the_askers_own_words() {
+        let mut datagram = request().to_vec();
+        let answer = judge("127.0.0.1:40000", &datagram).expect("answered");
+        answer.write(NtpTimestamp::from_wall(T2.plus_ns(5_000)), &mut datagram);
+        let reply = Reply::decode(&datagram).expect("a reply");
+        assert_eq!(reply.received_at, NtpTimestamp::from_wall(T2));
+        assert_eq!(reply.residence_ns(), 5_000);
+        assert_eq!(
+            (reply.sequence, reply.sender_sequence, reply.session_id),
+            (7, 7, 5)
+        );
+        assert_eq!(
+            (reply.sender_sent_at, reply.sender_ttl),
+            (NtpTimestamp::from_bits(99), 57)
+        );
+    }
+
+    #[test]
+    fn each_refusal_has_its_reason() {
+        let table = [
+            ("127.0.0.1:40000", 43, Dropped::TooShort),
+            ("127.0.0.1:40000", 0, Dropped::TooShort),
+            ("10.0.0.1:40000", 44, Dropped::NotAllowed),
+            ("127.0.0.1:862", 44, Dropped::ReflectorPort),
+            ("127.0.0.1:8620", 44, Dropped::ReflectorPort),
+            ("127.0.0.1:9000", 44, Dropped::ReflectorPort),
+            ("127.0.0.1:0", 44, Dropped::NoPort),
+        ];
+        for (from, length, reason) in table {
+            assert_eq!(
+                judge(from, &request()[..length]),
+                Err(reason),
+                "{length} octets from {from}"
+            );
+        }
+        let nowhere = Ancillary {
+            asked_at: None,
+            ..ancillary()
+        };
+        let from = "127.0.0.1:40000".parse().expect("an address");
+        let judged = rules().judge(from, &request(), &nowhere, NtpTimestamp::from_bits(1));
+        assert_eq!(judged, Err(Dropped::NoAddress));
+    }
+
+    #[test]
+    fn padding_comes_back_as_it_was_sent() {
+        let mut datagram = request().to_vec();
+        datagram.extend([0xab; 10]);
+        let answer = judge("[::1]:40000", &datagram).expect("answered");
+        answer.write(NtpTimestamp::from_bits(1), &mut datagram);
+        assert_eq!(datagram[MINIMUM_LENGTH..], [0xab; 10]);
+    }
+
+    proptest! {
+        #[test]
+        fn an_answer_is_never_longer_than_its_request(bytes in prop::collection::vec(any::<u8>(), 0..4_000)) {
+            let mut datagram = bytes.clone();
+            if let Ok(answer) = judge("127.0.0.1:40000", &datagram) {
+                answer.write(NtpTimestamp::from_bits(1), &mut datagram);
+                prop_assert!(datagram.len() <= bytes.len() && datagram.len() >= MINIMUM_LENGTH);
+            } else {
+                prop_assert!(bytes.len() < MINIMUM_LENGTH);
+            }
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The reflector's thread and its TCP listener: moves datagrams and stamps, by [`rules`](super::rules).
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::thread::JoinHandle;
+
+use thiserror::Error;
+use tracing::{info, warn};
+
+use crate::clock::{self, Monotonic, NS_PER_S};
+use crate::net::batch::{Batch, Queue};
+use crate::net::thread;
+use crate::net::udp::{OpenError, ReflectorSocket};
+use crate::net::wait::{Waker, wait};
+use crate::stamp::NtpTimestamp;
+
+use super::Allowed;
+use super::rules::{Dropped, LONGEST_ANSWER, Rules};
+
+/// How often the counters are logged, if they have changed.
+const LOG_EVERY_NS: i64 = 60 * NS_PER_S;
+/// Connections taken from a listener in one turn.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// The reflector could not be started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// No UDP socket.
+    #[error(transparent)]
+    Udp(#[from] OpenError),
+    /// No TCP listener.
+    #[error(
+        "TCP listener on {at}: {source}. Is the address one of this host's, and the port free? `ss -ltn` lists who listens"
+    )]
+    Tcp {
+        /// Where.
+        at: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No thread.
+    #[error(
+        "starting the reflector failed: {0}. Is the limit on processes or open files reached (`ulimit -a`)?"
+    )]
+    Thread(#[from] io::Error),
+}
+
+/// What a reflector has done since it started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests answered.
+    pub answered: u64,
+    /// Answers the system would not send.
+    pub send_errors: u64,
+    /// Requests for which the kernel gave no arrival stamp, so that T2 was read in userspace.
+    pub missing_rx_stamp: u64,
+    /// TCP connections accepted and closed.
+    pub connections: u64,
+    dropped: [u64; Dropped::ALL.len()],
+}
+
+impl Counters {
+    /// Datagrams not answered for this reason.
+    #[must_use]
+    pub fn dropped(&self, reason: Dropped) -> u64 {
+        Dropped::ALL
+            .iter()
+            .zip(self.dropped)
+            .find(|(known, _)| **known == reason)
+            .map_or(0, |(_, n)| n)
+    }
+
+    fn count_dropped(&mut self, reason: Dropped) {
+        for (known, count) in Dropped::ALL.iter().zip(&mut self.dropped) {
+            *count += u64::from(*known == reason);
+        }
+    }
+}
+
+impl fmt::Display for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "answered={} connections={}", self.answered, self.connections)?;
+        for (reason, count) in Dropped::ALL.iter().zip(self.dropped) {
+            write!(f, " dropped_{}={count}", reason.as_str())?;
+        }
+        write!(
+            f,
+            " send_errors={} missing_rx_stamp={}",
+            self.send_errors, self.missing_rx_stamp
+        )
+    }
+}
+
+/// A running reflector.
+#[derive(Debug)]
+pub struct Reflector {
+    waker: std::sync::Arc<Waker>,
+    thread: JoinHandle<Counters>,
+    /// Where it answers UDP, with the ports the system chose.
+    pub udp: Vec<SocketAddr>,
+    /// Where it accepts TCP.
+    pub tcp: Vec<SocketAddr>,
+}
+
+impl Reflector {
+    /// Binds everything and starts answering `allowed`.
+    ///
+    /// # Errors
+    /// [`StartError`] when an address cannot be bound.
+    pub fn start(udp: &[SocketAddr], tcp: &[SocketAddr], allowed: Allowed) -> Result<Self, StartError> {
+        let sockets = udp
+            .iter()
+            .map(|at| ReflectorSocket::open(*at))
+            .collect::<Result<Vec<_>, _>>()?;
+        let listeners = tcp.iter().map(|at| listen(*at)).collect::<Result<Vec<_>, _>>()?;
+        let udp = sockets
+            .iter()
+            .map(ReflectorSocket::local_address)
+            .collect::<io::Result<Vec<_>>>()?;
+        let tcp = listeners
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<io::Result<Vec<_>>>()?;
+        let waker = std::sync::Arc::new(Waker::new()?);
+        let rules = Rules::new(allowed, udp.iter().map(SocketAddr::port).collect());
+        let of_thread = std::sync::Arc::clone(&waker);
+        let mut turning = Turning {
+            sockets,
+            listeners,
+            rules,
+            counters: Counters::default(),
+            batch: Batch::new(LONGEST_ANSWER),
+            answer: Vec::with_capacity(LONGEST_ANSWER),
+        };
+        let thread = std::thread::Builder::new()
+            .name("reflector".to_owned())
+            .spawn(move || {
+                info!(scheduling = %thread::become_punctual(), "reflector thread started");
+                turning.run(&of_thread);
+                turning.counters
+            })?;
+        Ok(Self {
+            waker,
+            thread,
+            udp,
+            tcp,
+        })
+    }
+
+    /// Ends it; what it has done. `None` if its thread panicked.
+    #[must_use]
+    pub fn stop(self) -> Option<Counters> {
+        self.waker.wake();
+        self.thread.join().ok()
+    }
+}
+
+fn listen(at: SocketAddr) -> Result<TcpListener, StartError> {
+    let failed = |source| StartError::Tcp { at, source };
+    let socket = socket2::Socket::new(
+        socket2::Domain::for_address(at),
+        socket2::Type::STREAM.nonblocking(),
+        None,
+    )
+    .map_err(failed)?;
+    if at.is_ipv6() {
+        socket.set_only_v6(true).map_err(failed)?;
+    }
+    // A restarted reflector must not wait for connections of its former self to time out.
+    socket.set_reuse_address(true).map_err(failed)?;
+    socket.bind(&at.into()).map_err(failed)?;
+    socket.listen(1_024).map_err(failed)?;
+    Ok(socket.into())
+}
+
+struct Turning {
+    sockets: Vec<ReflectorSocket>,
+    listeners: Vec<TcpListener>,
+    rules: Rules,
+    counters: Counters,
+    batch: Batch,
+    answer: Vec<u8>,
+}
+
+impl Turning {
+    fn run(&mut self, stop: &Waker) {
+        let mut logged = (self.counters, clock::monotonic());
+        loop {
+            for socket in &self.sockets {
+                match self.batch.receive(socket.as_fd(), Queue::Data) {
+                    Ok(_) => answer_batch(
+                        socket,
+                        &self.batch,
+                        &self.rules,
+                        &mut self.counters,
+                        &mut self.answer,
+                    ),
+                    Err(error) => warn!(%error, "reading the reflector's socket failed"),
+                }
+            }
+            for listener in &self.listeners {
+                self.counters.connections += accept_and_close(listener);
+            }
+            let now = clock::monotonic();
+            logged = self.log(logged, now);
+            let stop_fd = stop.as_fd();
+            let sockets = self.sockets.iter().map(AsFd::as_fd);
+            let watched: Vec<_> = sockets
+                .chain(self.listeners.iter().map(AsFd::as_fd))
+                .chain([stop_fd])
+                .collect();
+            let next_log_at = (self.counters != logged.0).then(|| logged.1.plus_ns(LOG_EVERY_NS));
+            if let Err(error) = wait(&watched, &[], now, next_log_at) {
+                warn!(%error, "waiting for packets failed; the reflector ends");
+                return;
+            }
+            if stop.is_set() {
+                return;
+            }
+        }
+    }
+
+    fn log(&self, logged: (Counters, Monotonic), now: Monotonic) -> (Counters, Monotonic) {
+        if self.counters == logged.0 || now.since_ns(logged.1) < LOG_EVERY_NS {
+            return logged;
+        }
+        info!("reflected: {}", self.counters);
+        (self.counters, now)
+    }
+}
+
+fn answer_batch(
+    socket: &ReflectorSocket,
+    batch: &Batch,
+    rules: &Rules,
+    counters: &mut Counters,
+    answer: &mut Vec<u8>,
+) {
+    let read_at = NtpTimestamp::from_wall(clock::wall());
+    for datagram in batch.datagrams() {
+        let (Some(from), ancillary) = (datagram.from, datagram.ancillary) else {
+            continue;
+        };
+        let judged = rules.judge(from, datagram.payload, &ancillary, read_at);
+        let (complete, asked_at) = match (judged, ancillary.asked_at) {
+            (Ok(complete), Some(asked_at)) => (complete, asked_at),
+            (Err(reason), _) => {
+                counters.count_dropped(reason);
+                continue;
+            }
+            (Ok(_), None) => continue,
+        };
+        counters.missing_rx_stamp += u64::from(ancillary.kernel_stamp.is_none());
+        answer.clear();
+        answer.extend_from_slice(datagram.payload);
+        // T3 is read here, as late as can be: what follows is one encoding of 44 octets and the send call.
+        complete.write(NtpTimestamp::from_wall(clock::wall()), answer);
+        match socket.answer(answer, from, asked_at, ancillary.interface) {
+            Ok(()) => counters.answered += 1,
+            Err(_) => counters.send_errors += 1,
+        }
+    }
+}
+
+/// Takes what is waiting and closes it at once; returns how many.
+fn accept_and_close(listener: &TcpListener) -> u64 {
+    // A listener out of descriptors answers with an error; the next turn tries again.
+    (0..ACCEPTS_PER_TURN)
+        .map_while(|_| listener.accept().ok())
+        .count() as u64
+}

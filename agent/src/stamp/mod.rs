@@ -1,0 +1,10 @@
+//! STAMP, the Simple Two-way Active Measurement Protocol (RFC 8762): packets and their timestamps. Pure.
+//!
+//! Unauthenticated mode, 44 octets in both directions. No sockets, no clock, no session state: those are
+//! [`crate::net`], [`crate::clock`] and [`crate::probe`].
+
+pub mod ntp;
+pub mod packet;
+
+pub use ntp::NtpTimestamp;
+pub use packet::{ErrorEstimate, MINIMUM_LENGTH, PacketError, Reply, Request};
