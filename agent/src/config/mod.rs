@@ -1,0 +1,366 @@
+//! The agent's configuration: what to measure, from where, and whom to tell. TOML; unknown keys are refused.
+//!
+//! [`document`] reads TOML and names mistakes; this file knows the keys and their ranges; [`plan`] turns a
+//! configuration into what the prober and the reports need.
+
+pub mod document;
+pub mod plan;
+
+use std::collections::HashMap;
+use std::fs;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use azimuth_measurement::series::{MAX_SERIES, MAX_WAITING_TIME_MS};
+use azimuth_measurement::{AgentId, Granularity, Method, VantagePoint, ZoneKey};
+
+use self::document::{Document, Section, Wrong, integer, number, parsed, shown, text};
+pub use self::document::{Mistake, Mistakes};
+use crate::cli::{STAMP_PORT, TCP_PORT};
+
+/// A configuration file larger than this is not one.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+const DEFAULT_WAITING_TIME_MS: u64 = 2_000;
+const DEFAULT_INTERVAL_MS: u64 = 10_000;
+const DEFAULT_QUEUE_BYTES: u64 = 64 << 20;
+
+/// A checked configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Who reports.
+    pub agent: AgentId,
+    /// Whom to tell.
+    pub collector: CollectorAddress,
+    /// Where the agent stands.
+    pub vantage_point: VantagePoint,
+    /// Bytes of reports kept while the collector is away.
+    pub queue_max_bytes: usize,
+    /// Length of a report's interval.
+    pub interval_ms: u32,
+    /// Where the agent may keep files. Nothing is written there yet: reports wait in memory.
+    pub state_dir: Option<PathBuf>,
+    /// What to measure.
+    pub targets: Vec<Target>,
+}
+
+/// How the collector is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CollectorAddress {
+    /// `http://host:port`, without a trailing slash.
+    Http(String),
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+/// One address in a zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its name, unique in the file.
+    pub name: String,
+    /// The zone it stands for.
+    pub zone: ZoneKey,
+    /// How finely it is known.
+    pub granularity: Granularity,
+    /// How it is measured.
+    pub probes: Vec<Probe>,
+}
+
+/// One way of measuring a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// How; `stamp` or `tcp_connect`.
+    pub method: Method,
+    /// Where to.
+    pub address: SocketAddr,
+    /// From one probe to the next.
+    pub period_ms: u32,
+    /// After this long without an answer a probe is lost.
+    pub waiting_time_ms: u32,
+}
+
+/// Reads and checks a file.
+///
+/// # Errors
+/// Every mistake in it.
+pub fn load(file: &Path) -> Result<Config, Mistakes> {
+    let unreadable = |what: String| Mistakes {
+        file: file.to_owned(),
+        found: vec![Mistake {
+            line: 1,
+            key: String::new(),
+            what,
+            remedy: "Is the path right, and may this user read it?".into(),
+        }],
+    };
+    let size = fs::metadata(file)
+        .map_err(|error| unreadable(format!("cannot be read: {error}")))?
+        .len();
+    if size > MAX_FILE_BYTES {
+        return Err(unreadable(format!(
+            "{size} bytes are too many for a configuration"
+        )));
+    }
+    let text = fs::read_to_string(file).map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+    parse(&text, file)
+}
+
+/// Checks the text of a file; `file` is for messages.
+///
+/// # Errors
+/// Every mistake in it.
+pub fn parse(text: &str, file: &Path) -> Result<Config, Mistakes> {
+    let document = Document::new(text);
+    let config = document
+        .parse()
+        .and_then(|table| read_config(Section::root(&document, &table)));
+    match (document.into_mistakes(file), config) {
+        (None, Some(config)) => Ok(config),
+        (Some(mistakes), _) => Err(mistakes),
+        (None, None) => Err(Mistakes {
+            file: file.to_owned(),
+            found: Vec::new(),
+        }),
+    }
+}
+
+fn read_config(mut root: Section<'_>) -> Option<Config> {
+    let agent = root.required("agent", |value| {
+        let text = text(value)?;
+        text.parse::<AgentId>().map_err(|_| {
+            let remedy = "Use 1 to 63 lower-case letters, digits and hyphens, not starting with a hyphen";
+            Wrong(format!("{} is not an agent id", shown(&text)), remedy.into())
+        })
+    });
+    let interval_ms = root.optional("interval_ms", |value| {
+        let interval_ms = integer(1_000..=3_600_000)(value)?;
+        if interval_ms.is_multiple_of(1_000) {
+            Ok(interval_ms)
+        } else {
+            Err(Wrong(
+                format!("{interval_ms} is not a whole number of seconds"),
+                "Use a multiple of 1000".into(),
+            ))
+        }
+    });
+    let state_dir = root.optional("state_dir", parsed("Use a path"));
+    let collector = root.section("collector").and_then(read_collector);
+    let vantage_point = root.section("vantage_point").and_then(read_vantage_point);
+    let queue_max_bytes = root.optional_section("queue").and_then(|mut queue| {
+        let bytes = queue.optional("max_bytes", integer(65_536..=1 << 40));
+        queue.finish();
+        bytes
+    });
+    let targets = read_targets(&mut root);
+    root.finish();
+    Some(Config {
+        agent: agent?,
+        collector: collector?,
+        vantage_point: vantage_point?,
+        queue_max_bytes: usize::try_from(queue_max_bytes.unwrap_or(DEFAULT_QUEUE_BYTES)).ok()?,
+        interval_ms: u32::try_from(interval_ms.unwrap_or(DEFAULT_INTERVAL_MS)).ok()?,
+        state_dir,
+        targets,
+    })
+}
+
+fn read_collector(mut section: Section<'_>) -> Option<CollectorAddress> {
+    let url = section.required("url", |value| {
+        let url = text(value)?;
+        collector_address(&url).ok_or_else(|| {
+            let remedy =
+                "Use http://host:port or unix:/path/to/collector.sock (https comes with a later version)";
+            Wrong(
+                format!("{} is not the address of a collector", shown(&url)),
+                remedy.into(),
+            )
+        })
+    });
+    section.finish();
+    url
+}
+
+fn collector_address(url: &str) -> Option<CollectorAddress> {
+    if let Some(path) = url.strip_prefix("unix:") {
+        return path.starts_with('/').then(|| CollectorAddress::Unix(path.into()));
+    }
+    let parsed = reqwest::Url::parse(url).ok()?;
+    let plain = parsed.scheme() == "http"
+        && parsed.has_host()
+        && parsed.path() == "/"
+        && parsed.query().is_none()
+        && parsed.fragment().is_none()
+        && parsed.username().is_empty();
+    plain.then(|| CollectorAddress::Http(url.trim_end_matches('/').to_owned()))
+}
+
+fn read_vantage_point(mut section: Section<'_>) -> Option<VantagePoint> {
+    let name = section.required("name", text);
+    let country = section.required("country", |value| {
+        let country = text(value)?;
+        if country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase()) {
+            Ok(country)
+        } else {
+            let what = format!("{} is not a country code", shown(&country));
+            Err(Wrong(
+                what,
+                "Use two upper-case letters (ISO 3166-1 alpha-2), for example FR".into(),
+            ))
+        }
+    });
+    let city = section.required("city", text);
+    let network = section.required("network", text);
+    let asn = section.required("asn", integer(0..=u32::MAX.into()));
+    let latitude_deg = section.required("latitude", number(-90.0..=90.0));
+    let longitude_deg = section.required("longitude", number(-180.0..=180.0));
+    section.finish();
+    Some(VantagePoint {
+        name: name?,
+        country: country?,
+        city: city?,
+        network: network?,
+        asn: u32::try_from(asn?).ok()?,
+        latitude_deg: latitude_deg?,
+        longitude_deg: longitude_deg?,
+    })
+}
+
+/// What must not occur twice, and the line where it occurred first.
+#[derive(Default)]
+struct Seen {
+    names: HashMap<String, usize>,
+    probes: HashMap<(SocketAddr, Method), usize>,
+}
+
+fn read_targets(root: &mut Section<'_>) -> Vec<Target> {
+    let sections = root.sections("target");
+    let mut seen = Seen::default();
+    let targets: Vec<Target> = sections
+        .into_iter()
+        .filter_map(|section| read_target(section, &mut seen))
+        .collect();
+    let series: usize = targets.iter().map(|target| target.probes.len()).sum();
+    if seen.names.is_empty() {
+        root.wrong(
+            "target",
+            Wrong(
+                "nothing to measure".into(),
+                "Add at least one `[[target]]`".into(),
+            ),
+        );
+    } else if series > MAX_SERIES {
+        let what = format!("{series} probes are more than one agent may measure");
+        root.wrong(
+            "target",
+            Wrong(what, format!("Use at most {MAX_SERIES}, or a second agent")),
+        );
+    }
+    targets
+}
+
+fn read_target(mut section: Section<'_>, seen: &mut Seen) -> Option<Target> {
+    let name = section.required("name", text);
+    if let Some(name) = &name {
+        let line = section.line_of("name");
+        if let Some(first) = seen.names.insert(name.clone(), line) {
+            let what = format!("{} names a target already (line {first})", shown(name));
+            section.wrong("name", Wrong(what, "Give each target a name of its own".into()));
+        }
+    }
+    let provider = section.required("provider", text);
+    let region = section.required("region", text);
+    let zone_name = section.required("zone", text);
+    let granularity = section.optional("granularity", parsed("Use one of: zone, region, campus"));
+    let address = section.required("address", |value| {
+        let address = parsed(
+            "Use an IPv4 or IPv6 address; names are not resolved, because a target must not move",
+        )(value)?;
+        if is_one_host(address) {
+            Ok(address)
+        } else {
+            Err(Wrong(
+                format!("{address} is not the address of one host"),
+                "Use a unicast address".into(),
+            ))
+        }
+    });
+    let zone = provider.zip(region).zip(zone_name).and_then(|((provider, region), zone)| {
+        ZoneKey::new(&provider, &region, &zone)
+            .map_err(|error| {
+                let remedy = "Provider, region and zone as the catalogue spells them, for example aws, eu-west-3, euw3-az1";
+                section.wrong("zone", Wrong(error.to_string(), remedy.into()));
+            })
+            .ok()
+    });
+    let mut probes = Vec::new();
+    let probe_sections = section.sections("probe");
+    if probe_sections.is_empty() {
+        let remedy = "Add a `[[target.probe]]` with method = \"stamp\" or \"tcp_connect\"";
+        section.wrong("probe", Wrong("nothing to measure here".into(), remedy.into()));
+    }
+    for probe in probe_sections {
+        probes.extend(read_probe(probe, address, seen));
+    }
+    section.finish();
+    Some(Target {
+        name: name?,
+        zone: zone?,
+        granularity: granularity.unwrap_or(Granularity::Zone),
+        probes,
+    })
+}
+
+fn read_probe(mut section: Section<'_>, address: Option<IpAddr>, seen: &mut Seen) -> Option<Probe> {
+    let method = section.required("method", |value| {
+        let given = text(value)?;
+        match given.parse() {
+            Ok(method @ (Method::Stamp | Method::TcpConnect)) => Ok(method),
+            Ok(_) => Err(Wrong(
+                format!("{} cannot be measured by this version", shown(&given)),
+                "Use stamp or tcp_connect".into(),
+            )),
+            Err(_) => Err(Wrong(
+                format!("{} is not a method", shown(&given)),
+                "Use stamp or tcp_connect".into(),
+            )),
+        }
+    });
+    let default_port = if method == Some(Method::TcpConnect) {
+        TCP_PORT
+    } else {
+        STAMP_PORT
+    };
+    let port = section
+        .optional("port", integer(1..=u16::MAX.into()))
+        .unwrap_or(default_port.into());
+    let period_ms = section.required("period_ms", integer(10..=3_600_000));
+    let waiting_time_ms = section
+        .optional("waiting_time_ms", integer(1..=MAX_WAITING_TIME_MS.into()))
+        .unwrap_or(DEFAULT_WAITING_TIME_MS);
+    let probe = Probe {
+        method: method?,
+        address: SocketAddr::new(address?, u16::try_from(port).ok()?),
+        period_ms: u32::try_from(period_ms?).ok()?,
+        waiting_time_ms: u32::try_from(waiting_time_ms).ok()?,
+    };
+    let line = section.line_of("method");
+    if let Some(first) = seen.probes.insert((probe.address, probe.method), line) {
+        let what = format!(
+            "{} is measured by {} already (line {first})",
+            probe.address, probe.method
+        );
+        section.wrong(
+            "method",
+            Wrong(what, "Remove one of the two, or use another port".into()),
+        );
+    }
+    section.finish();
+    Some(probe)
+}
+
+fn is_one_host(address: IpAddr) -> bool {
+    let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
+    !(address.is_unspecified() || address.is_multicast() || broadcast)
+}
+
+#[cfg(test)]
+mod tests;

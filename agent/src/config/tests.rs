@@ -1,0 +1,283 @@
+//! The exact words of every mistake: they are what a person with a broken file at hand has to go by.
+
+use super::*;
+
+const GOOD: &str = r#"
+agent = "paris-free-1"
+[collector]
+url = "http://127.0.0.1:8360"
+[vantage_point]
+name = "Paris (Free)"
+country = "FR"
+city = "Paris"
+network = "Free"
+asn = 12322
+latitude = 48.86
+longitude = 2
+[[target]]
+name = "aws-euw3-az1"
+provider = "aws"
+region = "eu-west-3"
+zone = "euw3-az1"
+granularity = "zone"
+address = "10.78.1.1"
+  [[target.probe]]
+  method = "stamp"
+  period_ms = 1000
+  [[target.probe]]
+  method = "tcp_connect"
+  port = 443
+  period_ms = 10000
+  waiting_time_ms = 3000
+"#;
+
+fn check(text: &str) -> Result<Config, String> {
+    parse(text, Path::new("agent.toml")).map_err(|mistakes| mistakes.to_string())
+}
+
+/// The message about GOOD with `from` replaced by `to`.
+fn message(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "{from} is not in the example");
+    check(&GOOD.replacen(from, to, 1)).expect_err("a mistake")
+}
+
+#[test]
+fn a_good_file_is_read_with_its_defaults() {
+    let config = check(GOOD).expect("a good file");
+    assert_eq!(
+        config.collector,
+        CollectorAddress::Http("http://127.0.0.1:8360".into())
+    );
+    assert_eq!((config.interval_ms, config.queue_max_bytes), (10_000, 64 << 20));
+    let [stamp, connect] = config.targets[0].probes[..] else {
+        panic!("two probes")
+    };
+    assert_eq!((stamp.address.port(), stamp.waiting_time_ms), (8620, 2_000));
+    assert_eq!((connect.address.port(), connect.waiting_time_ms), (443, 3_000));
+    assert_eq!(config.targets[0].zone.to_string(), "aws/eu-west-3/euw3-az1");
+}
+
+#[test]
+fn plan_and_manifest_number_the_same_series_alike() {
+    let config = check(GOOD).expect("a good file");
+    let (manifest, plans) = (config.manifest(), config.series_plans());
+    assert_eq!(manifest.check(), Ok(()));
+    assert_eq!(manifest.series.len(), plans.len());
+    for (descriptor, plan) in manifest.series.iter().zip(&plans) {
+        assert_eq!(
+            (descriptor.address, descriptor.method),
+            (plan.address, plan.method)
+        );
+        assert!(plan.phase_ns < i64::from(plan.period_ms) * 1_000_000);
+    }
+    assert!(
+        config
+            .summary()
+            .contains("1 targets with 2 probes, 1.1 packets per second")
+    );
+}
+
+#[test]
+fn unknown_keys_are_refused_wherever_they_are() {
+    assert_eq!(
+        message("asn = 12322", "asn = 12322\nasm = 1"),
+        "agent.toml:11: vantage_point.asm: unknown key. Keys allowed here: name, country, city, network, asn, latitude, longitude"
+    );
+    assert_eq!(
+        message("agent =", "agents = 1\nagent ="),
+        "agent.toml:2: agents: unknown key. Keys allowed here: agent, interval_ms, state_dir, collector, vantage_point, queue, target"
+    );
+    assert_eq!(
+        message("  port = 443", "  prot = 443"),
+        "agent.toml:25: target[1].probe[2].prot: unknown key. Keys allowed here: method, port, period_ms, waiting_time_ms"
+    );
+}
+
+#[test]
+fn missing_keys_are_named_at_the_table_that_lacks_them() {
+    assert_eq!(
+        message("agent = \"paris-free-1\"", ""),
+        "agent.toml:1: agent: missing. Add `agent` to this table"
+    );
+    assert_eq!(
+        message("[collector]\nurl = \"http://127.0.0.1:8360\"", ""),
+        "agent.toml:1: collector: missing. Add a table `[collector]`"
+    );
+    assert_eq!(
+        message("  period_ms = 1000\n", ""),
+        "agent.toml:20: target[1].probe[1].period_ms: missing. Add `period_ms` to this table"
+    );
+}
+
+#[test]
+fn values_out_of_range_say_what_is_allowed() {
+    let table = [
+        (
+            "period_ms = 1000\n",
+            "period_ms = 5\n",
+            "agent.toml:22: target[1].probe[1].period_ms: 5 is out of range. Use a whole number from 10 to 3600000",
+        ),
+        (
+            "waiting_time_ms = 3000",
+            "waiting_time_ms = 60001",
+            "agent.toml:27: target[1].probe[2].waiting_time_ms: 60001 is out of range. Use a whole number from 1 to 60000",
+        ),
+        (
+            "port = 443",
+            "port = 65536",
+            "agent.toml:25: target[1].probe[2].port: 65536 is out of range. Use a whole number from 1 to 65535",
+        ),
+        (
+            "latitude = 48.86",
+            "latitude = 90.5",
+            "agent.toml:11: vantage_point.latitude: 90.5 is out of range. Use a number from -90 to 90",
+        ),
+        (
+            "longitude = 2",
+            "longitude = nan",
+            "agent.toml:12: vantage_point.longitude: nan is out of range. Use a number from -180 to 180",
+        ),
+        (
+            "asn = 12322",
+            "asn = \"AS12322\"",
+            "agent.toml:10: vantage_point.asn: expected whole number, found string. Use a whole number from 0 to 4294967295",
+        ),
+        (
+            "country = \"FR\"",
+            "country = \"fr\"",
+            "agent.toml:7: vantage_point.country: \"fr\" is not a country code. Use two upper-case letters (ISO 3166-1 alpha-2), for example FR",
+        ),
+        (
+            "paris-free-1",
+            "Paris",
+            "agent.toml:2: agent: \"Paris\" is not an agent id. Use 1 to 63 lower-case letters, digits and hyphens, not starting with a hyphen",
+        ),
+        (
+            "http://127.0.0.1:8360",
+            "https://x",
+            "agent.toml:4: collector.url: \"https://x\" is not the address of a collector. Use http://host:port or unix:/path/to/collector.sock (https comes with a later version)",
+        ),
+        (
+            "10.78.1.1",
+            "zone.example",
+            "agent.toml:19: target[1].address: \"zone.example\" is not valid. Use an IPv4 or IPv6 address; names are not resolved, because a target must not move",
+        ),
+        (
+            "10.78.1.1",
+            "224.0.0.1",
+            "agent.toml:19: target[1].address: 224.0.0.1 is not the address of one host. Use a unicast address",
+        ),
+        (
+            "granularity = \"zone\"",
+            "granularity = \"rack\"",
+            "agent.toml:18: target[1].granularity: \"rack\" is not valid. Use one of: zone, region, campus",
+        ),
+        (
+            "method = \"stamp\"",
+            "method = \"ping\"",
+            "agent.toml:21: target[1].probe[1].method: \"ping\" is not a method. Use stamp or tcp_connect",
+        ),
+        (
+            "method = \"stamp\"",
+            "method = \"icmp_echo\"",
+            "agent.toml:21: target[1].probe[1].method: \"icmp_echo\" cannot be measured by this version. Use stamp or tcp_connect",
+        ),
+        (
+            "agent =",
+            "interval_ms = 1500\nagent =",
+            "agent.toml:2: interval_ms: 1500 is not a whole number of seconds. Use a multiple of 1000",
+        ),
+        (
+            "agent =",
+            "collector = 1\nagent =",
+            "agent.toml:4: not valid TOML: duplicate key. See https://toml.io",
+        ),
+    ];
+    for (from, to, expected) in table {
+        assert_eq!(message(from, to), expected);
+    }
+}
+
+#[test]
+fn what_occurs_twice_points_back_at_the_first() {
+    let name_twice = GOOD.to_owned()
+        + "[[target]]\nname = \"aws-euw3-az1\"\nprovider = \"aws\"\nregion = \"r\"\nzone = \"z\"\naddress = \"10.0.0.1\"\n[[target.probe]]\nmethod = \"stamp\"\nperiod_ms = 1000\n";
+    assert_eq!(
+        check(&name_twice).expect_err("a mistake"),
+        "agent.toml:29: target[2].name: \"aws-euw3-az1\" names a target already (line 14). Give each target a name of its own"
+    );
+    let probe_twice = GOOD.to_owned() + "[[target.probe]]\nmethod = \"stamp\"\nperiod_ms = 1000\n";
+    assert_eq!(
+        check(&probe_twice).expect_err("a mistake"),
+        "agent.toml:29: target[1].probe[3].method: 10.78.1.1:8620 is measured by stamp already (line 21). Remove one of the two, or use another port"
+    );
+}
+
+#[test]
+fn a_bad_zone_and_an_empty_file_are_explained() {
+    assert!(
+        message("zone = \"euw3-az1\"", "zone = \"a b\"").starts_with("agent.toml:17: target[1].zone: "),
+        "{}",
+        message("zone = \"euw3-az1\"", "zone = \"a b\"")
+    );
+    assert_eq!(
+        check("").expect_err("a mistake"),
+        "agent.toml:1: agent: missing. Add `agent` to this table\n\
+         agent.toml:1: collector: missing. Add a table `[collector]`\n\
+         agent.toml:1: vantage_point: missing. Add a table `[vantage_point]`\n\
+         agent.toml:1: target: nothing to measure. Add at least one `[[target]]`"
+    );
+}
+
+#[test]
+fn tables_in_the_wrong_shape_are_shown_how_to_be_written() {
+    assert_eq!(
+        check("agent = \"a\"\ncollector = 1\nvantage_point = 2\ntarget = [{ name = \"x\", probe = 3 }]\n")
+            .expect_err("mistakes")
+            .lines()
+            .filter(|line| line.contains("expected"))
+            .collect::<Vec<_>>(),
+        [
+            "agent.toml:2: collector: expected table, found integer. Write `[collector]`",
+            "agent.toml:3: vantage_point: expected table, found integer. Write `[vantage_point]`",
+            "agent.toml:4: target[1].probe: expected array of tables, found integer. Write `[[target.probe]]`",
+        ]
+    );
+}
+
+#[test]
+fn all_mistakes_are_found_at_once_in_the_order_of_their_lines() {
+    let broken = GOOD
+        .replace("asn = 12322", "asn = -1")
+        .replace("paris-free-1", "Paris")
+        .replace("port = 443", "port = 0");
+    let lines: Vec<String> = check(&broken)
+        .expect_err("mistakes")
+        .lines()
+        .map(|line| line.chars().take(14).collect())
+        .collect();
+    assert_eq!(lines, ["agent.toml:2: ", "agent.toml:10:", "agent.toml:25:"]);
+}
+
+#[test]
+fn a_collector_is_reached_over_http_or_a_unix_socket() {
+    let address = |url: &str| collector_address(url);
+    assert_eq!(
+        address("unix:/run/c.sock"),
+        Some(CollectorAddress::Unix("/run/c.sock".into()))
+    );
+    assert_eq!(
+        address("http://[::1]:8360/"),
+        Some(CollectorAddress::Http("http://[::1]:8360".into()))
+    );
+    for bad in [
+        "unix:c.sock",
+        "http://",
+        "127.0.0.1:8360",
+        "http://a/b",
+        "http://u@a/",
+        "http://a/?q",
+    ] {
+        assert_eq!(address(bad), None, "{bad}");
+    }
+}

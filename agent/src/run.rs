@@ -1,0 +1,67 @@
+//! `azimuth-agent run`: wires the probing thread to the outbox and the outbox to the collector.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use azimuth_measurement::AgentId;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use crate::clock;
+use crate::config::Config;
+use crate::prober::{Delivery, Prober};
+use crate::report::Reporter;
+use crate::signals::Stop;
+use crate::uplink::{Outbox, Uplink};
+
+/// Closed intervals on their way from the probing thread; each waits only for its encoding.
+const CHANNEL_INTERVALS: usize = 8;
+/// How long a stopping agent tries to deliver what is left.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Measures and reports until told to stop.
+///
+/// # Errors
+/// When the sockets, the thread or the HTTP client cannot be had.
+pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
+    let mut stop = Stop::new()?;
+    let manifest = config.manifest();
+    let epoch = clock::wall().unix_ms();
+    let outbox = Outbox::new(config.queue_max_bytes);
+    let uplink = Uplink::new(&config.collector, &manifest, epoch).context("making the HTTP client")?;
+    let (out, mut intervals) = mpsc::channel(CHANNEL_INTERVALS);
+    let prober = Prober::start(&config.series_plans(), config.interval_ms, out)?;
+    info!("{}", config.summary());
+
+    let mut reporter = Reporter::new(AgentId::clone(&config.agent), epoch, manifest.id());
+    let stopper = prober.stopper();
+    let gather = async {
+        loop {
+            let delivery: Option<Delivery> = tokio::select! {
+                delivery = intervals.recv() => delivery,
+                () = stop.wait() => { stopper.stop(); continue }
+            };
+            let Some(delivery) = delivery else { return };
+            let (gap, report) = reporter.report(&delivery, outbox.totals());
+            outbox.push(gap, report);
+        }
+    };
+    let deliver = uplink.run(&outbox, clock::monotonic);
+    tokio::pin!(deliver);
+    tokio::select! {
+        () = gather => {}
+        () = &mut deliver => {}
+    }
+    outbox.close();
+    let delivered = tokio::time::timeout(FAREWELL, deliver).await.is_ok() && outbox.is_empty();
+    if !delivered {
+        warn!(
+            items = outbox.len(),
+            "stopped before everything was delivered; what waited in memory is gone"
+        );
+    }
+    let strays = prober.join().context("the probing thread panicked")?;
+    info!(?strays, totals = ?outbox.totals(), "stopped");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,202 @@
+//! What the collector's answer to a post means for what was posted. Pure.
+
+use serde::Deserialize;
+
+/// What to do after a post.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Each item has its verdict, in the order they were sent.
+    Settle(Vec<Verdict>),
+    /// The body as a whole was refused, and smaller ones may not be: send less at a time.
+    SendLess {
+        /// What the collector said.
+        why: String,
+    },
+    /// Nothing was stored. Keep everything and try again.
+    TryAgain {
+        /// Not before this many seconds, if the collector said so.
+        not_before_s: Option<u64>,
+        /// What went wrong.
+        why: String,
+    },
+}
+
+/// What became of one item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Stored, now or before: forget it.
+    Delivered,
+    /// Will never be stored: forget it, count it, say why.
+    Refused {
+        /// The collector's reason.
+        reason: String,
+    },
+    /// The collector does not know the manifest: send it along.
+    ManifestWanted,
+    /// Not now.
+    Later,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    verdicts: Vec<AnswerVerdict>,
+}
+
+#[derive(Deserialize)]
+struct AnswerVerdict {
+    sequence: Option<u64>,
+    verdict: String,
+    problem: Option<Problem>,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    reason: Option<String>,
+    detail: Option<String>,
+}
+
+/// Judges an answer of `status`, with its `Retry-After` and `body`, to a post of items with these first sequence
+/// numbers.
+#[must_use]
+pub fn judge(status: u16, retry_after: Option<&str>, body: &[u8], sent: &[u64]) -> Step {
+    match status {
+        200 => verdicts(body, sent).map_or_else(
+            |why| Step::TryAgain {
+                not_before_s: None,
+                why,
+            },
+            Step::Settle,
+        ),
+        // The body is at fault, or one of its items is: halving finds out which.
+        400 | 413 | 415 | 422 => Step::SendLess {
+            why: problem(status, body),
+        },
+        _ => Step::TryAgain {
+            // Only seconds: the collector never sends a date, and a date would need clocks to agree.
+            not_before_s: retry_after.and_then(|text| text.trim().parse().ok()),
+            why: problem(status, body),
+        },
+    }
+}
+
+fn verdicts(body: &[u8], sent: &[u64]) -> Result<Vec<Verdict>, String> {
+    let answer: Answer = serde_json::from_slice(body)
+        .map_err(|error| format!("the answer is not a list of verdicts: {error}"))?;
+    if answer.verdicts.len() != sent.len() {
+        return Err(format!(
+            "{} verdicts for {} items",
+            answer.verdicts.len(),
+            sent.len()
+        ));
+    }
+    let paired = answer.verdicts.into_iter().zip(sent);
+    paired
+        .map(|(verdict, sent)| match verdict.sequence {
+            Some(sequence) if sequence != *sent => {
+                Err(format!("a verdict on {sequence} where {sent} was sent"))
+            }
+            _ => one(verdict),
+        })
+        .collect()
+}
+
+fn one(verdict: AnswerVerdict) -> Result<Verdict, String> {
+    match verdict.verdict.as_str() {
+        "stored" | "duplicate" => Ok(Verdict::Delivered),
+        "refused" => {
+            let said = verdict
+                .problem
+                .and_then(|problem| problem.reason.or(problem.detail));
+            Ok(Verdict::Refused {
+                reason: said.unwrap_or_else(|| "not said".to_owned()),
+            })
+        }
+        "manifest_wanted" => Ok(Verdict::ManifestWanted),
+        "retry" => Ok(Verdict::Later),
+        other => Err(format!("the verdict {other:?} is not known to this version")),
+    }
+}
+
+fn problem(status: u16, body: &[u8]) -> String {
+    let said = serde_json::from_slice::<Problem>(body).ok();
+    let said = said.and_then(|problem| problem.detail.or(problem.reason));
+    said.map_or_else(
+        || format!("HTTP {status}"),
+        |said| format!("HTTP {status}: {said}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_has_its_step() {
+        type Case<'a> = (u16, Option<&'a str>, &'a [u8], &'a [u64], Step);
+        let again = |not_before_s, why: &str| Step::TryAgain {
+            not_before_s,
+            why: why.to_owned(),
+        };
+        let less = |why: &str| Step::SendLess { why: why.to_owned() };
+        let all = br#"{"verdicts":[
+            {"sequence":7,"epoch":1,"verdict":"stored"},
+            {"sequence":8,"epoch":1,"verdict":"duplicate","problem":{"reason":"duplicate"}},
+            {"sequence":null,"epoch":null,"verdict":"refused","problem":{"reason":"bad_histogram","detail":"x"}},
+            {"sequence":10,"epoch":1,"verdict":"manifest_wanted","problem":{}},
+            {"sequence":11,"epoch":1,"verdict":"retry","problem":{}}]}"#;
+        let settled = Step::Settle(vec![
+            Verdict::Delivered,
+            Verdict::Delivered,
+            Verdict::Refused {
+                reason: "bad_histogram".into(),
+            },
+            Verdict::ManifestWanted,
+            Verdict::Later,
+        ]);
+        let stored = br#"{"verdicts":[{"sequence":7,"epoch":1,"verdict":"stored"}]}"#;
+        let unknown = br#"{"verdicts":[{"sequence":7,"epoch":1,"verdict":"perhaps"}]}"#;
+        let detail =
+            br#"{"type":"about:blank","title":"t","status":400,"detail":"bad tag","reason":"bad_encoding"}"#;
+        let table: [Case<'_>; 13] = [
+            (200, None, all, &[7, 8, 9, 10, 11], settled),
+            (
+                200,
+                None,
+                stored,
+                &[8],
+                again(None, "a verdict on 7 where 8 was sent"),
+            ),
+            (200, None, stored, &[7, 8], again(None, "1 verdicts for 2 items")),
+            (
+                200,
+                None,
+                unknown,
+                &[7],
+                again(None, "the verdict \"perhaps\" is not known to this version"),
+            ),
+            (400, None, detail, &[7], less("HTTP 400: bad tag")),
+            (413, None, b"", &[7], less("HTTP 413")),
+            (415, None, b"", &[7], less("HTTP 415")),
+            (429, Some("17"), b"", &[7], again(Some(17), "HTTP 429")),
+            (503, Some(" 5 "), b"{}", &[7], again(Some(5), "HTTP 503")),
+            (
+                503,
+                Some("Mon, 23 Nov 2026 10:00:00 GMT"),
+                b"",
+                &[7],
+                again(None, "HTTP 503"),
+            ),
+            (500, None, b"oops", &[7], again(None, "HTTP 500")),
+            (401, None, b"", &[7], again(None, "HTTP 401")),
+            (302, None, b"", &[7], again(None, "HTTP 302")),
+        ];
+        for (status, retry_after, body, sent, step) in table {
+            assert_eq!(judge(status, retry_after, body, sent), step, "{status}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_no_json_is_tried_again() {
+        assert!(matches!(judge(200, None, b"<html>", &[1]), Step::TryAgain { .. }));
+    }
+}
