@@ -1,0 +1,362 @@
+//! The real binary, real sockets, loopback only: reflector and prober against each other, and against bytes from
+//! outside. Nothing here asserts how fast anything is.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, UdpSocket};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use azimuth_agent::clock;
+use azimuth_agent::stamp::{ErrorEstimate, NtpTimestamp, Reply, Request};
+use serde_json::Value;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_azimuth-agent");
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Long enough for an answer over loopback, when the point is that none comes.
+const SILENCE: Duration = Duration::from_millis(150);
+
+/// A running `azimuth-agent reflect`, ended when it goes out of scope.
+struct Reflector {
+    child: Child,
+    log: Option<BufReader<std::process::ChildStderr>>,
+    udp: Vec<SocketAddr>,
+    tcp: Vec<SocketAddr>,
+}
+
+impl Reflector {
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = Command::new(BINARY);
+        command
+            .arg("reflect")
+            .args(arguments)
+            .env("AZIMUTH_LOG", "info")
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut line = String::new();
+        while !line.contains("reflecting") {
+            line.clear();
+            assert_ne!(
+                log.read_line(&mut line).expect("a log line"),
+                0,
+                "the reflector ended early"
+            );
+        }
+        let addresses = |key: &str| {
+            let rest = line.split_once(&format!("{key}=")).map_or("", |(_, rest)| rest);
+            let listed = rest.split(['=', '\n']).next().unwrap_or_default();
+            listed
+                .split(' ')
+                .filter_map(|word| word.trim().parse().ok())
+                .collect::<Vec<SocketAddr>>()
+        };
+        let (udp, tcp) = (addresses("udp"), addresses("tcp"));
+        Self {
+            child,
+            log: Some(log),
+            udp,
+            tcp,
+        }
+    }
+
+    /// Sends SIGTERM; the last counters it logged.
+    fn stop(mut self) -> String {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().expect("a pid"));
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("signalled");
+        let mut log = String::new();
+        self.log
+            .take()
+            .expect("not stopped before")
+            .read_to_string(&mut log)
+            .expect("a log");
+        assert!(self.child.wait().expect("ended").success(), "{log}");
+        log
+    }
+}
+
+impl Drop for Reflector {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn probe(arguments: &[&str]) -> Output {
+    Command::new(BINARY)
+        .arg("probe")
+        .args(arguments)
+        .output()
+        .expect("the binary runs")
+}
+
+fn probe_json(arguments: &[&str]) -> Value {
+    let output = probe(arguments);
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn request() -> Request {
+    Request {
+        sequence: 41,
+        sent_at: NtpTimestamp::from_wall(clock::wall()),
+        error: ErrorEstimate::UNSYNCHRONISED,
+        session_id: 0,
+    }
+}
+
+fn asker(at: &str) -> UdpSocket {
+    let socket = UdpSocket::bind(at).expect("bound");
+    socket.set_read_timeout(Some(PATIENCE)).expect("set");
+    socket
+}
+
+#[test]
+fn kernel_stamps_on_both_ends_over_both_families() {
+    let reflector = Reflector::start(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--listen",
+        "[::1]:0",
+        "--allow",
+        "127.0.0.0/8",
+        "--allow",
+        "::1",
+    ]);
+    assert_eq!(reflector.udp.len(), 2);
+    for address in &reflector.udp {
+        let found = probe_json(&[
+            &address.to_string(),
+            "--count",
+            "50",
+            "--period-ms",
+            "5",
+            "--json",
+        ]);
+        assert_eq!(found["clock"], "kernel", "{found}");
+        for (key, expected) in [
+            ("returned", 50),
+            ("lost", 0),
+            ("n", 50),
+            ("missing_tx_stamp", 0),
+            ("missing_rx_stamp", 0),
+        ] {
+            // A host that stalls for a period skips a slot, and says so; every probe that was sent must be whole.
+            let skipped = if matches!(key, "returned" | "n") {
+                found["skipped"].as_u64()
+            } else {
+                Some(0)
+            };
+            assert_eq!(
+                found[key].as_u64().zip(skipped).map(|(a, b)| a + b),
+                Some(expected),
+                "{key} of {found}"
+            );
+        }
+        assert!(found["min_us"].as_u64() >= Some(1));
+    }
+    let log = reflector.stop();
+    assert!(
+        log.contains("missing_rx_stamp=0") && log.contains("dropped_not_allowed=0"),
+        "{log}"
+    );
+}
+
+#[test]
+fn the_table_is_for_people_and_says_what_was_measured() {
+    let reflector = Reflector::start(&["--listen", "127.0.0.1:0", "--allow", "127.0.0.1"]);
+    let output = probe(&[&reflector.udp[0].to_string(), "--count", "3", "--period-ms", "5"]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success());
+    for word in [
+        "stamp round-trip delay to 127.0.0.1:",
+        "p50 ms",
+        "p99 ms",
+        "kernel",
+        "0.0 %",
+    ] {
+        assert!(text.contains(word), "{word} is missing from\n{text}");
+    }
+}
+
+#[test]
+fn the_answer_comes_from_the_address_that_was_asked() {
+    let reflector = Reflector::start(&["--listen", "0.0.0.0:0", "--allow", "127.0.0.0/8"]);
+    let port = reflector.udp[0].port();
+    let socket = asker("127.0.0.1:0");
+    for asked in ["127.0.0.2", "127.0.0.1", "127.9.8.7"] {
+        let asked = SocketAddr::new(asked.parse().expect("an address"), port);
+        socket.send_to(&request().encode(), asked).expect("sent");
+        let mut answer = [0; 100];
+        let (length, from) = socket.recv_from(&mut answer).expect("an answer");
+        assert_eq!((length, from), (44, asked));
+    }
+    let found = probe_json(&[
+        &format!("127.0.0.2:{port}"),
+        "--count",
+        "5",
+        "--period-ms",
+        "5",
+        "--json",
+    ]);
+    assert_eq!(found["lost"], 0, "{found}");
+}
+
+#[test]
+fn an_answer_echoes_the_request_and_stamps_within_the_trip() {
+    let reflector = Reflector::start(&["--listen", "127.0.0.1:0", "--allow", "127.0.0.1"]);
+    let socket = asker("127.0.0.1:0");
+    socket.set_ttl(37).expect("set");
+    let asked = request();
+    let mut padded = asked.encode().to_vec();
+    padded.extend([0x5a; 56]);
+    let before = NtpTimestamp::from_wall(clock::wall());
+    socket.send_to(&padded, reflector.udp[0]).expect("sent");
+    let mut answer = [0; 200];
+    let length = socket.recv(&mut answer).expect("an answer");
+    let after = NtpTimestamp::from_wall(clock::wall());
+    let reply = Reply::decode(&answer[..length]).expect("a reply");
+    assert_eq!(
+        (length, &answer[44..length]),
+        (100, &[0x5a; 56][..]),
+        "as long as the request, padding echoed"
+    );
+    assert_eq!(
+        (reply.sequence, reply.sender_sequence, reply.sender_ttl),
+        (41, 41, 37)
+    );
+    assert_eq!(reply.sender_sent_at, asked.sent_at);
+    let order = [before, reply.received_at, reply.reflected_at, after];
+    assert!(
+        order.windows(2).all(|pair| pair[1].since_ns(pair[0]) >= 0),
+        "{order:?}"
+    );
+}
+
+#[test]
+fn garbage_strangers_and_other_reflectors_get_no_answer_and_are_counted() {
+    let reflector = Reflector::start(&["--listen", "127.0.0.1:0", "--allow", "127.0.0.1"]);
+    let at = reflector.udp[0];
+    let (asking, stranger) = (asker("127.0.0.1:0"), asker("127.0.0.3:0"));
+    for length in [0, 1, 43] {
+        asking.send_to(&request().encode()[..length], at).expect("sent");
+    }
+    stranger.send_to(&request().encode(), at).expect("sent");
+    for socket in [&asking, &stranger] {
+        socket.set_read_timeout(Some(SILENCE)).expect("set");
+        assert!(socket.recv(&mut [0; 100]).is_err(), "no answer may come");
+    }
+    let log = reflector.stop();
+    for counted in ["answered=0", "dropped_too_short=3", "dropped_not_allowed=1"] {
+        assert!(log.contains(counted), "{counted} is missing from\n{log}");
+    }
+}
+
+#[test]
+fn two_reflectors_cannot_be_made_to_answer_each_other() {
+    let first = Reflector::start(&["--listen", "127.0.0.1:0", "--allow-any"]);
+    // The same port on another address: a datagram "from" there is one from a reflector.
+    let other = asker(&format!("127.0.0.4:{}", first.udp[0].port()));
+    other.set_read_timeout(Some(SILENCE)).expect("set");
+    other.send_to(&request().encode(), first.udp[0]).expect("sent");
+    assert!(other.recv(&mut [0; 100]).is_err(), "no answer may come");
+    assert!(first.stop().contains("dropped_reflector_port=1"));
+}
+
+#[test]
+fn connects_are_measured_by_the_kernel_and_refusals_are_answers() {
+    let reflector = Reflector::start(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--tcp-listen",
+        "127.0.0.1:0",
+        "--tcp-listen",
+        "[::1]:0",
+        "--allow",
+        "127.0.0.1",
+    ]);
+    for address in &reflector.tcp {
+        let at = address.to_string();
+        let found = probe_json(&[
+            &at,
+            "--method",
+            "tcp_connect",
+            "--count",
+            "10",
+            "--period-ms",
+            "20",
+            "--json",
+        ]);
+        assert_eq!(
+            (&found["clock"], &found["lost"]),
+            (&Value::from("tcp_info"), &Value::from(0)),
+            "{found}"
+        );
+        assert_eq!(found["n"], found["sent"]);
+    }
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .expect("bound")
+        .local_addr()
+        .expect("bound");
+    let output = probe(&[
+        &closed.to_string(),
+        "--method",
+        "tcp_connect",
+        "--count",
+        "2",
+        "--json",
+    ]);
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        (&found["refused"], &found["lost"]),
+        (&Value::from(2), &Value::from(0)),
+        "{found}"
+    );
+    assert_eq!(
+        (&found["p50_us"], output.status.code()),
+        (&Value::Null, Some(0)),
+        "refused, but reachable"
+    );
+}
+
+#[test]
+fn silence_is_a_loss_an_exit_code_and_a_hint() {
+    let silent = asker("127.0.0.1:0");
+    let at = silent.local_addr().expect("bound").to_string();
+    let output = probe(&[
+        &at,
+        "--count",
+        "3",
+        "--period-ms",
+        "10",
+        "--waiting-time-ms",
+        "100",
+    ]);
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text.contains("100.0 %") && text.contains("does it --allow this host"),
+        "{text}"
+    );
+}
+
+#[test]
+fn wrong_usage_exits_with_2_and_an_address_in_use_says_what_to_look_at() {
+    let output = Command::new(BINARY)
+        .args(["reflect", "--allow", "10.0.0.1/8"])
+        .output()
+        .expect("runs");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text.contains("did you mean 10.0.0.0/8?"), "{text}");
+
+    let taken = asker("127.0.0.1:0").local_addr().expect("bound");
+    let _holder = UdpSocket::bind(taken).expect("bound again");
+    let listen = taken.to_string();
+    let output = Command::new(BINARY)
+        .args(["reflect", "--listen", &listen, "--allow-any"])
+        .output()
+        .expect("runs");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains(&listen) && text.contains("ss -lun"), "{text}");
+}

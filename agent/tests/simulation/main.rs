@@ -1,0 +1,4 @@
+//! The prober against a simulated network: time is a number, nothing sleeps, and every count is known beforehand.
+
+mod network;
+mod prober;
