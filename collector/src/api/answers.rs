@@ -1,0 +1,264 @@
+//! The envelopes of the query API: what each question is answered with. The rows inside come from `query/`.
+//!
+//! Numbers that do not exist are null, never 0. Every answer about a stretch of time says which, in absolute terms.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::query::distribution::{Bin, Percentile};
+use crate::query::heatmap::{HeatmapColumn, HeatmapRow};
+use crate::query::map::MapCell;
+use crate::query::series::{Gap, SeriesPoint};
+use crate::utc::UtcInstant;
+use crate::words::{ClockName, LoadName, MethodName};
+
+/// Which stored data an answer was made from, and what of the asked range it could not see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CoverageAnswer {
+    /// The tier read, for example `hot`.
+    pub tier: String,
+    /// Length of the shortest intervals this tier keeps apart, in seconds.
+    pub resolution_s: u32,
+    /// Stretches of the asked range that this tier no longer holds.
+    pub missing: Vec<MissingStretch>,
+    /// Stored reports in the range that could not be read back, and are not in the answer.
+    pub unreadable_reports: u64,
+}
+
+/// A stretch of the asked range that is not covered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MissingStretch {
+    /// Its start.
+    pub from: UtcInstant,
+    /// Its end.
+    pub to: UtcInstant,
+    /// Why: `retention`.
+    pub cause: String,
+}
+
+/// `GET /api/v1/map`
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct MapAnswer {
+    /// Start of the window.
+    pub from: UtcInstant,
+    /// End of the window, exclusive.
+    pub to: UtcInstant,
+    /// The one method behind every number.
+    pub method: MethodName,
+    /// The one load label behind every number.
+    pub load: LoadName,
+    /// What was read.
+    pub coverage: CoverageAnswer,
+    /// One per agent and zone that has data, ordered by agent, then zone.
+    pub cells: Vec<MapCell>,
+}
+
+/// `GET /api/v1/series`
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct SeriesAnswer {
+    /// Start of the window.
+    pub from: UtcInstant,
+    /// End of the window, exclusive.
+    pub to: UtcInstant,
+    /// Length of one step.
+    pub step_s: u32,
+    /// The agent.
+    pub agent: String,
+    /// The zone, `provider/region/zone`.
+    pub zone: String,
+    /// The one method behind every number.
+    pub method: MethodName,
+    /// The one load label behind every number.
+    pub load: LoadName,
+    /// What was read.
+    pub coverage: CoverageAnswer,
+    /// One per step that has data, ascending.
+    pub points: Vec<SeriesPoint>,
+    /// Reports that will never come, with the cause.
+    pub gaps: Vec<Gap>,
+}
+
+/// `GET /api/v1/heatmap`
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct HeatmapAnswer {
+    /// Start of the window.
+    pub from: UtcInstant,
+    /// End of the window, exclusive.
+    pub to: UtcInstant,
+    /// Length of one column.
+    pub step_s: u32,
+    /// The agent.
+    pub agent: String,
+    /// The zone, `provider/region/zone`.
+    pub zone: String,
+    /// The one method behind every number.
+    pub method: MethodName,
+    /// The one load label behind every number.
+    pub load: LoadName,
+    /// The clock that stamped the delays; null without delays.
+    #[schema(required)]
+    pub clock: Option<ClockName>,
+    /// What was read.
+    pub coverage: CoverageAnswer,
+    /// Rows from the shortest delay up, fitted to the data; empty without delays.
+    pub rows: Vec<HeatmapRow>,
+    /// One per step that has data, ascending.
+    pub columns: Vec<HeatmapColumn>,
+}
+
+/// `GET /api/v1/distribution`
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct DistributionAnswer {
+    /// Start of the window.
+    pub from: UtcInstant,
+    /// End of the window, exclusive.
+    pub to: UtcInstant,
+    /// The agent.
+    pub agent: String,
+    /// The zone, `provider/region/zone`.
+    pub zone: String,
+    /// The one method behind every number.
+    pub method: MethodName,
+    /// The one load label behind every number.
+    pub load: LoadName,
+    /// The clock that stamped the delays; null without delays.
+    #[schema(required)]
+    pub clock: Option<ClockName>,
+    /// What was read.
+    pub coverage: CoverageAnswer,
+    /// Delays in the histogram.
+    pub n: u64,
+    /// Probes sent.
+    pub sent: u64,
+    /// Probes answered within the waiting time.
+    pub returned: u64,
+    /// Probes not answered within the waiting time (RFC 7680).
+    pub lost: u64,
+    /// lost / sent; null when nothing was sent.
+    #[schema(required)]
+    pub loss_ratio: Option<f64>,
+    /// Shortest round-trip delay.
+    #[schema(required)]
+    pub min_us: Option<u32>,
+    /// Longest round-trip delay.
+    #[schema(required)]
+    pub max_us: Option<u32>,
+    /// Mean round-trip delay, each delay taken at the middle of its bin.
+    #[schema(required)]
+    pub mean_us: Option<f64>,
+    /// The percentile curve, up to the last quantile that at least one delay exceeds in rank.
+    pub percentiles: Vec<Percentile>,
+    /// The histogram itself: bins that hold a delay, ascending.
+    pub bins: Vec<Bin>,
+}
+
+/// Where an agent stands, as its owner declared it.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct VantagePointAnswer {
+    /// The name people read.
+    pub name: String,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+    /// City, in its local spelling.
+    pub city: String,
+    /// Access network (ISP) by name.
+    pub network: String,
+    /// Autonomous system number; 0 when not known.
+    pub asn: u32,
+    /// WGS 84 latitude in degrees, north positive.
+    pub latitude: f64,
+    /// WGS 84 longitude in degrees, east positive.
+    pub longitude: f64,
+}
+
+/// How recently an agent was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentState {
+    /// Its last report came at most 30 s ago.
+    Live,
+    /// Its last report came at most 5 min ago.
+    Stale,
+    /// Nothing for more than 5 min.
+    Offline,
+}
+
+/// One agent.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct AgentAnswer {
+    /// Its id.
+    pub agent: String,
+    /// Its software version.
+    pub version: String,
+    /// Where it stands.
+    pub vantage_point: VantagePointAnswer,
+    /// How recently it was heard.
+    pub state: AgentState,
+    /// When its last report was received.
+    pub last_report_at: UtcInstant,
+    /// The end of the latest interval it has reported, on the collector's clock.
+    pub last_interval_end_at: UtcInstant,
+    /// Agent clock minus collector clock, in milliseconds, at the last report.
+    pub clock_skew_ms: i64,
+    /// Series in its current manifest.
+    pub series: u32,
+    /// Reports stored since it was first seen.
+    pub reports_stored: u64,
+    /// 99th percentile of how late its probes left, in its last report; null when it sent none.
+    #[schema(required)]
+    pub send_lateness_p99_us: Option<u32>,
+}
+
+/// `GET /api/v1/agents`
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct AgentsAnswer {
+    /// The collector's time when it answered.
+    pub now: UtcInstant,
+    /// Every agent ever heard, by id.
+    pub agents: Vec<AgentAnswer>,
+}
+
+/// One zone that is measured. Names and places are null for a zone the catalogue does not know.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ZoneAnswer {
+    /// `provider/region/zone`, as everywhere.
+    pub zone: String,
+    /// Provider id.
+    pub provider: String,
+    /// Provider name.
+    #[schema(required)]
+    pub provider_name: Option<String>,
+    /// Region id, as the provider writes it.
+    pub region: String,
+    /// Region name.
+    #[schema(required)]
+    pub region_name: Option<String>,
+    /// Zone id, as the provider writes it.
+    pub zone_id: String,
+    /// ISO 3166-1 alpha-2.
+    #[schema(required)]
+    pub country: Option<String>,
+    /// City.
+    #[schema(required)]
+    pub city: Option<String>,
+    /// Metropolitan area to group by; the region id for a zone the catalogue does not know.
+    pub metro: String,
+    /// WGS 84 latitude in degrees, north positive.
+    #[schema(required)]
+    pub latitude: Option<f64>,
+    /// WGS 84 longitude in degrees, east positive.
+    #[schema(required)]
+    pub longitude: Option<f64>,
+    /// How far off the coordinates may be, in kilometres.
+    #[schema(required)]
+    pub coordinate_accuracy_km: Option<f64>,
+    /// Methods by which it is measured.
+    pub methods: Vec<MethodName>,
+}
+
+/// `GET /api/v1/zones`
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ZonesAnswer {
+    /// Every zone that some agent measures, by name.
+    pub zones: Vec<ZoneAnswer>,
+}
