@@ -1,0 +1,331 @@
+//! What the collector asks of a store. Backend-neutral: the embedded backend is the first, and whatever comes later must
+//! pass the same [`conformance`] suite.
+//!
+//! A store keeps reports as they arrived, the manifests that give them meaning, one row per agent, the set of settled
+//! sequences, and tombstones. It decides about duplicates, because only it can do so in the transaction that stores.
+//! It does not decode untrusted bytes, and it never merges or averages: that is `query/`.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use azimuth_measurement::{
+    AgentId, DelayHistogram, Interval, LossCause, Manifest, ManifestId, ProbeCounts, StampClock, Tombstone,
+};
+use thiserror::Error;
+
+mod admission;
+#[cfg(test)]
+pub mod conformance;
+pub mod dictionary;
+pub mod embedded;
+#[cfg(test)]
+mod memory;
+pub mod sequences;
+
+pub use dictionary::{Dictionary, SeriesId};
+
+/// A stretch of time `[from, to)` on the collector's time line, in unix milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeRange {
+    /// First millisecond inside.
+    pub from_unix_ms: u64,
+    /// First millisecond after.
+    pub to_unix_ms: u64,
+}
+
+impl TimeRange {
+    /// Length in milliseconds.
+    pub fn length_ms(self) -> u64 {
+        self.to_unix_ms.saturating_sub(self.from_unix_ms)
+    }
+
+    /// Whether the instant lies inside.
+    pub fn contains(self, at_unix_ms: u64) -> bool {
+        (self.from_unix_ms..self.to_unix_ms).contains(&at_unix_ms)
+    }
+}
+
+/// A manifest that passed every check.
+#[derive(Debug, Clone)]
+pub struct VerifiedManifest {
+    /// Its content hash.
+    pub id: ManifestId,
+    /// Its meaning.
+    pub manifest: Arc<Manifest>,
+    /// Its bytes as they arrived.
+    pub frame: Vec<u8>,
+}
+
+/// A report that passed every check.
+#[derive(Debug, Clone)]
+pub struct VerifiedReport {
+    /// The agent.
+    pub agent: AgentId,
+    /// The sequence space.
+    pub epoch: u64,
+    /// The sequence.
+    pub sequence: u64,
+    /// The manifest its records refer to; known to the store, or in the same commit.
+    pub manifest: ManifestId,
+    /// Its interval as placed on the collector's time line.
+    pub placed: Interval,
+    /// When the collector received it.
+    pub received_at_unix_ms: u64,
+    /// Agent clock minus collector clock.
+    pub clock_skew_ms: i64,
+    /// 99th percentile of how late its probes left.
+    pub send_lateness_p99_us: Option<u32>,
+    /// Its bytes as they arrived.
+    pub frame: Vec<u8>,
+}
+
+/// One thing to settle: data, or the certainty that there will be none.
+#[derive(Debug, Clone)]
+pub enum Item {
+    /// A report.
+    Report(VerifiedReport),
+    /// Its times already on the collector's time line.
+    Tombstone(Tombstone),
+}
+
+/// What the store did with an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// Durable when `commit` returns.
+    Stored,
+    /// Settled before; nothing changed.
+    Duplicate,
+    /// Its sequence space has too many holes; nothing changed ([`sequences`]).
+    SequencesFragmented,
+    /// It would bring one agent more than the store keeps; nothing changed.
+    AgentLimit,
+    /// Its manifest would bring more series than the store keeps; nothing changed.
+    SeriesLimit,
+    /// Another manifest of this agent has the same id; nothing changed.
+    ManifestConflict,
+    /// Its manifest is not known; nothing changed.
+    ManifestUnknown,
+}
+
+/// What to read.
+#[derive(Debug, Clone, Copy)]
+pub struct ScanRequest<'a> {
+    /// Intervals that start in this range.
+    pub range: TimeRange,
+    /// Only these series.
+    pub series: &'a SeriesSelection,
+    /// The reader will merge to steps of this length, in milliseconds, aligned to the unix epoch. A store may answer
+    /// from any tier whose intervals fall into such steps whole.
+    pub step_ms: u64,
+}
+
+/// A set of series.
+#[derive(Debug, Clone, Default)]
+pub struct SeriesSelection {
+    chosen: Vec<bool>,
+}
+
+impl SeriesSelection {
+    /// Adds one.
+    pub fn insert(&mut self, series: SeriesId) {
+        let index = series.index();
+        if index >= self.chosen.len() {
+            self.chosen.resize(index + 1, false);
+        }
+        self.chosen[index] = true;
+    }
+
+    /// Whether it is in the set.
+    pub fn contains(&self, series: SeriesId) -> bool {
+        self.chosen.get(series.index()).copied().unwrap_or(false)
+    }
+
+    /// Every series in the set, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = SeriesId> + '_ {
+        self.chosen.iter().enumerate().filter(|(_, chosen)| **chosen).map(|(index, _)| SeriesId::at(index))
+    }
+}
+
+impl FromIterator<SeriesId> for SeriesSelection {
+    fn from_iter<I: IntoIterator<Item = SeriesId>>(series: I) -> Self {
+        let mut selection = Self::default();
+        series.into_iter().for_each(|series| selection.insert(series));
+        selection
+    }
+}
+
+/// What one series saw in one stored interval.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// The series.
+    pub series: SeriesId,
+    /// Start of the interval, as placed on the collector's time line.
+    pub start_unix_ms: u64,
+    /// What happened to its probes.
+    pub counts: ProbeCounts,
+    /// Its delays, one histogram per clock, best clock first.
+    pub delays: Vec<(StampClock, DelayHistogram)>,
+}
+
+/// Receives observations in ascending order of interval start; may stop early.
+pub type Visit<'a> = &'a mut dyn FnMut(Observation) -> ControlFlow<()>;
+
+/// What a scan was answered from, and what it could not see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coverage {
+    /// The tier.
+    pub tier: Tier,
+    /// Stretches of the asked range this tier no longer holds.
+    pub missing: Vec<TimeRange>,
+    /// Stored reports in the range that could not be read back.
+    pub unreadable_reports: u64,
+}
+
+impl Coverage {
+    /// Coverage of `range` by a hot tier that has forgotten everything before `pruned_before_unix_ms`.
+    fn hot(range: TimeRange, pruned_before_unix_ms: u64) -> Self {
+        let to_unix_ms = range.to_unix_ms.min(pruned_before_unix_ms);
+        let missing = (range.from_unix_ms < to_unix_ms).then_some(TimeRange { to_unix_ms, ..range });
+        Self { tier: Tier::Hot, missing: missing.into_iter().collect(), unreadable_reports: 0 }
+    }
+}
+
+/// A level of detail in which data is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// Reports as they arrived.
+    Hot,
+}
+
+impl Tier {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hot => "hot",
+        }
+    }
+
+    /// Length of the shortest intervals kept apart, in seconds.
+    pub fn resolution_s(self) -> u32 {
+        match self {
+            Self::Hot => 10,
+        }
+    }
+}
+
+/// One row about one agent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AgentStatus {
+    /// The agent.
+    pub agent: AgentId,
+    /// Its current manifest.
+    pub manifest: Arc<Manifest>,
+    /// The id of that manifest.
+    pub manifest_id: ManifestId,
+    /// When its last report was received.
+    pub last_report_at_unix_ms: u64,
+    /// End of the latest interval it has reported, on the collector's time line.
+    pub last_interval_end_unix_ms: u64,
+    /// Agent clock minus collector clock, at the last report.
+    pub clock_skew_ms: i64,
+    /// Reports stored since it was first seen.
+    pub reports_stored: u64,
+    /// 99th percentile of how late its probes left, in the last report.
+    pub send_lateness_p99_us: Option<u32>,
+}
+
+impl AgentStatus {
+    /// The row after one more report. Late reports count, but do not turn the row back to an older manifest.
+    fn note(before: Option<Self>, report: &VerifiedReport, manifest: &Arc<Manifest>) -> Self {
+        let end_unix_ms = report.placed.end_unix_ms();
+        let before_end = before.as_ref().map_or(0, |status| status.last_interval_end_unix_ms);
+        let newer = before.as_ref().filter(|_| before_end > end_unix_ms);
+        Self {
+            agent: report.agent.clone(),
+            manifest: Arc::clone(newer.map_or(manifest, |status| &status.manifest)),
+            manifest_id: newer.map_or(report.manifest, |status| status.manifest_id),
+            last_report_at_unix_ms: report.received_at_unix_ms,
+            last_interval_end_unix_ms: end_unix_ms.max(before_end),
+            clock_skew_ms: report.clock_skew_ms,
+            reports_stored: before.map_or(0, |status| status.reports_stored) + 1,
+            send_lateness_p99_us: report.send_lateness_p99_us,
+        }
+    }
+}
+
+/// Reports that will never come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredGap {
+    /// Start of the first interval given up.
+    pub start_unix_ms: u64,
+    /// End of the last.
+    pub end_unix_ms: u64,
+    /// Why.
+    pub cause: LossCause,
+    /// How many reports, not counting any that had arrived all the same.
+    pub reports: u64,
+}
+
+impl StoredGap {
+    /// Whether any part of it lies in `range`.
+    fn overlaps(&self, range: TimeRange) -> bool {
+        self.end_unix_ms > range.from_unix_ms && self.start_unix_ms < range.to_unix_ms
+    }
+}
+
+/// A store that cannot do what it was asked. Nothing of the failed call has happened, or `commit` will find it done.
+#[derive(Debug, Error)]
+#[error("the store cannot {doing}: {cause}")]
+pub struct StoreError {
+    /// What it was doing.
+    pub doing: &'static str,
+    /// What the backend said.
+    pub cause: String,
+}
+
+/// A place where measurements are kept. Calls block; async callers use a blocking thread.
+pub trait Store: Send + Sync {
+    /// Settles every item and keeps the manifests they need, in one transaction that is durable when this returns:
+    /// all or nothing, one admission per item, in order. Manifests no stored report refers to are not kept.
+    ///
+    /// # Errors
+    /// When nothing could be made durable. The same call may be made again.
+    fn commit(&self, manifests: &[VerifiedManifest], items: &[Item]) -> Result<Vec<Admission>, StoreError>;
+
+    /// Every agent, manifest and series known, as one consistent snapshot.
+    fn dictionary(&self) -> Arc<Dictionary>;
+
+    /// Hands every stored observation that `request` asks for to `visit`.
+    ///
+    /// # Errors
+    /// When the store cannot be read. Single unreadable reports are counted in the coverage instead.
+    fn scan(&self, request: ScanRequest<'_>, visit: Visit<'_>) -> Result<Coverage, StoreError>;
+
+    /// Every agent that ever had a report stored, by id.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn agents(&self) -> Result<Vec<AgentStatus>, StoreError>;
+
+    /// The gaps of one agent that overlap `range`, by their end.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn gaps(&self, agent: &AgentId, range: TimeRange) -> Result<Vec<StoredGap>, StoreError>;
+
+    /// Forgets reports whose interval starts, and tombstones that end, before `before_unix_ms`; settled sequences stay,
+    /// so that a late replay is still a duplicate. May stop after a bounded amount of work.
+    ///
+    /// # Errors
+    /// When nothing could be removed.
+    fn prune(&self, before_unix_ms: u64) -> Result<Pruned, StoreError>;
+}
+
+/// What a call to [`Store::prune`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Reports forgotten.
+    pub reports: u64,
+    /// Whether there is more to forget.
+    pub more: bool,
+}

@@ -1,0 +1,215 @@
+//! Opening the file, whatever state it was left in. After a kill, redb repairs it. A file that is damaged beyond that is
+//! set aside under a new name, never deleted, and the collector starts with an empty one: a store that cannot be opened
+//! must not also stop what is measured now from being kept.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use azimuth_measurement::codec::decode_manifest;
+use azimuth_measurement::AgentId;
+use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageError};
+use thiserror::Error;
+
+use super::tables::{AGENTS, AgentRow, FORMAT, GAPS, HOT, MANIFESTS, META, META_FORMAT, SETTLED};
+use crate::store::Dictionary;
+
+/// The file's name in the data directory.
+pub(super) const FILE_NAME: &str = "hot.redb";
+/// What a file that was set aside has in its name.
+const SET_ASIDE: &str = ".damaged-";
+/// redb's page cache. The map of five minutes over 1,800 series reads about 2 MB.
+const CACHE_BYTES: usize = 16 * 1024 * 1024;
+
+/// The store cannot be opened, and setting its file aside would not be right.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The directory cannot be made or read.
+    #[error("data directory {directory}: {source}; give --data-dir a directory this user may write to")]
+    Directory {
+        /// The directory.
+        directory: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another process has it.
+    #[error("{file} is in use by another process; stop the other collector, or give this one another --data-dir")]
+    InUse {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Written by a later release.
+    #[error(
+        "{file} has format {found}, and this release reads format {FORMAT}; run the release that wrote it, or give another --data-dir"
+    )]
+    NewerFormat {
+        /// The file.
+        file: PathBuf,
+        /// Its format.
+        found: u64,
+    },
+    /// The system refuses, for example for lack of space or permission.
+    #[error("{file}: {cause}")]
+    System {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        cause: String,
+    },
+}
+
+/// An open file, and what it says it knows.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) database: Database,
+    pub(super) dictionary: Arc<Dictionary>,
+    /// Files set aside in this directory, now or earlier.
+    pub(super) set_aside: u64,
+}
+
+/// Why an attempt at opening failed.
+enum Failure {
+    /// The contents are not what was written.
+    Damaged(String),
+    Refused(OpenError),
+}
+
+/// Opens the store in `directory`, making both if need be. `now_unix_ms` only names a file that is set aside.
+pub(super) fn open(directory: &Path, now_unix_ms: u64) -> Result<Opened, OpenError> {
+    let in_directory = |source| OpenError::Directory { directory: directory.to_owned(), source };
+    fs::create_dir_all(directory).map_err(in_directory)?;
+    let file = directory.join(FILE_NAME);
+    let (database, dictionary) = match attempt(&file) {
+        Ok(opened) => opened,
+        Err(Failure::Refused(error)) => return Err(error),
+        Err(Failure::Damaged(cause)) => {
+            let aside = directory.join(format!("{FILE_NAME}{SET_ASIDE}{now_unix_ms}"));
+            fs::rename(&file, &aside).map_err(in_directory)?;
+            tracing::error!(
+                "{} is damaged ({cause}); it was set aside as {} and an empty store takes its place",
+                file.display(),
+                aside.display()
+            );
+            again(directory)?
+        }
+    };
+    // A new file is only there after a power cut if its directory entry is.
+    fs::File::open(directory).and_then(|entry| entry.sync_all()).map_err(in_directory)?;
+    let set_aside = count_set_aside(directory).map_err(in_directory)?;
+    Ok(Opened { database, dictionary, set_aside })
+}
+
+/// Opens the file again after a failed write. Nothing is set aside here: the file was good a moment ago, so what fails now
+/// is the system under it.
+pub(super) fn again(directory: &Path) -> Result<(Database, Arc<Dictionary>), OpenError> {
+    let file = directory.join(FILE_NAME);
+    attempt(&file).map_err(|failure| match failure {
+        Failure::Refused(error) => error,
+        Failure::Damaged(cause) => OpenError::System { file: file.clone(), cause },
+    })
+}
+
+fn count_set_aside(directory: &Path) -> std::io::Result<u64> {
+    let mut count = 0;
+    for entry in fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        count += u64::from(name.to_string_lossy().starts_with(&format!("{FILE_NAME}{SET_ASIDE}")));
+    }
+    Ok(count)
+}
+
+fn attempt(file: &Path) -> Result<(Database, Arc<Dictionary>), Failure> {
+    // redb asserts on some contents it could not have written; to us that is one more kind of damage.
+    catch_unwind(AssertUnwindSafe(|| {
+        let database =
+            Database::builder().set_cache_size(CACHE_BYTES).create(file).map_err(|error| failure(file, error))?;
+        let dictionary = read_dictionary(&database, file)?;
+        Ok((database, Arc::new(dictionary)))
+    }))
+    .unwrap_or_else(|_| Err(Failure::Damaged("its pages contradict each other".to_owned())))
+}
+
+fn failure(file: &Path, error: DatabaseError) -> Failure {
+    let file = file.to_owned();
+    match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            Failure::Refused(OpenError::InUse { file })
+        }
+        DatabaseError::Storage(StorageError::Corrupted(cause)) => Failure::Damaged(cause),
+        DatabaseError::Storage(StorageError::Io(error))
+            if matches!(error.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof) =>
+        {
+            Failure::Damaged(error.to_string())
+        }
+        other => Failure::Refused(OpenError::System { file, cause: other.to_string() }),
+    }
+}
+
+/// Makes the tables where they are missing and reads the dictionary.
+fn read_dictionary(database: &Database, file: &Path) -> Result<Dictionary, Failure> {
+    let system = |error: redb::Error| match error {
+        redb::Error::Io(error) if error.kind() != std::io::ErrorKind::InvalidData => {
+            Failure::Refused(OpenError::System { file: file.to_owned(), cause: error.to_string() })
+        }
+        other => Failure::Damaged(other.to_string()),
+    };
+    make_tables(database).map_err(system)?;
+    let tables = || -> Result<_, redb::Error> {
+        let read = database.begin_read()?;
+        Ok((read.open_table(META)?, read.open_table(AGENTS)?, read.open_table(MANIFESTS)?))
+    };
+    let (meta, agents, manifests) = tables().map_err(system)?;
+    let found = meta.get(META_FORMAT).map_err(|error| system(error.into()))?.map_or(0, |found| found.value());
+    if found > FORMAT {
+        return Err(Failure::Refused(OpenError::NewerFormat { file: file.to_owned(), found }));
+    }
+    let mut dictionary = Dictionary::default();
+    let damaged = |what: String| Failure::Damaged(what);
+    for row in agents.iter().map_err(|error| system(error.into()))? {
+        let (number, row) = row.map_err(|error| system(error.into()))?;
+        let number = number.value();
+        let agent = serde_json::from_slice::<AgentRow>(row.value())
+            .map_err(|error| damaged(format!("agent {number}: {error}")))?
+            .agent
+            .parse::<AgentId>()
+            .map_err(|error| damaged(format!("agent {number}: {error}")))?;
+        let given = dictionary.add_agent(&agent).map_err(|_| damaged("too many agents".to_owned()))?;
+        if given.0 != number {
+            return Err(damaged(format!("agent {number} would be numbered {}", given.0)));
+        }
+    }
+    for row in manifests.iter().map_err(|error| system(error.into()))? {
+        let (ordinal, row) = row.map_err(|error| system(error.into()))?;
+        let (agent, id, frame) = row.value();
+        let (manifest, found_id) = decode_manifest(frame)
+            .map_err(|error| damaged(format!("manifest {}: {error}", ordinal.value())))?;
+        if found_id.0 != id {
+            return Err(damaged(format!("manifest {} is not the one that was stored", ordinal.value())));
+        }
+        let number = dictionary.agent_number(&manifest.agent).filter(|number| number.0 == agent);
+        let number = number.ok_or_else(|| damaged(format!("manifest {} has no agent", ordinal.value())))?;
+        dictionary
+            .add_manifest(number, found_id, Arc::new(manifest))
+            .map_err(|_| damaged("too many series".to_owned()))?;
+    }
+    Ok(dictionary)
+}
+
+fn make_tables(database: &Database) -> Result<(), redb::Error> {
+    let mut write = database.begin_write()?;
+    write.set_durability(Durability::Immediate)?;
+    {
+        let mut meta = write.open_table(META)?;
+        if meta.get(META_FORMAT)?.is_none() {
+            meta.insert(META_FORMAT, FORMAT)?;
+        }
+        write.open_table(AGENTS)?;
+        write.open_table(MANIFESTS)?;
+        write.open_table(HOT)?;
+        write.open_table(SETTLED)?;
+        write.open_table(GAPS)?;
+    }
+    write.commit()?;
+    Ok(())
+}
