@@ -1,0 +1,185 @@
+//! Ingest: from the body of a POST to a verdict per item. Examined as a whole before anything is stored, committed in
+//! one transaction, answered after the fsync.
+//!
+//! | room | what it decides |
+//! |---|---|
+//! | [`examine`] | whether bytes are reports that may be stored (pure) |
+//! | [`placement`] | where on the collector's time line an interval belongs (pure) |
+//! | [`committer`] | when a transaction begins and who waits for it |
+//! | [`verdict`] | the words of the answer |
+
+pub mod committer;
+pub mod examine;
+pub mod placement;
+pub mod verdict;
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use tokio::sync::Semaphore;
+
+use self::committer::{CommitError, Committer};
+use self::examine::{Examined, Finding, examine};
+use self::verdict::{Verdict, VerdictKind, Verdicts};
+use crate::metrics::Metrics;
+use crate::problem::Problem;
+use crate::store::{Admission, Item, Store};
+
+/// Bodies examined at the same time. Examining is bound by the processor, and each takes up to 4 MiB.
+const MAX_EXAMINED_AT_ONCE: usize = 4;
+/// When the store or the queue is not ready, agents are told to come back within this many seconds, each at another.
+const RETRY_SPREAD_S: std::ops::RangeInclusive<u32> = 2..=15;
+
+/// Everything between a body and its verdicts.
+pub struct Ingest {
+    store: Arc<dyn Store>,
+    committer: Committer,
+    metrics: Arc<Metrics>,
+    examining: Semaphore,
+}
+
+impl Ingest {
+    /// Starts the commit thread.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> std::io::Result<Self> {
+        let committer = Committer::start(Arc::clone(&store), Arc::clone(&metrics))?;
+        Ok(Self { store, committer, metrics, examining: Semaphore::new(MAX_EXAMINED_AT_ONCE) })
+    }
+
+    /// Bytes that wait for a commit.
+    pub fn queued_bytes(&self) -> u64 {
+        self.committer.queued_bytes()
+    }
+
+    /// Takes nothing more and returns when everything accepted is durable. Blocks.
+    pub fn finish(&self) {
+        self.committer.finish();
+    }
+
+    /// Examines a body, has what is sound stored, and answers when it is durable. `received_at_unix_ms` is when its last
+    /// byte arrived.
+    ///
+    /// # Errors
+    /// A problem with the body as a whole, or with the collector: nothing of the body was stored, or nobody knows.
+    pub async fn take(&self, body: Vec<u8>, received_at_unix_ms: u64) -> Result<Verdicts, Problem> {
+        self.metrics.bodies.add(1);
+        self.metrics.body_bytes.add(body.len() as u64);
+        let Ok(turn) = self.examining.acquire().await else {
+            return Err(overloaded("stopping", "the collector is stopping"));
+        };
+        let known = self.store.dictionary();
+        let examined = tokio::task::spawn_blocking(move || examine(&body, &known, received_at_unix_ms))
+            .await
+            .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))??;
+        drop(turn);
+        self.settle(examined).await
+    }
+
+    async fn settle(&self, examined: Examined) -> Result<Verdicts, Problem> {
+        let mut verdicts: Vec<Option<Verdict>> = Vec::with_capacity(examined.items.len());
+        let mut items = Vec::new();
+        let mut asked = Vec::new();
+        for finding in examined.items {
+            match finding {
+                Finding::Unsound(verdict) => verdicts.push(Some(verdict)),
+                Finding::Sound(sound) => {
+                    asked.push((sequence_and_epoch(&sound.item), sound.histograms));
+                    items.push(sound.item);
+                    verdicts.push(None);
+                }
+            }
+        }
+        let admissions = if items.is_empty() {
+            Vec::new()
+        } else {
+            self.committer.commit(examined.manifests, items).await.map_err(problem_of)?
+        };
+        let mut settled = asked.into_iter().zip(admissions).map(|((named, histograms), admission)| {
+            if admission == Admission::Stored {
+                self.metrics.histograms_stored.add(histograms);
+            }
+            verdict_of(named, admission)
+        });
+        let verdicts: Vec<Verdict> =
+            verdicts.into_iter().filter_map(|verdict| verdict.or_else(|| settled.next())).collect();
+        for verdict in &verdicts {
+            let reason = verdict.problem.as_ref().map_or("", Problem::reason);
+            self.metrics.items.count(verdict.verdict.as_str(), reason);
+            if verdict.verdict == VerdictKind::Refused {
+                tracing::warn!(reason, sequence = verdict.sequence, "report refused: {}", detail_of(verdict));
+            }
+        }
+        Ok(Verdicts { verdicts })
+    }
+}
+
+fn detail_of(verdict: &Verdict) -> &str {
+    verdict.problem.as_ref().map_or("", Problem::detail)
+}
+
+/// A refusal of the whole body that is not its sender's fault. The advice is spread, so that a fleet that was refused
+/// together does not come back together.
+fn overloaded(reason: &'static str, detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason, detail).retry_after_s(fastrand::u32(RETRY_SPREAD_S))
+}
+
+fn problem_of(error: CommitError) -> Problem {
+    match &error {
+        CommitError::QueueFull => overloaded("queue_full", error.to_string()),
+        CommitError::Store(_) => overloaded("store_failed", error.to_string()),
+        CommitError::Stopping => overloaded("stopping", error.to_string()),
+    }
+}
+
+fn sequence_and_epoch(item: &Item) -> (u64, u64) {
+    match item {
+        Item::Report(report) => (report.sequence, report.epoch),
+        Item::Tombstone(tombstone) => (tombstone.first_sequence, tombstone.epoch),
+    }
+}
+
+fn verdict_of((sequence, epoch): (u64, u64), admission: Admission) -> Verdict {
+    let not_stored = |verdict, status, reason, detail: &str| (verdict, Some(Problem::new(status, reason, detail)));
+    let (verdict, problem) = match admission {
+        Admission::Stored => (VerdictKind::Stored, None),
+        Admission::Duplicate => not_stored(
+            VerdictKind::Duplicate,
+            StatusCode::CONFLICT,
+            "duplicate",
+            "this sequence was settled before",
+        ),
+        Admission::SequencesFragmented => not_stored(
+            VerdictKind::Retry,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "sequences_fragmented",
+            "too many sequences before this one are missing; deliver them, or tombstones for them, first",
+        ),
+        Admission::AgentLimit => not_stored(
+            VerdictKind::Refused,
+            StatusCode::INSUFFICIENT_STORAGE,
+            "agent_limit",
+            "this collector keeps as many agents as it can",
+        ),
+        Admission::SeriesLimit => not_stored(
+            VerdictKind::Refused,
+            StatusCode::INSUFFICIENT_STORAGE,
+            "series_limit",
+            "this collector keeps as many series as it can",
+        ),
+        Admission::ManifestConflict => not_stored(
+            VerdictKind::Refused,
+            StatusCode::CONFLICT,
+            "manifest_conflict",
+            "another manifest of this agent has the same id",
+        ),
+        Admission::ManifestUnknown => not_stored(
+            VerdictKind::ManifestWanted,
+            StatusCode::PRECONDITION_REQUIRED,
+            "manifest_unknown",
+            "the manifest of this report is not known here; send it again with it",
+        ),
+    };
+    Verdict { sequence: Some(sequence), epoch: Some(epoch), verdict, problem }
+}

@@ -1,0 +1,201 @@
+//! Group commit: many bodies, one fsync. A thread of its own takes what has queued up while the last commit was being
+//! made durable and commits it as one transaction. Nobody is answered before that.
+//!
+//! The queue is bounded in bytes. What does not fit is refused at the door, while its agent still has it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::clock;
+use crate::metrics::Metrics;
+use crate::store::{Admission, Item, Store, StoreError, VerifiedManifest};
+
+/// Most bytes of reports that may wait for a commit: a few seconds of a large fleet, a quarter of the memory promise.
+pub const MAX_QUEUED_BYTES: u32 = 16 * 1024 * 1024;
+/// Most bodies that may wait for a commit.
+const MAX_QUEUED_BODIES: usize = 4_096;
+/// Most items in one transaction, so that the first of them is not kept waiting by the last.
+const MAX_ITEMS_PER_COMMIT: usize = 8_192;
+
+/// What one body asks to have stored.
+struct Submission {
+    manifests: Vec<VerifiedManifest>,
+    items: Vec<Item>,
+    /// Room in the queue, given back when this is dropped.
+    _room: OwnedSemaphorePermit,
+    answer: oneshot::Sender<Result<Vec<Admission>, CommitError>>,
+}
+
+/// Why nothing of a body was stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// No room in the queue.
+    #[error("{MAX_QUEUED_BYTES} bytes of reports already wait to be made durable")]
+    QueueFull,
+    /// The store failed.
+    #[error("{0}")]
+    Store(String),
+    /// The collector is on its way out.
+    #[error("the collector is stopping")]
+    Stopping,
+}
+
+/// The queue and the thread that empties it.
+#[derive(Debug)]
+pub struct Committer {
+    /// `None` once stopping.
+    queue: Mutex<Option<SyncSender<Submission>>>,
+    room: Arc<Semaphore>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Submission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Submission").field("items", &self.items.len()).finish_non_exhaustive()
+    }
+}
+
+impl Committer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> std::io::Result<Self> {
+        let (queue, submissions) = sync_channel(MAX_QUEUED_BODIES);
+        let thread = std::thread::Builder::new()
+            .name("commit".to_owned())
+            .spawn(move || commit_until_closed(&submissions, store.as_ref(), &metrics))?;
+        Ok(Self {
+            queue: Mutex::new(Some(queue)),
+            room: Arc::new(Semaphore::new(MAX_QUEUED_BYTES as usize)),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Bytes that wait for a commit.
+    pub fn queued_bytes(&self) -> u64 {
+        u64::from(MAX_QUEUED_BYTES).saturating_sub(self.room.available_permits() as u64)
+    }
+
+    /// Has everything stored in one transaction and returns once it is durable, with one admission per item. A caller
+    /// that stops waiting does not undo it.
+    ///
+    /// # Errors
+    /// When nothing of it is known to be stored; the agent keeps it and sends it again.
+    pub async fn commit(
+        &self,
+        manifests: Vec<VerifiedManifest>,
+        items: Vec<Item>,
+    ) -> Result<Vec<Admission>, CommitError> {
+        let bytes: usize = items.iter().map(item_bytes).sum::<usize>()
+            + manifests.iter().map(|manifest| manifest.frame.len()).sum::<usize>();
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room)
+            .try_acquire_many_owned(bytes)
+            .map_err(|_| CommitError::QueueFull)?;
+        let (answer, answered) = oneshot::channel();
+        let submission = Submission { manifests, items, _room: room, answer };
+        {
+            let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let queue = queue.as_ref().ok_or(CommitError::Stopping)?;
+            queue.try_send(submission).map_err(|error| match error {
+                TrySendError::Full(_) => CommitError::QueueFull,
+                TrySendError::Disconnected(_) => CommitError::Stopping,
+            })?;
+        }
+        answered.await.unwrap_or(Err(CommitError::Stopping))
+    }
+
+    /// Takes nothing more, finishes what is queued, and returns when the last commit is durable. Blocks.
+    pub fn finish(&self) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the commit thread ended in a panic");
+        }
+    }
+}
+
+fn item_bytes(item: &Item) -> usize {
+    /// About what a report or tombstone takes beside its frame.
+    const OVERHEAD_BYTES: usize = 256;
+    match item {
+        Item::Report(report) => report.frame.len() + OVERHEAD_BYTES,
+        Item::Tombstone(_) => OVERHEAD_BYTES,
+    }
+}
+
+fn commit_until_closed(submissions: &Receiver<Submission>, store: &dyn Store, metrics: &Metrics) {
+    while let Ok(first) = submissions.recv() {
+        let mut items = first.items.len();
+        let mut group = vec![first];
+        while items < MAX_ITEMS_PER_COMMIT
+            && let Ok(next) = submissions.try_recv()
+        {
+            items += next.items.len();
+            group.push(next);
+        }
+        commit_group(group, store, metrics);
+    }
+}
+
+fn commit_group(mut group: Vec<Submission>, store: &dyn Store, metrics: &Metrics) {
+    let mut manifests = Vec::new();
+    let mut items = Vec::new();
+    let mut lengths = Vec::with_capacity(group.len());
+    for submission in &mut group {
+        lengths.push((submission.manifests.len(), submission.items.len()));
+        manifests.append(&mut submission.manifests);
+        items.append(&mut submission.items);
+    }
+    match commit(&manifests, &items, store, metrics) {
+        Ok(admissions) => {
+            let mut admissions = admissions.into_iter();
+            for (submission, (_, length)) in group.into_iter().zip(lengths) {
+                answer(submission.answer, Ok(admissions.by_ref().take(length).collect()));
+            }
+        }
+        Err(error) if group.len() == 1 => group.into_iter().for_each(|submission| {
+            tracing::error!("{error}; its agent will send it again");
+            answer(submission.answer, Err(CommitError::Store(error.to_string())));
+        }),
+        // One bad apple must not keep the others from being stored, so each gets a transaction of its own.
+        Err(error) => {
+            tracing::error!("{error}; committing {} bodies one by one", group.len());
+            let (mut manifests, mut items) = (manifests.into_iter(), items.into_iter());
+            for (submission, (manifest_count, item_count)) in group.into_iter().zip(lengths) {
+                let manifests: Vec<VerifiedManifest> = manifests.by_ref().take(manifest_count).collect();
+                let items: Vec<Item> = items.by_ref().take(item_count).collect();
+                let result = commit(&manifests, &items, store, metrics);
+                answer(submission.answer, result.map_err(|error| CommitError::Store(error.to_string())));
+            }
+        }
+    }
+}
+
+fn commit(
+    manifests: &[VerifiedManifest],
+    items: &[Item],
+    store: &dyn Store,
+    metrics: &Metrics,
+) -> Result<Vec<Admission>, StoreError> {
+    let started = clock::monotonic();
+    // A backend that panics on a damaged page must not take the commit thread, and with it all ingest, down.
+    let result = catch_unwind(AssertUnwindSafe(|| store.commit(manifests, items))).unwrap_or_else(|_| {
+        Err(StoreError { doing: "commit", cause: "the backend panicked; see the log".to_owned() })
+    });
+    metrics.note_commit(clock::monotonic() - started, result.is_ok());
+    result
+}
+
+fn answer(
+    waiting: oneshot::Sender<Result<Vec<Admission>, CommitError>>,
+    result: Result<Vec<Admission>, CommitError>,
+) {
+    // Whoever hung up will send again, and be told that it is a duplicate.
+    let _ = waiting.send(result);
+}
