@@ -1,0 +1,176 @@
+//! What there is: `GET /api/v1/agents` and `GET /api/v1/zones`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use azimuth_measurement::ZoneKey;
+use azimuth_measurement::catalogue::Catalogue;
+
+use super::answers::{AgentAnswer, AgentState, AgentsAnswer, VantagePointAnswer, ZoneAnswer, ZonesAnswer};
+use super::context::Context;
+use super::params::Params;
+use crate::problem::Problem;
+use crate::query::QueryError;
+use crate::store::{AgentStatus, Dictionary};
+use crate::utc::UtcInstant;
+use crate::words::MethodName;
+
+/// An agent is live this long after its last report: three intervals.
+const LIVE_MS: u64 = 30_000;
+/// And stale, rather than offline, this long.
+const STALE_MS: u64 = 300_000;
+
+/// Every agent ever heard, and how it fares.
+#[utoipa::path(
+    get,
+    path = "/api/v1/agents",
+    tag = "query",
+    responses(
+        (status = 200, description = "Every agent ever heard, and how it fares.", body = AgentsAnswer),
+        (status = 400, description = "A parameter is missing, unknown, repeated or out of range; the detail says what is allowed.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Too many queries at once, or the store cannot be read; `Retry-After` says when to try again.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn agents(State(context): State<Arc<Context>>, RawQuery(query): RawQuery) -> Response {
+    if let Err(problem) = Params::read(query.as_deref(), &[]) {
+        return context.refuse("agents", problem).into_response();
+    }
+    let now_unix_ms = (context.now_unix_ms)();
+    context
+        .answer("agents", move |context| {
+            let statuses = context.store.agents().map_err(QueryError::from)?;
+            Ok(AgentsAnswer {
+                now: UtcInstant::from_unix_ms(now_unix_ms),
+                agents: statuses
+                    .iter()
+                    .map(|status| agent_answer(status, now_unix_ms))
+                    .collect(),
+            })
+        })
+        .await
+}
+
+fn agent_answer(status: &AgentStatus, now_unix_ms: u64) -> AgentAnswer {
+    let place = &status.manifest.vantage_point;
+    AgentAnswer {
+        agent: status.agent.to_string(),
+        version: status.manifest.agent_version.clone(),
+        vantage_point: VantagePointAnswer {
+            name: place.name.clone(),
+            country: place.country.clone(),
+            city: place.city.clone(),
+            network: place.network.clone(),
+            asn: place.asn,
+            latitude: place.latitude_deg,
+            longitude: place.longitude_deg,
+        },
+        state: state_of(status.last_report_at_unix_ms, now_unix_ms),
+        last_report_at: UtcInstant::from_unix_ms(status.last_report_at_unix_ms),
+        last_interval_end_at: UtcInstant::from_unix_ms(status.last_interval_end_unix_ms),
+        clock_skew_ms: status.clock_skew_ms,
+        series: u32::try_from(status.manifest.series.len()).unwrap_or(u32::MAX),
+        reports_stored: status.reports_stored,
+        send_lateness_p99_us: status.send_lateness_p99_us,
+    }
+}
+
+fn state_of(last_report_at_unix_ms: u64, now_unix_ms: u64) -> AgentState {
+    match now_unix_ms.saturating_sub(last_report_at_unix_ms) {
+        silent_ms if silent_ms <= LIVE_MS => AgentState::Live,
+        silent_ms if silent_ms <= STALE_MS => AgentState::Stale,
+        _ => AgentState::Offline,
+    }
+}
+
+/// Every zone that is measured, joined with the catalogue.
+#[utoipa::path(
+    get,
+    path = "/api/v1/zones",
+    tag = "query",
+    responses(
+        (status = 200, description = "Every zone that is measured, joined with the catalogue.", body = ZonesAnswer),
+        (status = 400, description = "A parameter is missing, unknown, repeated or out of range; the detail says what is allowed.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Too many queries at once, or the store cannot be read; `Retry-After` says when to try again.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn zones(State(context): State<Arc<Context>>, RawQuery(query): RawQuery) -> Response {
+    if let Err(problem) = Params::read(query.as_deref(), &[]) {
+        return context.refuse("zones", problem).into_response();
+    }
+    context
+        .answer("zones", |context| {
+            Ok(zones_answer(&context.store.dictionary(), &context.catalogue))
+        })
+        .await
+}
+
+fn zones_answer(dictionary: &Dictionary, catalogue: &Catalogue) -> ZonesAnswer {
+    let mut methods: BTreeMap<&ZoneKey, BTreeSet<MethodName>> = BTreeMap::new();
+    for (_, series) in dictionary.series() {
+        let of_zone = methods.entry(&series.descriptor.zone).or_default();
+        of_zone.insert(series.descriptor.method.into());
+    }
+    let zones = methods.into_iter().map(|(key, methods)| {
+        let known = catalogue.zone(key);
+        ZoneAnswer {
+            zone: key.to_string(),
+            provider: key.provider().to_owned(),
+            provider_name: known.map(|zone| zone.provider_name.clone()),
+            region: key.region().to_owned(),
+            region_name: known.map(|zone| zone.region_name.clone()),
+            zone_id: key.zone().to_owned(),
+            country: known.map(|zone| zone.country.clone()),
+            city: known.map(|zone| zone.city.clone()),
+            metro: known.map_or_else(|| key.region().to_owned(), |zone| zone.metro.clone()),
+            latitude: known.map(|zone| zone.latitude_deg),
+            longitude: known.map(|zone| zone.longitude_deg),
+            coordinate_accuracy_km: known.map(|zone| zone.coordinate_accuracy_km),
+            methods: methods.into_iter().collect(),
+        }
+    });
+    ZonesAnswer {
+        zones: zones.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::conformance::manifest_of;
+
+    #[test]
+    fn agents_fall_silent_by_degrees() {
+        let at = |silent_ms: u64| state_of(1_000_000, 1_000_000 + silent_ms);
+        assert_eq!((at(0), at(30_000)), (AgentState::Live, AgentState::Live));
+        assert_eq!((at(30_001), at(300_000)), (AgentState::Stale, AgentState::Stale));
+        assert_eq!(at(300_001), AgentState::Offline);
+        assert_eq!(
+            state_of(1_000_001, 1_000_000),
+            AgentState::Live,
+            "the clock was set back"
+        );
+    }
+
+    #[test]
+    fn a_zone_of_the_catalogue_has_a_place_and_another_has_its_region() {
+        let catalogue = Catalogue::built_in();
+        let known = catalogue.zones()[0].clone();
+        let mut manifest = manifest_of("a", 2);
+        manifest.series[0].zone = known.key.clone();
+        let mut dictionary = Dictionary::default();
+        let number = dictionary.add_agent(&manifest.agent).expect("room");
+        dictionary
+            .add_manifest(number, manifest.id(), Arc::new(manifest))
+            .expect("room");
+        let zones = zones_answer(&dictionary, &catalogue).zones;
+        let of = |zone: &str| zones.iter().find(|answer| answer.zone == zone).expect("measured");
+        assert_eq!(of(&known.key.to_string()).metro, known.metro);
+        let unknown = of("aws/eu-west-3/az1");
+        assert_eq!((unknown.metro.as_str(), &unknown.city), ("eu-west-3", &None));
+        assert_eq!(unknown.methods, [MethodName::Stamp]);
+    }
+}

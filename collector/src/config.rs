@@ -1,0 +1,277 @@
+//! Configuration: a TOML file, and flags that win over it. Unknown keys are refused, and an error names the file, the
+//! line, the key and what to write instead.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::utc::parse_span_ms;
+
+/// Where the API listens unless told otherwise: loopback only.
+pub const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8_360);
+/// Where data is kept unless told otherwise.
+const DEFAULT_DATA_DIR: &str = "azimuth-data";
+/// How long reports are kept as they arrived unless told otherwise: 2.3 GB for 30 agents of 60 series.
+const DEFAULT_HOT_RETENTION: Duration = Duration::from_secs(7 * 86_400);
+/// The shortest hot retention: less would forget what a late agent delivers.
+const SHORTEST_RETENTION: Duration = Duration::from_secs(3_600);
+/// The longest.
+const LONGEST_RETENTION: Duration = Duration::from_secs(366 * 86_400);
+
+/// What the collector needs to know to serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// TCP address of the API. Port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Unix socket of the API, beside TCP.
+    pub unix_socket: Option<PathBuf>,
+    /// Directory of the store.
+    pub data_dir: PathBuf,
+    /// How long reports are kept as they arrived.
+    pub hot_retention: Duration,
+}
+
+/// Flags of the command line; each wins over the file.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--config`
+    pub config: Option<PathBuf>,
+    /// `--listen`
+    pub listen: Option<SocketAddr>,
+    /// `--unix-socket`
+    pub unix_socket: Option<PathBuf>,
+    /// `--data-dir`
+    pub data_dir: Option<PathBuf>,
+    /// `--insecure-listen-anyway`
+    pub insecure_listen_anyway: bool,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{file}: {source}")]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file says something that is not understood.
+    #[error("{file}, line {line}: {reason}")]
+    Invalid {
+        /// The file.
+        file: PathBuf,
+        /// Line in the file, from 1.
+        line: usize,
+        /// Key and remedy.
+        reason: String,
+    },
+    /// There is no admin credential yet, so only this machine may talk to it.
+    #[error(
+        "listening on {0} would let anyone who reaches it write and read measurements, because this release has no \
+         credentials; listen on 127.0.0.1 and put a proxy that authenticates in front, or say --insecure-listen-anyway"
+    )]
+    NotLoopback(SocketAddr),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    listen: Option<toml::Spanned<String>>,
+    unix_socket: Option<PathBuf>,
+    data_dir: Option<PathBuf>,
+    hot_retention: Option<toml::Spanned<String>>,
+}
+
+/// Reads the file named by the flags, if any, and lets the flags win.
+///
+/// # Errors
+/// When the file cannot be read or understood, or the address is not safe to listen on.
+pub fn load(flags: &Flags) -> Result<Config, ConfigError> {
+    let config = match &flags.config {
+        None => resolve(File::default(), flags, Path::new(""), ""),
+        Some(file) => {
+            let text = std::fs::read_to_string(file).map_err(|source| ConfigError::Unreadable {
+                file: file.clone(),
+                source,
+            })?;
+            resolve(parse(&text, file)?, flags, file, &text)
+        }
+    }?;
+    if !config.listen.ip().is_loopback() && !flags.insecure_listen_anyway {
+        return Err(ConfigError::NotLoopback(config.listen));
+    }
+    Ok(config)
+}
+
+fn parse(text: &str, file: &Path) -> Result<File, ConfigError> {
+    toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        invalid(file, text, at, error.message().trim().to_owned())
+    })
+}
+
+fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config, ConfigError> {
+    let listen = match (flags.listen, given.listen) {
+        (Some(flag), _) => flag,
+        (None, None) => DEFAULT_LISTEN,
+        (None, Some(written)) => written.get_ref().parse().map_err(|_| {
+            let reason = format!(
+                "listen = {:?} is not an address; write \"127.0.0.1:8360\"",
+                written.get_ref()
+            );
+            invalid(file, text, written.span().start, reason)
+        })?,
+    };
+    let hot_retention = match given.hot_retention {
+        None => DEFAULT_HOT_RETENTION,
+        Some(written) => parse_span_ms(written.get_ref())
+            .map(Duration::from_millis)
+            .ok()
+            .filter(|retention| (SHORTEST_RETENTION..=LONGEST_RETENTION).contains(retention))
+            .ok_or_else(|| {
+                let reason = format!(
+                    "hot_retention = {:?} is not a span between 1h and 366d; write \"7d\"",
+                    written.get_ref()
+                );
+                invalid(file, text, written.span().start, reason)
+            })?,
+    };
+    Ok(Config {
+        listen,
+        unix_socket: flags.unix_socket.clone().or(given.unix_socket),
+        data_dir: flags
+            .data_dir
+            .clone()
+            .or(given.data_dir)
+            .unwrap_or_else(|| DEFAULT_DATA_DIR.into()),
+        hot_retention,
+    })
+}
+
+fn invalid(file: &Path, text: &str, at: usize, reason: String) -> ConfigError {
+    let line = text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+    ConfigError::Invalid {
+        file: file.to_owned(),
+        line,
+        reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_text(text: &str, flags: Flags) -> Result<Config, String> {
+        let directory = tempfile::tempdir().expect("a scratch directory");
+        let file = directory.path().join("collector.toml");
+        std::fs::write(&file, text).expect("writable");
+        load(&Flags {
+            config: Some(file),
+            ..flags
+        })
+        .map_err(|error| {
+            error
+                .to_string()
+                .replace(&*directory.path().to_string_lossy(), "")
+        })
+    }
+
+    #[test]
+    fn a_whole_file_is_read_and_flags_win() {
+        let text = "listen = \"127.0.0.1:9000\"\nunix_socket = \"/run/a.sock\"\ndata_dir = \"/data\"\nhot_retention = \"2d\"\n";
+        let config = load_text(text, Flags::default()).expect("valid");
+        assert_eq!(config.listen, "127.0.0.1:9000".parse().expect("an address"));
+        assert_eq!(config.hot_retention, Duration::from_secs(2 * 86_400));
+        let flags = Flags {
+            data_dir: Some("/other".into()),
+            ..Flags::default()
+        };
+        assert_eq!(
+            load_text(text, flags).expect("valid").data_dir,
+            Path::new("/other")
+        );
+        assert_eq!(load(&Flags::default()).expect("defaults").listen, DEFAULT_LISTEN);
+    }
+
+    #[test]
+    fn errors_name_file_line_key_and_remedy() {
+        let cases = [
+            (
+                "data_dir = \"/data\"\nlisten_on = \"x\"\n",
+                "/collector.toml, line 2: ",
+                "listen_on",
+            ),
+            (
+                "data_dir = \"/data\"\nlisten_on = \"x\"\n",
+                "expected one of",
+                "`hot_retention`",
+            ),
+            (
+                "\n\nlisten = \"localhost\"\n",
+                "/collector.toml, line 3: listen",
+                "127.0.0.1:8360",
+            ),
+            (
+                "hot_retention = \"7w\"\n",
+                "line 1: hot_retention",
+                "write \"7d\"",
+            ),
+            (
+                "hot_retention = \"5m\"\n",
+                "line 1: hot_retention",
+                "between 1h and 366d",
+            ),
+            ("data_dir = 7\n", "line 1: ", "integer"),
+            ("data_dir = \"/data\nlisten = 1", "line 1: ", ""),
+        ];
+        for (text, place, remedy) in cases {
+            let error = load_text(text, Flags::default()).expect_err(text);
+            assert!(error.contains(place) && error.contains(remedy), "{error}");
+        }
+        let missing = Flags {
+            config: Some("/no/such/file.toml".into()),
+            ..Flags::default()
+        };
+        assert!(
+            load(&missing)
+                .expect_err("missing")
+                .to_string()
+                .starts_with("/no/such/file.toml: ")
+        );
+    }
+
+    #[test]
+    fn only_loopback_without_a_credential() {
+        for address in ["0.0.0.0:8360", "[::]:8360", "192.0.2.1:8360"] {
+            let listen = Some(address.parse().expect("an address"));
+            let error = load(&Flags {
+                listen,
+                ..Flags::default()
+            })
+            .expect_err(address);
+            assert!(error.to_string().contains("--insecure-listen-anyway"), "{error}");
+            assert!(
+                load(&Flags {
+                    listen,
+                    insecure_listen_anyway: true,
+                    ..Flags::default()
+                })
+                .is_ok()
+            );
+        }
+        let listen = Some("[::1]:0".parse().expect("an address"));
+        assert!(
+            load(&Flags {
+                listen,
+                ..Flags::default()
+            })
+            .is_ok()
+        );
+    }
+}

@@ -1,0 +1,24 @@
+//! The collector, as a library so that tests and benches reach its rooms. The binary is a thin shell around [`run`].
+//!
+//! | room | what it does |
+//! |---|---|
+//! | [`ingest`] | from the body of a POST to a verdict per item |
+//! | [`store`] | keeps reports; a trait, one conformance suite, the embedded backend |
+//! | [`query`] | answers questions from merged histograms (pure) |
+//! | [`api`] | the HTTP surface, [`site`] the embedded web application, [`serve`] sockets and connections |
+//! | [`config`], [`clock`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
+//! | [`run`] | wires them |
+
+pub mod api;
+pub mod clock;
+pub mod config;
+pub mod ingest;
+pub mod metrics;
+pub mod problem;
+pub mod query;
+pub mod run;
+pub mod serve;
+pub mod site;
+pub mod store;
+pub mod utc;
+pub mod words;

@@ -1,0 +1,201 @@
+//! Merging what belongs into one number: counters are added, histograms are merged per clock, and one dense
+//! accumulator is reused for every group.
+
+use azimuth_measurement::{Accumulator, DelayHistogram, ProbeCounts, StampClock};
+
+use super::QueryError;
+
+/// Histograms kept apart before they are merged into one, so that a long range does not cost memory by its length.
+const MAX_PENDING: usize = 64;
+
+/// Clocks, best first. `tcp_info` stands alone by method; beside user-space stamps of a handshake it is the better one.
+const BEST_FIRST: [StampClock; 4] = [
+    StampClock::Kernel,
+    StampClock::KernelRx,
+    StampClock::TcpInfo,
+    StampClock::User,
+];
+
+/// What was observed of one group: a cell, a step, a window.
+#[derive(Debug, Default)]
+pub(super) struct Merge {
+    counts: ProbeCounts,
+    pending: [Vec<DelayHistogram>; 4],
+}
+
+/// Place of a clock in [`BEST_FIRST`].
+fn place(clock: StampClock) -> usize {
+    match clock {
+        StampClock::Kernel => 0,
+        StampClock::KernelRx => 1,
+        StampClock::TcpInfo => 2,
+        StampClock::User => 3,
+    }
+}
+
+impl Merge {
+    /// Adds one observation. `scratch` is used and left in any state.
+    pub(super) fn add(
+        &mut self,
+        counts: &ProbeCounts,
+        delays: Vec<(StampClock, DelayHistogram)>,
+        scratch: &mut Accumulator,
+    ) -> Result<(), QueryError> {
+        self.counts = self.counts.plus(counts).ok_or(QueryError::Overflow)?;
+        for (clock, histogram) in delays {
+            let pending = &mut self.pending[place(clock)];
+            pending.push(histogram);
+            if pending.len() >= MAX_PENDING {
+                fill(scratch, pending)?;
+                // A total beyond what one histogram may count stays in parts; it is merged all the same.
+                if let Ok(merged) = scratch.to_histogram() {
+                    pending.clear();
+                    pending.push(merged);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The counters of the whole group.
+    pub(super) fn counts(&self) -> &ProbeCounts {
+        &self.counts
+    }
+
+    /// The best clock that stamped any delay here.
+    pub(super) fn best_clock(&self) -> Option<StampClock> {
+        BEST_FIRST
+            .into_iter()
+            .find(|clock| !self.pending[place(*clock)].is_empty())
+    }
+
+    /// Fills `scratch` with the delays of `clock`, and with nothing else.
+    pub(super) fn fill(&self, clock: StampClock, scratch: &mut Accumulator) -> Result<(), QueryError> {
+        fill(scratch, &self.pending[place(clock)])
+    }
+
+    /// Fills `scratch` with the delays of the best clock and names it; empties it when there are none.
+    pub(super) fn fill_best(&self, scratch: &mut Accumulator) -> Result<Option<StampClock>, QueryError> {
+        scratch.clear();
+        let best = self.best_clock();
+        best.map_or(Ok(()), |clock| self.fill(clock, scratch))?;
+        Ok(best)
+    }
+}
+
+/// Of the clocks that several groups saw, the best.
+pub(super) fn best_of(clocks: impl Iterator<Item = StampClock>) -> Option<StampClock> {
+    clocks.min_by_key(|clock| place(*clock))
+}
+
+fn fill(scratch: &mut Accumulator, histograms: &[DelayHistogram]) -> Result<(), QueryError> {
+    scratch.clear();
+    histograms
+        .iter()
+        .try_for_each(|histogram| scratch.add(histogram))
+        .map_err(|_| QueryError::Overflow)
+}
+
+/// Several quantiles in one walk over the buckets; `quantiles` must ascend. Nearest rank, as
+/// [`Accumulator::quantile_us`], which walks once for each.
+pub(super) fn quantiles_us<const N: usize>(
+    accumulator: &Accumulator,
+    quantiles: [f64; N],
+) -> [Option<u32>; N] {
+    let total = accumulator.count();
+    let ranks = quantiles.map(|quantile| ((quantile * total as f64).ceil() as u64).clamp(1, total.max(1)));
+    let mut found = [None; N];
+    let (mut seen, mut next) = (0, 0);
+    for (bucket, count) in accumulator.bins() {
+        seen += count;
+        while next < N && seen >= ranks[next] {
+            found[next] = Some(bucket.highest_us());
+            next += 1;
+        }
+        if next == N {
+            break;
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn histogram(delays_us: &[u32]) -> DelayHistogram {
+        DelayHistogram::from_values_us(&mut delays_us.to_vec())
+    }
+
+    #[test]
+    fn the_best_clock_wins_and_clocks_never_mix() {
+        let mut scratch = Accumulator::new();
+        let mut merge = Merge::default();
+        assert_eq!(merge.fill_best(&mut scratch).expect("few"), None);
+        let counts = ProbeCounts {
+            sent: 3,
+            returned: 3,
+            ..ProbeCounts::default()
+        };
+        let delays = vec![
+            (StampClock::KernelRx, histogram(&[100])),
+            (StampClock::User, histogram(&[900, 901])),
+        ];
+        merge.add(&counts, delays, &mut scratch).expect("few");
+        assert_eq!(
+            merge.fill_best(&mut scratch).expect("few"),
+            Some(StampClock::KernelRx)
+        );
+        assert_eq!((scratch.count(), scratch.max_us()), (1, Some(100)));
+        merge
+            .add(
+                &counts,
+                vec![(StampClock::Kernel, histogram(&[70]))],
+                &mut scratch,
+            )
+            .expect("few");
+        assert_eq!(
+            merge.fill_best(&mut scratch).expect("few"),
+            Some(StampClock::Kernel)
+        );
+        assert_eq!((scratch.count(), scratch.max_us()), (1, Some(70)));
+        assert_eq!(merge.counts().sent, 6);
+    }
+
+    #[test]
+    fn counters_that_would_overflow_are_refused() {
+        let counts = ProbeCounts {
+            skipped: u64::MAX,
+            ..ProbeCounts::default()
+        };
+        let mut merge = Merge::default();
+        let mut scratch = Accumulator::new();
+        merge.add(&counts, Vec::new(), &mut scratch).expect("fits once");
+        assert!(matches!(
+            merge.add(&counts, Vec::new(), &mut scratch),
+            Err(QueryError::Overflow)
+        ));
+    }
+
+    proptest! {
+        /// However many histograms come in, the result is the histogram of all delays, and memory stays bounded.
+        #[test]
+        fn merging_in_parts_is_merging_at_once(parts in prop::collection::vec(prop::collection::vec(1_u32..90_000, 1..6), 1..200)) {
+            let mut scratch = Accumulator::new();
+            let mut merge = Merge::default();
+            for part in &parts {
+                merge.add(&ProbeCounts::default(), vec![(StampClock::Kernel, histogram(part))], &mut scratch).expect("few");
+                prop_assert!(merge.pending[0].len() <= MAX_PENDING);
+            }
+            merge.fill_best(&mut scratch).expect("few");
+            prop_assert_eq!(scratch.to_histogram().expect("few"), histogram(&parts.concat()));
+            let quantiles = [0.1, 0.5, 0.9, 0.99, 1.0];
+            prop_assert_eq!(
+                quantiles_us(&scratch, quantiles),
+                quantiles.map(|quantile| scratch.quantile_us(quantile))
+            );
+        }
+    }
+}

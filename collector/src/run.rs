@@ -1,0 +1,124 @@
+//! Wiring: opens what the configuration names, starts the parts in the order in which they depend on each other, and
+//! stops them in reverse. Decides nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::api::context::Context;
+use crate::api::router;
+use crate::clock;
+use crate::config::Config;
+use crate::ingest::Ingest;
+use crate::metrics::Metrics;
+use crate::serve::{Listeners, bind_unix, serve};
+use crate::site;
+use crate::store::Store;
+use crate::store::embedded::EmbeddedStore;
+
+/// How often reports past the hot retention are looked for.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+
+/// Serves until SIGINT or SIGTERM, then finishes what was accepted.
+///
+/// # Errors
+/// When the store, a socket or a signal handler cannot be had.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    // First, so that a signal during a long repair is not lost.
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+
+    let directory = config.data_dir.clone();
+    let opened =
+        tokio::task::spawn_blocking(move || EmbeddedStore::open(&directory, clock::unix_ms())).await?;
+    let store: Arc<dyn Store> = Arc::new(opened.context("cannot open the store")?);
+    let metrics = Arc::new(Metrics::default());
+    let ingest =
+        Ingest::start(Arc::clone(&store), Arc::clone(&metrics)).context("cannot start committing")?;
+    let context = Arc::new(Context::new(
+        Arc::clone(&store),
+        ingest,
+        Arc::clone(&metrics),
+        clock::unix_ms,
+    ));
+
+    let tcp = TcpListener::bind(config.listen).await.with_context(|| {
+        format!(
+            "cannot listen on {}; is another collector running?",
+            config.listen
+        )
+    })?;
+    let address = tcp.local_addr().context("cannot learn the address listened on")?;
+    let unix = match &config.unix_socket {
+        None => None,
+        Some(path) => {
+            let listener = bind_unix(path)
+                .await
+                .with_context(|| format!("cannot listen on unix socket {}", path.display()))?;
+            Some((listener, path.clone()))
+        }
+    };
+    let pruning = tokio::spawn(prune_regularly(
+        Arc::clone(&store),
+        Arc::clone(&metrics),
+        u64::try_from(config.hot_retention.as_millis()).unwrap_or(u64::MAX),
+    ));
+
+    if !site::is_built_in() {
+        tracing::warn!("the dashboards are not built in; `make dashboards` and a new build add them");
+    }
+    tracing::info!(data_dir = %config.data_dir.display(), "listening on http://{address}");
+    if let Some((_, path)) = &unix {
+        tracing::info!("listening on unix:{}", path.display());
+    }
+    let stop = async {
+        tokio::select! {
+            _ = interrupt.recv() => tracing::info!("SIGINT: finishing what was accepted"),
+            _ = terminate.recv() => tracing::info!("SIGTERM: finishing what was accepted"),
+        }
+    };
+    serve(
+        Listeners { tcp, unix },
+        router(Arc::clone(&context)),
+        metrics,
+        stop,
+    )
+    .await;
+
+    pruning.abort();
+    tokio::task::spawn_blocking(move || context.ingest.finish()).await?;
+    tracing::info!("stopped; everything accepted is durable");
+    Ok(())
+}
+
+async fn prune_regularly(store: Arc<dyn Store>, metrics: Arc<Metrics>, retention_ms: u64) {
+    let mut ticks = tokio::time::interval(PRUNE_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let before_unix_ms = clock::unix_ms().saturating_sub(retention_ms);
+        loop {
+            let store = Arc::clone(&store);
+            let pruned = tokio::task::spawn_blocking(move || store.prune(before_unix_ms)).await;
+            match pruned {
+                Ok(Ok(pruned)) => {
+                    metrics.reports_pruned.add(pruned.reports);
+                    if !pruned.more {
+                        break;
+                    }
+                }
+                Ok(Err(error)) => {
+                    tracing::error!("{error}");
+                    break;
+                }
+                Err(error) => {
+                    tracing::error!("forgetting old reports panicked: {error}");
+                    break;
+                }
+            }
+        }
+    }
+}

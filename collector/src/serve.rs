@@ -1,0 +1,291 @@
+//! Sockets and connections: accept, bound, time out, drain. HTTP/1.1 by hyper, whose header timeout is armed here by
+//! giving it a timer; `axum::serve` gives none. What is answered is `api.rs`.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::metrics::Metrics;
+
+/// How long a client may take over its request head, and so also how long a connection may idle. Two intervals, so that
+/// an agent that delivers every ten seconds keeps its connection.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
+/// Most connections, over all listeners.
+const MAX_CONNECTIONS: usize = 4_096;
+/// Most connections from one address that is not this machine: a proxy or a site behind one address, not a crowd.
+const MAX_CONNECTIONS_PER_ADDRESS: usize = 128;
+/// Largest request head.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// How long open requests may take to finish when the collector stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// After a failed accept (out of file descriptors, mostly), so that the loop does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The sockets that requests come in on.
+#[derive(Debug)]
+pub struct Listeners {
+    /// TCP.
+    pub tcp: TcpListener,
+    /// Unix, and the path to remove afterwards.
+    pub unix: Option<(UnixListener, PathBuf)>,
+}
+
+/// Binds a unix socket. A socket file that nobody answers on is left over from a kill and is replaced; one that is
+/// answered on, or a file that is no socket, is left alone.
+///
+/// # Errors
+/// When the path is taken or the system refuses.
+pub async fn bind_unix(path: &Path) -> std::io::Result<UnixListener> {
+    use std::os::unix::fs::FileTypeExt;
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            return Err(std::io::Error::other(
+                "the path is taken by a file that is not a socket",
+            ));
+        }
+        Ok(_) if tokio::net::UnixStream::connect(path).await.is_ok() => {
+            return Err(std::io::Error::other("another process answers on this socket"));
+        }
+        Ok(_) => std::fs::remove_file(path)?,
+    }
+    UnixListener::bind(path)
+}
+
+/// Serves until `stop` completes, then lets open requests finish.
+pub async fn serve(listeners: Listeners, app: Router, metrics: Arc<Metrics>, stop: impl Future<Output = ()>) {
+    let limits = Limits::new(Arc::clone(&metrics));
+    let (stopping, stopped) = watch::channel(false);
+    let graceful = Arc::new(Mutex::new(Some(GracefulShutdown::new())));
+    let door = Door {
+        app,
+        limits,
+        metrics,
+        graceful: Arc::clone(&graceful),
+    };
+    let mut tcp_task = tokio::spawn(accept_tcp(listeners.tcp, door.clone(), stopped.clone()));
+    let mut unix_path = None;
+    let unix_task = listeners.unix.map(|(listener, path)| {
+        unix_path = Some(path);
+        tokio::spawn(accept_unix(listener, door.clone(), stopped))
+    });
+
+    let mut stop = pin!(stop);
+    tokio::select! {
+        () = &mut stop => {}
+        // It only ends when told to, or in a panic; then there is nothing left to serve.
+        _ = &mut tcp_task => tracing::error!("the accept loop ended by itself"),
+    }
+    let _ = stopping.send(true);
+    if let Some(task) = unix_task {
+        let _ = task.await;
+    }
+    if let Some(path) = unix_path
+        && let Err(error) = std::fs::remove_file(&path)
+    {
+        tracing::warn!("{}: {error}", path.display());
+    }
+    let draining = graceful.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(draining) = draining
+        && tokio::time::timeout(DRAIN_TIMEOUT, draining.shutdown())
+            .await
+            .is_err()
+    {
+        tracing::warn!("some requests had not finished after {DRAIN_TIMEOUT:?} and were cut off");
+    }
+}
+
+/// What every connection is given.
+#[derive(Clone)]
+struct Door {
+    app: Router,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    graceful: Arc<Mutex<Option<GracefulShutdown>>>,
+}
+
+impl Door {
+    fn admit<S>(&self, stream: S, address: Option<IpAddr>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Some(place) = self.limits.take(address) else {
+            return;
+        };
+        self.metrics.connections.add(1);
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.app.clone()));
+        let watched = {
+            let graceful = self.graceful.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(graceful) = graceful.as_ref() else { return };
+            graceful.watch(connection)
+        };
+        let metrics = Arc::clone(&self.metrics);
+        tokio::spawn(async move {
+            if let Err(error) = watched.await {
+                metrics.connections_failed.add(1);
+                tracing::debug!("connection ended: {error}");
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn accept_tcp(listener: TcpListener, door: Door, mut stopped: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    // Answers are small and awaited, so they should not wait for more to send.
+                    let _ = stream.set_nodelay(true);
+                    door.admit(stream, Some(peer.ip()));
+                }
+                Err(error) => pause_after(&error).await,
+            },
+        }
+    }
+}
+
+async fn accept_unix(listener: UnixListener, door: Door, mut stopped: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => door.admit(stream, None),
+                Err(error) => pause_after(&error).await,
+            },
+        }
+    }
+}
+
+async fn pause_after(error: &std::io::Error) {
+    tracing::warn!("accept: {error}");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
+}
+
+/// How many connections may be open, in all and per address.
+#[derive(Clone)]
+struct Limits {
+    places: Arc<Semaphore>,
+    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Limits {
+    fn new(metrics: Arc<Metrics>) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            by_address: Arc::default(),
+            metrics,
+        }
+    }
+
+    /// A place for a connection, or `None`, counted, when there is none. Loopback and unix sockets count in all only:
+    /// behind them are proxies and whole test beds.
+    fn take(&self, address: Option<IpAddr>) -> Option<ConnectionPlace> {
+        let place = self.take_uncounted(address);
+        if place.is_none() {
+            self.metrics.connections_refused.add(1);
+        }
+        place
+    }
+
+    fn take_uncounted(&self, address: Option<IpAddr>) -> Option<ConnectionPlace> {
+        let in_all = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let address = address
+            .map(|address| address.to_canonical())
+            .filter(|address| !address.is_loopback());
+        if let Some(address) = address {
+            let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+            let open = by_address.entry(address).or_default();
+            if *open >= MAX_CONNECTIONS_PER_ADDRESS {
+                return None;
+            }
+            *open += 1;
+        }
+        Some(ConnectionPlace {
+            _in_all: in_all,
+            address,
+            by_address: Arc::clone(&self.by_address),
+        })
+    }
+}
+
+/// Given back when the connection ends.
+struct ConnectionPlace {
+    _in_all: OwnedSemaphorePermit,
+    address: Option<IpAddr>,
+    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl Drop for ConnectionPlace {
+    fn drop(&mut self) {
+        let Some(address) = self.address else { return };
+        let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = by_address.get_mut(&address) {
+            *open -= 1;
+            if *open == 0 {
+                by_address.remove(&address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_cannot_take_every_place_and_places_come_back() {
+        let metrics = Arc::new(Metrics::default());
+        let limits = Limits::new(Arc::clone(&metrics));
+        let crowd: IpAddr = "192.0.2.1".parse().expect("an address");
+        let mut taken: Vec<_> = (0..MAX_CONNECTIONS_PER_ADDRESS)
+            .filter_map(|_| limits.take(Some(crowd)))
+            .collect();
+        assert_eq!(taken.len(), MAX_CONNECTIONS_PER_ADDRESS);
+        assert!(limits.take(Some(crowd)).is_none());
+        assert!(
+            limits
+                .take(Some("::ffff:192.0.2.1".parse().expect("an address")))
+                .is_none(),
+            "the same host"
+        );
+        assert!(
+            limits
+                .take(Some("192.0.2.2".parse().expect("an address")))
+                .is_some()
+        );
+        assert_eq!(metrics.connections_refused.get(), 2);
+        taken.pop();
+        assert!(limits.take(Some(crowd)).is_some());
+    }
+
+    #[test]
+    fn this_machine_is_bounded_in_all_only() {
+        let limits = Limits::new(Arc::default());
+        let taken: Vec<_> = (0..MAX_CONNECTIONS + 1)
+            .filter_map(|_| limits.take(Some(IpAddr::from([127, 0, 0, 1]))))
+            .collect();
+        assert_eq!(taken.len(), MAX_CONNECTIONS);
+        assert!(limits.take(None).is_none());
+    }
+}
