@@ -1,0 +1,8 @@
+//! The relay: one thread that moves every packet of the world between TUN devices, each when it is due.
+//!
+//! `packet` reads headers, `conditions` and `network` decide (pure), `thread` does.
+
+pub mod conditions;
+pub mod network;
+pub mod packet;
+pub mod thread;

@@ -1,0 +1,304 @@
+//! The run directory: where a world keeps its socket, logs, data and truth.
+//!
+//! It only ever removes what a run put there, and refuses a directory that holds anything else.
+
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::run_file::{RunFile, boot_id};
+
+/// The kernel's limit for a unix socket's path, its closing zero byte included (unix(7)).
+const SOCKET_PATH_BYTES: usize = 108;
+
+/// Says that everything under the names below was put there by a run. Without it nothing is ever removed: a
+/// `collector` folder may be somebody's source code.
+const MARKER: &str = ".azimuth-testbed";
+
+/// Everything a run puts into its directory.
+const CONTENTS: [&str; 8] = [
+    "run.json",
+    "run.json.new",
+    "collector.sock",
+    "collector",
+    "agents",
+    "logs",
+    "truth.jsonl",
+    MARKER,
+];
+
+/// A directory ready for a run.
+#[derive(Debug)]
+pub struct RunDirectory {
+    path: PathBuf,
+    remove_at_end: bool,
+}
+
+/// Why a directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// Something in the way.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not a directory of ours.
+    #[error("{}: not an empty directory of yours and not one a run left; choose another with --dir", .0.display())]
+    NotOurs(PathBuf),
+    /// A world is running in it.
+    #[error("{}: a world is running here (pid {pid}); stop it with `kill {pid}` or choose another with --dir", path.display())]
+    InUse {
+        /// Where.
+        path: PathBuf,
+        /// Who.
+        pid: i32,
+    },
+    /// Its socket's path would be longer than the kernel takes.
+    #[error("{}: too long for a unix socket (at most {SOCKET_PATH_BYTES} bytes); choose a shorter one with --dir", .0.display())]
+    TooLong(PathBuf),
+}
+
+/// A directory and what was found in it.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The directory, empty now.
+    pub directory: RunDirectory,
+    /// Processes that an earlier run had left behind and that are gone now.
+    pub killed: Vec<String>,
+    /// True when files of an earlier run were removed.
+    pub replaced: bool,
+}
+
+impl RunDirectory {
+    /// Prepares `chosen`, or the default for `world` under the system's temporary directory.
+    ///
+    /// `user` is the user's real id: every user has a default of his own.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    pub fn prepare(
+        chosen: Option<&Path>,
+        keep: bool,
+        world: &str,
+        user: u32,
+    ) -> Result<Prepared, DirectoryError> {
+        let path = match chosen {
+            Some(path) => std::path::absolute(path).map_err(|source| DirectoryError::Io {
+                path: path.to_owned(),
+                source,
+            })?,
+            None => std::env::temp_dir().join(format!("azimuth-testbed-{user}-{world}")),
+        };
+        let io = |source| DirectoryError::Io {
+            path: path.clone(),
+            source,
+        };
+        if path.join("collector.sock").as_os_str().as_bytes().len() >= SOCKET_PATH_BYTES {
+            return Err(DirectoryError::TooLong(path));
+        }
+        // 0700: a name in a shared temporary directory must not be readable, nor made by somebody else (below).
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&path)
+            .map_err(io)?;
+        let found = path.symlink_metadata().map_err(io)?;
+        if !found.is_dir() || found.uid() != nix::unistd::geteuid().as_raw() {
+            return Err(DirectoryError::NotOurs(path));
+        }
+        let ours = path.join(MARKER).exists();
+        let killed = if ours { clean_up_after(&path)? } else { Vec::new() };
+        let replaced = ours && remove_contents(&path).map_err(io)?;
+        if std::fs::read_dir(&path).map_err(io)?.next().is_some() {
+            return Err(DirectoryError::NotOurs(path));
+        }
+        std::fs::write(
+            path.join(MARKER),
+            "A run of azimuth-testbed; the next run here replaces it.\n",
+        )
+        .map_err(io)?;
+        for folder in ["agents", "logs"] {
+            std::fs::create_dir(path.join(folder)).map_err(io)?;
+        }
+        let remove_at_end = chosen.is_none() && !keep;
+        Ok(Prepared {
+            directory: Self { path, remove_at_end },
+            killed,
+            replaced,
+        })
+    }
+
+    /// Its path, absolute.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// True when it stays after the run.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        !self.remove_at_end
+    }
+
+    /// The collector's socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.path.join("collector.sock")
+    }
+
+    /// The ground truth.
+    #[must_use]
+    pub fn truth(&self) -> PathBuf {
+        self.path.join("truth.jsonl")
+    }
+
+    /// The log of a child.
+    #[must_use]
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.path.join("logs").join(format!("{name}.log"))
+    }
+
+    /// The configuration of an agent.
+    #[must_use]
+    pub fn agent_config(&self, agent: &str) -> PathBuf {
+        self.path.join("agents").join(format!("{agent}.toml"))
+    }
+
+    /// Ends the run's use of it: the run file goes, and all of it unless it is kept.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn finish(self) -> io::Result<()> {
+        if self.remove_at_end {
+            remove_contents(&self.path)?;
+            return std::fs::remove_dir(&self.path);
+        }
+        for name in ["collector.sock", "run.json"] {
+            remove(&self.path.join(name))?;
+        }
+        Ok(())
+    }
+}
+
+fn clean_up_after(path: &Path) -> Result<Vec<String>, DirectoryError> {
+    let io = |source| DirectoryError::Io {
+        path: path.join(super::run_file::NAME),
+        source,
+    };
+    let Some(earlier) = RunFile::read(path).map_err(io)? else {
+        return Ok(Vec::new());
+    };
+    let boot = boot_id().map_err(io)?;
+    if earlier.boot_id == boot && earlier.testbed.is_alive() {
+        return Err(DirectoryError::InUse {
+            path: path.to_owned(),
+            pid: earlier.testbed.pid,
+        });
+    }
+    Ok(earlier.kill_leftovers(&boot))
+}
+
+/// Removes what runs put there, and nothing else; true when there was something.
+fn remove_contents(path: &Path) -> io::Result<bool> {
+    let mut any = false;
+    for name in CONTENTS {
+        any |= remove(&path.join(name))?;
+    }
+    Ok(any)
+}
+
+fn remove(path: &Path) -> io::Result<bool> {
+    let removed = match path.symlink_metadata() {
+        Ok(found) if found.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::run_file::ProcessIdentity;
+
+    fn run_file(testbed: ProcessIdentity) -> RunFile {
+        RunFile {
+            world: "w".to_owned(),
+            started_at: "2026-11-23T10:00:00.000Z".to_owned(),
+            boot_id: boot_id().expect("linux"),
+            collector_url: None,
+            testbed,
+            children: vec![],
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_run_left_is_replaced_and_anything_else_is_refused() {
+        let scratch = tempfile::tempdir().expect("scratch");
+        let path = scratch.path().join("run");
+        let first = RunDirectory::prepare(Some(&path), false, "w", 0)
+            .expect("new")
+            .directory;
+        std::fs::write(first.truth(), "{}").expect("written");
+        first.finish().expect("ended");
+        assert!(path.join("truth.jsonl").exists(), "a chosen directory is kept");
+
+        let second = RunDirectory::prepare(Some(&path), false, "w", 0).expect("again");
+        assert!(second.replaced && !path.join("truth.jsonl").exists());
+
+        std::fs::write(path.join("thesis.tex"), "years of work").expect("written");
+        let refused = RunDirectory::prepare(Some(&path), false, "w", 0).expect_err("refused");
+        assert!(refused.to_string().contains("--dir"), "{refused}");
+        assert!(path.join("thesis.tex").exists());
+    }
+
+    #[test]
+    fn a_directory_that_only_looks_like_a_run_is_left_alone() {
+        let scratch = tempfile::tempdir().expect("scratch");
+        std::fs::create_dir(scratch.path().join("collector")).expect("made");
+        let refused = RunDirectory::prepare(Some(scratch.path()), false, "w", 0).expect_err("refused");
+        assert!(matches!(refused, DirectoryError::NotOurs(_)));
+        assert!(scratch.path().join("collector").exists());
+    }
+
+    #[test]
+    fn a_directory_in_use_is_refused_and_one_of_a_dead_run_is_not() {
+        let scratch = tempfile::tempdir().expect("scratch");
+        let path = scratch.path();
+        RunDirectory::prepare(Some(path), false, "w", 0).expect("new");
+        let ourselves = ProcessIdentity::of(std::process::id()).expect("alive");
+        run_file(ourselves.clone()).write(path).expect("written");
+        let refused = RunDirectory::prepare(Some(path), false, "w", 0).expect_err("in use");
+        assert!(
+            matches!(refused, DirectoryError::InUse { pid, .. } if pid == ourselves.pid),
+            "{refused}"
+        );
+
+        run_file(ProcessIdentity {
+            start_ticks: 1,
+            ..ourselves
+        })
+        .write(path)
+        .expect("written");
+        RunDirectory::prepare(Some(path), false, "w", 0).expect("that run is dead");
+    }
+
+    #[test]
+    fn a_path_too_long_for_a_socket_is_refused_before_anything_is_made() {
+        let scratch = tempfile::tempdir().expect("scratch");
+        let path = scratch.path().join("x".repeat(120));
+        assert!(matches!(
+            RunDirectory::prepare(Some(&path), false, "w", 0),
+            Err(DirectoryError::TooLong(_))
+        ));
+        assert!(!path.exists());
+    }
+}
