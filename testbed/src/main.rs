@@ -15,7 +15,7 @@ use azimuth_testbed::plan::Plan;
 use azimuth_testbed::relay::thread::PacketRecords;
 use azimuth_testbed::relay_check::{self, Load};
 use azimuth_testbed::scenario::{self, Scenario};
-use azimuth_testbed::world::directory::RunDirectory;
+use azimuth_testbed::world::directory::{RunDirectory, Wanted};
 use azimuth_testbed::world::runner::{self, Options};
 use clap::Parser;
 
@@ -76,7 +76,13 @@ fn run(scenario: &Scenario, arguments: &RunOptions, mut terminal: Terminal) -> a
         terminal.note("not root: the world lives in a user namespace of its own");
     }
     let plan = Plan::of(scenario);
-    let prepared = RunDirectory::prepare(arguments.dir.as_deref(), arguments.keep, &plan.name, user)?;
+    let prepared = RunDirectory::prepare(Wanted {
+        chosen: arguments.dir.as_deref(),
+        keep: arguments.keep,
+        world: &plan.name,
+        user,
+        collector: !arguments.no_collector,
+    })?;
     for name in &prepared.killed {
         terminal.note(&format!("killed {name}, left by a run that did not end in order"));
     }

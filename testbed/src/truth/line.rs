@@ -19,7 +19,7 @@ use crate::relay::network::Flow;
 pub enum Line {
     /// First: which world, when it began.
     World(WorldLine),
-    /// An incident begins.
+    /// An incident is about to begin (at most a minute ahead; compare with `end`).
     Incident(IncidentLine),
     /// What happened to the packets of one pair, direction and protocol in one window.
     Pair(PairLine),

@@ -132,8 +132,9 @@ impl Children {
     pub fn check(&mut self) -> io::Result<Vec<Obituary>> {
         let now_ns = self.clock.elapsed_ns();
         let mut obituaries = Vec::new();
-        for one in &mut self.running {
+        for mut one in std::mem::take(&mut self.running) {
             let Some(status) = one.child.try_wait()? else {
+                self.running.push(one);
                 continue;
             };
             let by_signal = std::os::unix::process::ExitStatusExt::signal(&status).is_some();
@@ -146,6 +147,7 @@ impl Children {
                 (one.child, one.identity) = launch(&one.program)?;
                 one.started_ns = now_ns;
                 one.restarts += 1;
+                self.running.push(one);
             }
         }
         Ok(obituaries)
@@ -278,7 +280,11 @@ mod tests {
         };
         assert!(of("faulty").0.contains("exit status: 2") && of("faulty").0.contains("    no such target"));
         assert!(!of("faulty").1 && of("steady").1);
-        assert_ne!(children.records()[1].process, steady, "a new process");
+        let left = children.records();
+        assert!(
+            left.len() == 1 && left[0].process != steady,
+            "a new process, and only that: {left:?}"
+        );
         assert!(
             children.stop(Role::Agent, 2_000_000_000).is_empty(),
             "SIGTERM was enough"

@@ -7,32 +7,42 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::run_file::{RunFile, boot_id};
+use super::run_file::{NAME, RunFile, boot_id};
 
 /// The kernel's limit for a unix socket's path, its closing zero byte included (unix(7)).
 const SOCKET_PATH_BYTES: usize = 108;
 
-/// Says that everything under the names below was put there by a run. Without it nothing is ever removed: a
-/// `collector` folder may be somebody's source code.
+/// Says that what stands under our names was put there by a run. Without it nothing is ever removed: a `collector`
+/// folder may be somebody's source code.
 const MARKER: &str = ".azimuth-testbed";
 
-/// Everything a run puts into its directory.
-const CONTENTS: [&str; 8] = [
-    "run.json",
-    "run.json.new",
-    "collector.sock",
-    "collector",
-    "agents",
-    "logs",
-    "truth.jsonl",
-    MARKER,
-];
+/// Everything a run puts into its directory, whatever else lies there.
+const CONTENTS: [&str; 5] = [NAME, "run.json.new", "agents", "logs", "truth.jsonl"];
+
+/// What is added by the collector, when the run starts one.
+const COLLECTOR_CONTENTS: [&str; 2] = ["collector.sock", "collector"];
+
+/// What a run wants of its directory.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The directory the user chose; always kept. Otherwise one under the system's temporary directory.
+    pub chosen: Option<&'a Path>,
+    /// Keep the temporary directory, too.
+    pub keep: bool,
+    /// The world's name.
+    pub world: &'a str,
+    /// The user's real id: every user has a default directory of his own.
+    pub user: u32,
+    /// The run starts a collector. Otherwise its socket and data, if any, are somebody else's.
+    pub collector: bool,
+}
 
 /// A directory ready for a run.
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
     remove_at_end: bool,
+    collector: bool,
 }
 
 /// Why a directory cannot be used.
@@ -47,7 +57,7 @@ pub enum DirectoryError {
         source: io::Error,
     },
     /// It is not a directory of ours.
-    #[error("{}: not an empty directory of yours and not one a run left; choose another with --dir", .0.display())]
+    #[error("{}: there already, and not made by a run; choose another directory with --dir", .0.display())]
     NotOurs(PathBuf),
     /// A world is running in it.
     #[error("{}: a world is running here (pid {pid}); stop it with `kill {pid}` or choose another with --dir", path.display())]
@@ -74,30 +84,29 @@ pub struct Prepared {
 }
 
 impl RunDirectory {
-    /// Prepares `chosen`, or the default for `world` under the system's temporary directory.
-    ///
-    /// `user` is the user's real id: every user has a default of his own.
+    /// Prepares the directory: what an earlier run left there goes, anything else stays.
     ///
     /// # Errors
     /// [`DirectoryError`].
-    pub fn prepare(
-        chosen: Option<&Path>,
-        keep: bool,
-        world: &str,
-        user: u32,
-    ) -> Result<Prepared, DirectoryError> {
-        let path = match chosen {
+    pub fn prepare(wanted: Wanted<'_>) -> Result<Prepared, DirectoryError> {
+        let path = match wanted.chosen {
             Some(path) => std::path::absolute(path).map_err(|source| DirectoryError::Io {
                 path: path.to_owned(),
                 source,
             })?,
-            None => std::env::temp_dir().join(format!("azimuth-testbed-{user}-{world}")),
+            None => std::env::temp_dir().join(format!("azimuth-testbed-{}-{}", wanted.user, wanted.world)),
         };
         let io = |source| DirectoryError::Io {
             path: path.clone(),
             source,
         };
-        if path.join("collector.sock").as_os_str().as_bytes().len() >= SOCKET_PATH_BYTES {
+        let remove_at_end = wanted.chosen.is_none() && !wanted.keep;
+        let directory = Self {
+            path: path.clone(),
+            remove_at_end,
+            collector: wanted.collector,
+        };
+        if directory.socket().as_os_str().as_bytes().len() >= SOCKET_PATH_BYTES {
             return Err(DirectoryError::TooLong(path));
         }
         // 0700: a name in a shared temporary directory must not be readable, nor made by somebody else (below).
@@ -112,9 +121,12 @@ impl RunDirectory {
         }
         let ours = path.join(MARKER).exists();
         let killed = if ours { clean_up_after(&path)? } else { Vec::new() };
-        let replaced = ours && remove_contents(&path).map_err(io)?;
-        if std::fs::read_dir(&path).map_err(io)?.next().is_some() {
-            return Err(DirectoryError::NotOurs(path));
+        let replaced = ours && directory.remove_contents().map_err(io)?;
+        if let Some(stranger) = directory
+            .contents()
+            .find(|content| content.symlink_metadata().is_ok())
+        {
+            return Err(DirectoryError::NotOurs(stranger));
         }
         std::fs::write(
             path.join(MARKER),
@@ -124,9 +136,8 @@ impl RunDirectory {
         for folder in ["agents", "logs"] {
             std::fs::create_dir(path.join(folder)).map_err(io)?;
         }
-        let remove_at_end = chosen.is_none() && !keep;
         Ok(Prepared {
-            directory: Self { path, remove_at_end },
+            directory,
             killed,
             replaced,
         })
@@ -168,25 +179,42 @@ impl RunDirectory {
         self.path.join("agents").join(format!("{agent}.toml"))
     }
 
-    /// Ends the run's use of it: the run file goes, and all of it unless it is kept.
+    /// Ends the run's use of it: run file and socket go, and all of it unless it is kept.
     ///
     /// # Errors
     /// When something cannot be removed.
     pub fn finish(self) -> io::Result<()> {
         if self.remove_at_end {
-            remove_contents(&self.path)?;
+            self.remove_contents()?;
+            remove(&self.path.join(MARKER))?;
             return std::fs::remove_dir(&self.path);
         }
-        for name in ["collector.sock", "run.json"] {
-            remove(&self.path.join(name))?;
+        remove(&self.path.join(NAME))?;
+        if self.collector {
+            remove(&self.socket())?;
         }
         Ok(())
+    }
+
+    fn contents(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        let collector = if self.collector {
+            &COLLECTOR_CONTENTS[..]
+        } else {
+            &[]
+        };
+        CONTENTS.iter().chain(collector).map(|name| self.path.join(name))
+    }
+
+    /// Removes what runs put there, and nothing else; true when there was something.
+    fn remove_contents(&self) -> io::Result<bool> {
+        self.contents()
+            .try_fold(false, |any, content| Ok(remove(&content)? || any))
     }
 }
 
 fn clean_up_after(path: &Path) -> Result<Vec<String>, DirectoryError> {
     let io = |source| DirectoryError::Io {
-        path: path.join(super::run_file::NAME),
+        path: path.join(NAME),
         source,
     };
     let Some(earlier) = RunFile::read(path).map_err(io)? else {
@@ -200,15 +228,6 @@ fn clean_up_after(path: &Path) -> Result<Vec<String>, DirectoryError> {
         });
     }
     Ok(earlier.kill_leftovers(&boot))
-}
-
-/// Removes what runs put there, and nothing else; true when there was something.
-fn remove_contents(path: &Path) -> io::Result<bool> {
-    let mut any = false;
-    for name in CONTENTS {
-        any |= remove(&path.join(name))?;
-    }
-    Ok(any)
 }
 
 fn remove(path: &Path) -> io::Result<bool> {
@@ -240,31 +259,63 @@ mod tests {
         }
     }
 
+    fn prepare(path: &Path) -> Result<Prepared, DirectoryError> {
+        RunDirectory::prepare(Wanted {
+            chosen: Some(path),
+            keep: false,
+            world: "w",
+            user: 0,
+            collector: true,
+        })
+    }
+
     #[test]
-    fn what_an_earlier_run_left_is_replaced_and_anything_else_is_refused() {
+    fn what_an_earlier_run_left_is_replaced_and_anything_else_is_left_alone() {
         let scratch = tempfile::tempdir().expect("scratch");
         let path = scratch.path().join("run");
-        let first = RunDirectory::prepare(Some(&path), false, "w", 0)
-            .expect("new")
-            .directory;
+        let first = prepare(&path).expect("new").directory;
         std::fs::write(first.truth(), "{}").expect("written");
         first.finish().expect("ended");
         assert!(path.join("truth.jsonl").exists(), "a chosen directory is kept");
 
-        let second = RunDirectory::prepare(Some(&path), false, "w", 0).expect("again");
+        let second = prepare(&path).expect("again");
         assert!(second.replaced && !path.join("truth.jsonl").exists());
 
         std::fs::write(path.join("thesis.tex"), "years of work").expect("written");
-        let refused = RunDirectory::prepare(Some(&path), false, "w", 0).expect_err("refused");
-        assert!(refused.to_string().contains("--dir"), "{refused}");
+        prepare(&path).expect("again").directory.finish().expect("ended");
         assert!(path.join("thesis.tex").exists());
+    }
+
+    #[test]
+    fn a_collector_that_is_not_the_runs_own_keeps_its_socket_and_data() {
+        let scratch = tempfile::tempdir().expect("scratch");
+        std::fs::create_dir(scratch.path().join("collector")).expect("made");
+        std::fs::write(scratch.path().join("collector.sock"), "").expect("made");
+        for _ in 0..2 {
+            let chosen = Some(scratch.path());
+            let wanted = Wanted {
+                chosen,
+                keep: false,
+                world: "w",
+                user: 0,
+                collector: false,
+            };
+            RunDirectory::prepare(wanted)
+                .expect("prepared")
+                .directory
+                .finish()
+                .expect("ended");
+            assert!(
+                scratch.path().join("collector").exists() && scratch.path().join("collector.sock").exists()
+            );
+        }
     }
 
     #[test]
     fn a_directory_that_only_looks_like_a_run_is_left_alone() {
         let scratch = tempfile::tempdir().expect("scratch");
         std::fs::create_dir(scratch.path().join("collector")).expect("made");
-        let refused = RunDirectory::prepare(Some(scratch.path()), false, "w", 0).expect_err("refused");
+        let refused = prepare(scratch.path()).expect_err("refused");
         assert!(matches!(refused, DirectoryError::NotOurs(_)));
         assert!(scratch.path().join("collector").exists());
     }
@@ -273,10 +324,10 @@ mod tests {
     fn a_directory_in_use_is_refused_and_one_of_a_dead_run_is_not() {
         let scratch = tempfile::tempdir().expect("scratch");
         let path = scratch.path();
-        RunDirectory::prepare(Some(path), false, "w", 0).expect("new");
+        prepare(path).expect("new");
         let ourselves = ProcessIdentity::of(std::process::id()).expect("alive");
         run_file(ourselves.clone()).write(path).expect("written");
-        let refused = RunDirectory::prepare(Some(path), false, "w", 0).expect_err("in use");
+        let refused = prepare(path).expect_err("in use");
         assert!(
             matches!(refused, DirectoryError::InUse { pid, .. } if pid == ourselves.pid),
             "{refused}"
@@ -288,17 +339,14 @@ mod tests {
         })
         .write(path)
         .expect("written");
-        RunDirectory::prepare(Some(path), false, "w", 0).expect("that run is dead");
+        prepare(path).expect("that run is dead");
     }
 
     #[test]
     fn a_path_too_long_for_a_socket_is_refused_before_anything_is_made() {
         let scratch = tempfile::tempdir().expect("scratch");
         let path = scratch.path().join("x".repeat(120));
-        assert!(matches!(
-            RunDirectory::prepare(Some(&path), false, "w", 0),
-            Err(DirectoryError::TooLong(_))
-        ));
+        assert!(matches!(prepare(&path), Err(DirectoryError::TooLong(_))));
         assert!(!path.exists());
     }
 }

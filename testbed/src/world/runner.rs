@@ -31,6 +31,9 @@ const READY_WITHIN_NS: u64 = 30_000_000_000;
 /// How often children, incidents and signals are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// An incident stands in the truth this long before it begins, so that a test knows what to wait for.
+const WRITTEN_AHEAD_NS: u64 = 60_000_000_000;
+
 /// An agent delivers its last interval within two seconds; nobody else has anything to wait for.
 const PATIENCE_NS: u64 = 6_000_000_000;
 
@@ -213,26 +216,30 @@ impl World<'_> {
                 .elapsed_ns()
                 .saturating_add(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX))
         });
-        let mut announced: Vec<Option<u64>> = vec![None; self.plan.incidents.len()];
+        let mut written: Vec<Option<u64>> = vec![None; self.plan.incidents.len()];
+        let mut shown = written.clone();
         while signals.read_signal()?.is_none() && end_ns.is_none_or(|end_ns| clock.elapsed_ns() < end_ns) {
             self.bury_the_dead(screen)?;
             if self.fabric.relay.has_failed() {
                 bail!("the relay has stopped");
             }
             let now_ns = clock.elapsed_ns();
-            for (incident, last) in self.plan.incidents.iter().zip(&mut announced) {
-                let Some(occurrence) = incident.times.on_at(now_ns) else {
+            for (index, incident) in self.plan.incidents.iter().enumerate() {
+                let Some(occurrence) = incident.times.coming(now_ns, 1).next() else {
                     continue;
                 };
-                if last.replace(occurrence.number) == Some(occurrence.number) {
-                    continue;
+                let line = || IncidentLine::of(self.plan, incident, occurrence, clock.began_unix_ns());
+                let is_new =
+                    |last: &mut Option<u64>| last.replace(occurrence.number) != Some(occurrence.number);
+                if occurrence.from_ns <= now_ns + WRITTEN_AHEAD_NS && is_new(&mut written[index]) {
+                    let queue = &writer.queue;
+                    queue
+                        .send(Message::Incident(line()))
+                        .context("the truth writer has stopped")?;
                 }
-                let line = IncidentLine::of(self.plan, incident, occurrence, clock.began_unix_ns());
-                screen.incident(&line);
-                writer
-                    .queue
-                    .send(Message::Incident(line))
-                    .context("the truth writer has stopped")?;
+                if occurrence.from_ns <= now_ns && is_new(&mut shown[index]) {
+                    screen.incident(&line());
+                }
             }
             std::thread::sleep(LOOK_EVERY);
         }

@@ -1,6 +1,10 @@
 //! The whole road with the real binaries in a small emulated world, held against the relay's ground truth: delays, counts, an
 //! incident, and a kill -9 of the collector in the middle. Needs root (namespaces and TUN devices). Not a benchmark.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed expectation ends the test, with its reason")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed expectation ends the test, with its reason"
+)]
 
 mod api;
 mod processes;
@@ -56,7 +60,9 @@ fn the_map_tells_the_truth_through_an_incident_and_a_kill() {
     let mut world = start_world(&scenario, run_dir);
     wait_until(Duration::from_secs(20), || {
         world.must_run();
-        let cells = api.get("/api/v1/map?method=stamp&from=now-5m")["cells"].as_array().map_or(0, Vec::len);
+        let cells = api.get("/api/v1/map?method=stamp&from=now-5m")["cells"]
+            .as_array()
+            .map_or(0, Vec::len);
         (cells == 9).then_some(())
     })
     .expect("all nine cells of the map are there within 20 s");
@@ -69,17 +75,25 @@ fn the_map_tells_the_truth_through_an_incident_and_a_kill() {
 
     // The route change shows within two intervals of its beginning.
     let truth = Truth::read(&truth_file);
-    let change = truth.incident("route_change").expect("small.toml changes a route").clone();
+    let change = truth
+        .incident("route_change")
+        .expect("small.toml changes a route")
+        .clone();
     let (pair, seen_at) = wait_until(Duration::from_secs(45), || {
         world.must_run();
         shifted_pair(&api, from_at, &change).map(|pair| (pair, Utc::now()))
     })
     .expect("a pair shifts by 8 ms");
     let after = seen_at - change.from_at;
-    assert!(after <= TimeDelta::seconds(20), "{pair:?} showed the change only {after} after it began");
+    assert!(
+        after <= TimeDelta::seconds(20),
+        "{pair:?} showed the change only {after} after it began"
+    );
 
     // Let one more interval pass under the incident, then stop the world; agents deliver what they hold.
-    wait_until(Duration::from_secs(15), || (Utc::now() - change.from_at > TimeDelta::seconds(22)).then_some(()));
+    wait_until(Duration::from_secs(15), || {
+        (Utc::now() - change.from_at > TimeDelta::seconds(22)).then_some(())
+    });
     world.stop(Duration::from_secs(15));
 
     let truth = Truth::read(&truth_file);
@@ -95,13 +109,23 @@ fn the_map_tells_the_truth_through_an_incident_and_a_kill() {
 fn shifted_pair(api: &Api, from_at: DateTime<Utc>, change: &truth::Incident) -> Option<PairName> {
     let map = api.get("/api/v1/map?method=stamp&from=now-5m");
     map["cells"].as_array()?.iter().find_map(|cell| {
-        let pair = (cell["agent"].as_str()?.to_owned(), cell["zone"].as_str()?.to_owned());
+        let pair = (
+            cell["agent"].as_str()?.to_owned(),
+            cell["zone"].as_str()?.to_owned(),
+        );
         let series = api.get(&format!("/api/v1/series?{}&step=10s", query(&pair, from_at)));
         let (mut before, mut after) = (Vec::new(), Vec::new());
         for point in series["points"].as_array()? {
             let start_at: DateTime<Utc> = point["start_at"].as_str()?.parse().ok()?;
-            let Some(p50_us) = point["p50_us"].as_u64() else { continue };
-            if start_at + TimeDelta::seconds(10) <= change.from_at { &mut before } else { &mut after }.push(p50_us);
+            let Some(p50_us) = point["p50_us"].as_u64() else {
+                continue;
+            };
+            if start_at + TimeDelta::seconds(10) <= change.from_at {
+                &mut before
+            } else {
+                &mut after
+            }
+            .push(p50_us);
         }
         let (before, after) = (before.iter().max()?, after.iter().max()?);
         (*after >= before + ROUTE_CHANGE_US - 2 * TOLERANCE_US).then_some(pair)
@@ -115,13 +139,32 @@ fn hold_counts_against(api: &Api, truth: &Truth, from_at: DateTime<Utc>) {
         let cell = api.get(&format!("/api/v1/distribution?{}", query(&pair, from_at)));
         let (sent, dropped) = truth.totals(&pair);
         dropped_in_all += dropped;
-        assert_eq!(u64_of(&cell, "sent"), sent, "{pair:?}: sent, against the packets the relay read");
-        assert_eq!(u64_of(&cell, "lost"), dropped, "{pair:?}: lost, against the packets the relay dropped");
-        assert_eq!(sent, u64_of(&cell, "returned") + dropped, "{pair:?}: sent = returned + lost");
-        assert_eq!(u64_of(&cell, "n"), u64_of(&cell, "returned"), "{pair:?}: every answer has a kernel-stamped delay");
+        assert_eq!(
+            u64_of(&cell, "sent"),
+            sent,
+            "{pair:?}: sent, against the packets the relay read"
+        );
+        assert_eq!(
+            u64_of(&cell, "lost"),
+            dropped,
+            "{pair:?}: lost, against the packets the relay dropped"
+        );
+        assert_eq!(
+            sent,
+            u64_of(&cell, "returned") + dropped,
+            "{pair:?}: sent = returned + lost"
+        );
+        assert_eq!(
+            u64_of(&cell, "n"),
+            u64_of(&cell, "returned"),
+            "{pair:?}: every answer has a kernel-stamped delay"
+        );
         assert_eq!(cell["clock"], "kernel", "{pair:?}: both stamps are the kernel's");
     }
-    assert!(dropped_in_all > 0, "a world without a dropped packet proves nothing about loss");
+    assert!(
+        dropped_in_all > 0,
+        "a world without a dropped packet proves nothing about loss"
+    );
 }
 
 /// Every interval's median is the delay the relay applied, out plus back.
@@ -131,8 +174,12 @@ fn hold_delays_against(api: &Api, truth: &Truth, from_at: DateTime<Utc>) {
         let series = api.get(&format!("/api/v1/series?{}&step=10s", query(&pair, from_at)));
         for point in series["points"].as_array().unwrap() {
             let start_at: DateTime<Utc> = point["start_at"].as_str().unwrap().parse().unwrap();
-            let Some(window) = truth.windows.get(&(pair.clone(), start_at)) else { continue };
-            let (Some(out_us), Some(back_us)) = (window.out.delay_p50_us, window.back.delay_p50_us) else { continue };
+            let Some(window) = truth.windows.get(&(pair.clone(), start_at)) else {
+                continue;
+            };
+            let (Some(out_us), Some(back_us)) = (window.out.delay_p50_us, window.back.delay_p50_us) else {
+                continue;
+            };
             // A window with a change inside has no one delay; a window cut short at either end has too few packets.
             if truth.changes_within(start_at) || window.back.packets < 9 {
                 continue;

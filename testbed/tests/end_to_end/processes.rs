@@ -13,7 +13,11 @@ pub(crate) struct Process {
 
 impl Process {
     fn start(name: &'static str, command: &mut Command, log: &Path) -> Self {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(log).expect("a log file");
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .expect("a log file");
         let child = command
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
@@ -88,13 +92,26 @@ pub(crate) fn bin_dir() -> PathBuf {
 pub(crate) fn start_collector(run_dir: &Path, listen: SocketAddr) -> Process {
     let mut command = Command::new(bin_dir().join("azimuth-collector"));
     command.arg("serve").arg("--listen").arg(listen.to_string());
-    command.arg("--unix-socket").arg(run_dir.join("collector.sock")).arg("--data-dir").arg(run_dir.join("collector"));
-    Process::start("azimuth-collector", &mut command, &run_dir.join("collector-under-test.log"))
+    command
+        .arg("--unix-socket")
+        .arg(run_dir.join("collector.sock"))
+        .arg("--data-dir")
+        .arg(run_dir.join("collector"));
+    Process::start(
+        "azimuth-collector",
+        &mut command,
+        &run_dir.join("collector-under-test.log"),
+    )
 }
 
 /// Starts the emulated world without a collector of its own.
 pub(crate) fn start_world(scenario: &Path, run_dir: &Path) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_azimuth-testbed"));
-    command.arg("run").arg(scenario).arg("--dir").arg(run_dir).arg("--no-collector");
+    command
+        .arg("run")
+        .arg(scenario)
+        .arg("--dir")
+        .arg(run_dir)
+        .arg("--no-collector");
     Process::start("azimuth-testbed", &mut command, &run_dir.join("world.log"))
 }

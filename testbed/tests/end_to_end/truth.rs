@@ -41,18 +41,24 @@ pub(crate) struct Truth {
 
 fn instant(line: &Value, key: &str) -> DateTime<Utc> {
     let text = line[key].as_str().unwrap_or_else(|| panic!("{key} in {line}"));
-    text.parse().unwrap_or_else(|error| panic!("{key} in {line}: {error}"))
+    text.parse()
+        .unwrap_or_else(|error| panic!("{key} in {line}: {error}"))
 }
 
 fn text(line: &Value, key: &str) -> String {
-    line[key].as_str().unwrap_or_else(|| panic!("{key} in {line}")).to_owned()
+    line[key]
+        .as_str()
+        .unwrap_or_else(|| panic!("{key} in {line}"))
+        .to_owned()
 }
 
 impl Truth {
     /// Reads what has been written so far.
     pub(crate) fn read(path: &Path) -> Self {
         let mut truth = Self::default();
-        let Ok(file) = std::fs::read_to_string(path) else { return truth };
+        let Ok(file) = std::fs::read_to_string(path) else {
+            return truth;
+        };
         for line in file.lines() {
             let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
             match line["kind"].as_str() {
@@ -63,8 +69,15 @@ impl Truth {
                 }),
                 Some("pair") if line["protocol"] == "udp" => {
                     let pair = (text(&line, "agent"), text(&line, "zone"));
-                    let window = truth.windows.entry((pair, instant(&line, "start_at"))).or_default();
-                    let way = if line["direction"] == "out" { &mut window.out } else { &mut window.back };
+                    let window = truth
+                        .windows
+                        .entry((pair, instant(&line, "start_at")))
+                        .or_default();
+                    let way = if line["direction"] == "out" {
+                        &mut window.out
+                    } else {
+                        &mut window.back
+                    };
                     way.packets += line["packets"].as_u64().expect("packets");
                     way.dropped += line["dropped"].as_u64().expect("dropped");
                     way.delay_p50_us = line["delay_p50_us"].as_u64();
@@ -82,9 +95,16 @@ impl Truth {
 
     /// Packets sent out and packets dropped either way, over all windows.
     pub(crate) fn totals(&self, pair: &PairName) -> (u64, u64) {
-        let windows = self.windows.iter().filter(|((name, _), _)| name == pair).map(|(_, window)| window);
+        let windows = self
+            .windows
+            .iter()
+            .filter(|((name, _), _)| name == pair)
+            .map(|(_, window)| window);
         windows.fold((0, 0), |(sent, dropped), window| {
-            (sent + window.out.packets, dropped + window.out.dropped + window.back.dropped)
+            (
+                sent + window.out.packets,
+                dropped + window.out.dropped + window.back.dropped,
+            )
         })
     }
 
@@ -96,7 +116,12 @@ impl Truth {
     /// Whether an incident begins or ends within `[start_at, start_at + 10 s)`, give or take a packet's way.
     pub(crate) fn changes_within(&self, start_at: DateTime<Utc>) -> bool {
         let reach = chrono::TimeDelta::seconds(1);
-        let (from, to) = (start_at - reach, start_at + chrono::TimeDelta::seconds(10) + reach);
-        self.incidents.iter().any(|i| [i.from_at, i.to_at].iter().any(|at| (from..to).contains(at)))
+        let (from, to) = (
+            start_at - reach,
+            start_at + chrono::TimeDelta::seconds(10) + reach,
+        );
+        self.incidents
+            .iter()
+            .any(|i| [i.from_at, i.to_at].iter().any(|at| (from..to).contains(at)))
     }
 }
