@@ -2,6 +2,7 @@
 //!
 //! Needs root (or user namespaces and an open /dev/net/tun); says so when it is skipped. Timing here is only bounded
 //! from below, where physics is on our side, and by seconds from above: how exact the relay is, `relay-check` tells.
+#![expect(clippy::disallowed_methods, reason = "real packets take real time")]
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -77,7 +78,11 @@ fn build(text: &str) -> Built {
     let plan = Plan::of(&scenario::parse(text, "test").expect("the test's scenario"));
     let (queue, messages) = sync_channel(QUEUE);
     let fabric = Fabric::build(&plan, &queue, PacketRecords::Off, |_| {}).expect("root may build a network");
-    Built { plan, fabric, messages }
+    Built {
+        plan,
+        fabric,
+        messages,
+    }
 }
 
 impl Built {
@@ -87,12 +92,20 @@ impl Built {
         let windows: Vec<Window> = self
             .messages
             .try_iter()
-            .filter_map(|message| if let Message::Window(window) = message { Some(window) } else { None })
+            .filter_map(|message| {
+                if let Message::Window(window) = message {
+                    Some(window)
+                } else {
+                    None
+                }
+            })
             .collect();
         let sum = |direction: Direction| {
             let mut sum = Tally::default();
-            for (_, tally) in
-                windows.iter().flat_map(|window| &window.flows).filter(|(flow, _)| flow.direction == direction)
+            for (_, tally) in windows
+                .iter()
+                .flat_map(|window| &window.flows)
+                .filter(|(flow, _)| flow.direction == direction)
             {
                 sum.packets += tally.packets;
                 sum.delays_ns.extend(&tally.delays_ns);
@@ -109,7 +122,9 @@ impl Built {
 
 fn socket(address: impl Into<std::net::IpAddr>) -> UdpSocket {
     let socket = UdpSocket::bind(SocketAddr::from((address.into(), PORT))).expect("bound");
-    socket.set_read_timeout(Some(Duration::from_millis(300))).expect("set");
+    socket
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .expect("set");
     socket
 }
 
@@ -131,8 +146,11 @@ fn datagrams_take_the_time_the_plan_says_and_the_account_is_exact() {
     for ipv6 in [false, true] {
         let built = build(WORLD);
         let (near, far) = (&built.plan.vantage_points[0], &built.plan.zones[0]);
-        let (from, to): (std::net::IpAddr, std::net::IpAddr) =
-            if ipv6 { (near.ipv6.into(), far.ipv6.into()) } else { (near.ipv4.into(), far.ipv4.into()) };
+        let (from, to): (std::net::IpAddr, std::net::IpAddr) = if ipv6 {
+            (near.ipv6.into(), far.ipv6.into())
+        } else {
+            (near.ipv4.into(), far.ipv4.into())
+        };
         let [a, b] = [&built.fabric.namespaces[0], &built.fabric.namespaces[1]];
         let far_socket = b.run(|| socket(to)).expect("inside");
         let near_socket = a.run(|| socket(from)).expect("inside");
@@ -142,7 +160,9 @@ fn datagrams_take_the_time_the_plan_says_and_the_account_is_exact() {
             for _ in 0..sent {
                 let sent_at = Instant::now();
                 near_socket.send_to(&[0; 44], (to, PORT)).expect("sent");
-                near_socket.set_read_timeout(Some(Duration::from_millis(40))).expect("set");
+                near_socket
+                    .set_read_timeout(Some(Duration::from_millis(40)))
+                    .expect("set");
                 if near_socket.recv(&mut [0; 64]).is_ok() {
                     round_trips.push(sent_at.elapsed());
                 }
@@ -152,14 +172,34 @@ fn datagrams_take_the_time_the_plan_says_and_the_account_is_exact() {
         let (out, back, end) = built.finish();
         let returned = round_trips.len() as u64;
 
-        assert!(round_trips.iter().all(|rtt| *rtt >= Duration::from_millis(10)), "faster than the path");
-        assert!(round_trips.iter().filter(|rtt| **rtt < Duration::from_millis(15)).count() > 100, "{round_trips:?}");
+        assert!(
+            round_trips.iter().all(|rtt| *rtt >= Duration::from_millis(10)),
+            "faster than the path"
+        );
+        assert!(
+            round_trips
+                .iter()
+                .filter(|rtt| **rtt < Duration::from_millis(15))
+                .count()
+                > 100,
+            "{round_trips:?}"
+        );
         assert_eq!(out.packets, sent, "every datagram was read once");
-        assert_eq!(out.packets - out.dropped[&DropReason::Loss], echoed, "what was not dropped arrived");
+        assert_eq!(
+            out.packets - out.dropped[&DropReason::Loss],
+            echoed,
+            "what was not dropped arrived"
+        );
         assert_eq!(back.packets, echoed);
         assert_eq!(back.packets - back.dropped[&DropReason::Loss], returned);
-        assert!((5..40).contains(&out.dropped[&DropReason::Loss]), "a tenth of 200, roughly");
-        assert!(out.delays_ns.iter().all(|delay_ns| *delay_ns > 5_000_000), "no packet left before it was due");
+        assert!(
+            (5..40).contains(&out.dropped[&DropReason::Loss]),
+            "a tenth of 200, roughly"
+        );
+        assert!(
+            out.delays_ns.iter().all(|delay_ns| *delay_ns > 5_000_000),
+            "no packet left before it was due"
+        );
         assert_eq!((end.in_flight, end.device_drops), (0, Some(0)));
         assert!(end.strays.is_empty(), "a quiet device: {:?}", end.strays);
     }
@@ -186,7 +226,10 @@ fn a_burst_over_a_narrow_line_fills_its_queue_and_the_rest_is_dropped_and_counte
     let dropped = out.dropped.get(&DropReason::QueueFull).copied().unwrap_or(0);
     assert_eq!((out.packets, out.packets - dropped), (40, arrived));
     assert!((4..=12).contains(&arrived), "{arrived} of 40 fitted");
-    assert!(out.delays_ns.iter().any(|delay_ns| *delay_ns > 9_500_000), "the last one waited for the others");
+    assert!(
+        out.delays_ns.iter().any(|delay_ns| *delay_ns > 9_500_000),
+        "the last one waited for the others"
+    );
 }
 
 #[test]
@@ -196,22 +239,38 @@ fn the_world_and_the_host_do_not_see_one_another() {
     }
     let devices = || -> BTreeSet<String> {
         let lines = std::fs::read_to_string("/proc/self/net/dev").expect("readable");
-        lines.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim().to_owned()).collect()
+        lines
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, _)| name.trim().to_owned())
+            .collect()
     };
     let before = devices();
     let listener = UdpSocket::bind("127.0.0.1:0").expect("bound");
-    listener.set_read_timeout(Some(Duration::from_millis(300))).expect("set");
+    listener
+        .set_read_timeout(Some(Duration::from_millis(300)))
+        .expect("set");
     let host_port = listener.local_addr().expect("bound").port();
     {
         let built = build(WORLD);
         assert_eq!(devices(), before, "no device in the host's namespace");
         let inside = &built.fabric.namespaces[0];
-        let seen = inside.run(|| std::fs::read_to_string("/proc/thread-self/net/dev")).expect("inside").expect("readable");
-        let names: Vec<&str> =
-            seen.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim()).collect();
+        let seen = inside
+            .run(|| std::fs::read_to_string("/proc/thread-self/net/dev"))
+            .expect("inside")
+            .expect("readable");
+        let names: Vec<&str> = seen
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, _)| name.trim())
+            .collect();
         assert_eq!(names, ["lo", "azimuth0"]);
         // The host's loopback, an address nobody has, and the world's own vantage point from itself.
-        let targets = [Ipv4Addr::LOCALHOST, Ipv4Addr::new(192, 0, 2, 1), built.plan.vantage_points[0].ipv4];
+        let targets = [
+            Ipv4Addr::LOCALHOST,
+            Ipv4Addr::new(192, 0, 2, 1),
+            built.plan.vantage_points[0].ipv4,
+        ];
         inside
             .run(|| {
                 let socket = UdpSocket::bind("0.0.0.0:0").expect("bound");
@@ -221,7 +280,10 @@ fn the_world_and_the_host_do_not_see_one_another() {
                 }
             })
             .expect("inside");
-        assert!(listener.recv(&mut [0; 16]).is_err(), "a datagram of the world reached the host");
+        assert!(
+            listener.recv(&mut [0; 16]).is_err(),
+            "a datagram of the world reached the host"
+        );
         let (out, back, end) = built.finish();
         assert_eq!((out.packets, back.packets), (0, 0));
         assert_eq!(end.strays.get("no_route"), Some(&1), "{:?}", end.strays);
