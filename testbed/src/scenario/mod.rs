@@ -1,6 +1,6 @@
 //! Scenario files: reading one, and saying precisely what is wrong with it.
 //!
-//! Format: TOML, one world per file; unknown keys are refused. The tables: [`file`].
+//! Format: TOML, one world per file; unknown keys are refused. The tables: [`mod@file`].
 
 mod check;
 pub mod file;
