@@ -1,0 +1,336 @@
+// A stand-in for `azimuth-collector serve`: the built screens and synthetic API answers in the contract's shapes.
+// For developing and testing the screens without the Rust side. Not a reference for the API: the collector's OpenAPI is.
+// Usage: node dev/fake-collector.mjs [--port 8361] [--dist DIR]   (loopback only, no dependencies)
+import { createServer } from 'node:http';
+import { readFile } from 'node:fs/promises';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AGENTS, INTERVAL_S, ZONES, hash, intervalOf, queueGap, silentSince } from './world.mjs';
+
+export const STRICT_CSP =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
+  "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const TYPES = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+};
+
+class Refusal extends Error {
+  constructor(reason, detail) {
+    super(detail);
+    this.reason = reason;
+  }
+}
+
+const iso = (unix_s) => new Date(unix_s * 1000).toISOString().replace('.000Z', 'Z');
+const UNIT_S = { s: 1, m: 60, h: 3600, d: 86400 };
+
+function instant(text, now_s) {
+  if (text === 'now') return now_s;
+  const relative = /^now-(\d+)([smhd])$/.exec(text);
+  if (relative) return now_s - Number(relative[1]) * UNIT_S[relative[2]];
+  const absolute = Date.parse(text);
+  if (Number.isNaN(absolute)) throw new Refusal('bad_time', `time ${text}: write 2026-11-23T10:00:00Z or now-1h`);
+  return Math.floor(absolute / 1000);
+}
+
+function only(query, allowed) {
+  for (const name of query.keys()) {
+    if (!allowed.includes(name)) {
+      throw new Refusal('unknown_parameter', `unknown parameter ${name}; allowed here: ${allowed.join(', ')}`);
+    }
+  }
+}
+
+function windowOf(query, now_s, fallback) {
+  const to_s = instant(query.get('to') ?? 'now', now_s);
+  const from_s = instant(query.get('from') ?? fallback, now_s);
+  if (from_s >= to_s) throw new Refusal('empty_range', `from ${iso(from_s)} is not before to ${iso(to_s)}`);
+  return { from_s, to_s };
+}
+
+function pick(query) {
+  const agent = AGENTS.find((one) => one.agent === query.get('agent'));
+  const zone = ZONES.find((one) => one.zone === query.get('zone'));
+  if (!agent) throw new Refusal('unknown_agent', `no agent named ${query.get('agent')}`);
+  if (!zone) throw new Refusal('unknown_zone', `no zone named ${query.get('zone')}`);
+  return { agent, zone };
+}
+
+/** Nearest rank, as the collector computes it. */
+const quantile = (sorted, q) => (sorted.length === 0 ? null : sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)]);
+const round = (value, digits) => (value === null ? null : Number(value.toPrecision(digits)));
+
+function* intervals(agent, zone, method, from_s, to_s, now_s, atMost = Infinity) {
+  const first = Math.ceil(from_s / INTERVAL_S);
+  const last = Math.floor(to_s / INTERVAL_S);
+  const stride = Math.max(1, Math.ceil((last - first) / atMost));
+  for (let index = first; index < last; index += stride) {
+    const interval = intervalOf(agent, zone, method, index * INTERVAL_S, now_s);
+    if (interval) yield interval;
+  }
+}
+
+function gather(source) {
+  const all = { sent: 0, lost: 0, delays_us: [] };
+  for (const interval of source) {
+    all.sent += interval.sent;
+    all.lost += interval.lost;
+    for (const delay of interval.delays_us) all.delays_us.push(delay);
+  }
+  all.delays_us.sort((a, b) => a - b);
+  return all;
+}
+
+function summary(all) {
+  const d = all.delays_us;
+  return {
+    n: d.length,
+    sent: all.sent,
+    returned: all.sent - all.lost,
+    lost: all.lost,
+    min_us: d[0] ?? null,
+    p10_us: quantile(d, 0.1),
+    p50_us: quantile(d, 0.5),
+    p90_us: quantile(d, 0.9),
+    p99_us: quantile(d, 0.99),
+    max_us: d.at(-1) ?? null,
+  };
+}
+
+/** Which stored data an answer came from; the fake keeps everything at full resolution. */
+const COVERAGE = { tier: 'hot', resolution_s: INTERVAL_S, unreadable_reports: 0, missing: [] };
+const clockOf = (method) => (method === 'stamp' ? 'kernel' : 'tcp_info');
+const lossRatio = (all) => (all.sent === 0 ? null : all.lost / all.sent);
+
+function agents(query, now_s) {
+  only(query, []);
+  return {
+    now: iso(now_s),
+    agents: AGENTS.map((one) => {
+      const stopped = silentSince(one, now_s);
+      const end_s = Math.floor((stopped ?? now_s - 3) / INTERVAL_S) * INTERVAL_S;
+      const silence_s = now_s - (end_s + 3);
+      return {
+        agent: one.agent,
+        version: '0.1.0',
+        vantage_point: one.vantage_point,
+        state: silence_s <= 30 ? 'live' : silence_s <= 300 ? 'stale' : 'offline',
+        last_report_at: iso(end_s + 3),
+        last_interval_end_at: iso(end_s),
+        clock_skew_ms: (hash(one.agent) % 41) - 20,
+        series: ZONES.length * 2,
+        reports_stored: 8640,
+        send_lateness_p99_us: 40 + (hash(one.agent, 'late') % 60),
+      };
+    }),
+  };
+}
+
+function map(query, now_s) {
+  only(query, ['from', 'to', 'method', 'agent', 'zone', 'load']);
+  const { from_s, to_s } = windowOf(query, now_s, 'now-5m');
+  const method = query.get('method') ?? 'stamp';
+  const wanted = query.getAll('agent');
+  const zones = query.getAll('zone');
+  const cells = [];
+  for (const agent of AGENTS) {
+    if (wanted.length > 0 && !wanted.includes(agent.agent)) continue;
+    for (const zone of ZONES) {
+      if (zones.length > 0 && !zones.includes(zone.zone)) continue;
+      const all = gather(intervals(agent, zone, method, from_s, to_s, now_s, 30));
+      if (all.sent === 0) continue;
+      const { p10_us: _, ...rest } = summary(all);
+      cells.push({
+        agent: agent.agent,
+        zone: zone.zone,
+        ...rest,
+        loss_ratio: lossRatio(all),
+        clock: all.delays_us.length === 0 ? null : clockOf(method),
+        granularity: zone.zone_id === zone.region ? 'region' : 'zone',
+      });
+    }
+  }
+  return { from: iso(from_s), to: iso(to_s), method, load: query.get('load') ?? 'idle', coverage: COVERAGE, cells };
+}
+
+function stepOf(query, from_s, to_s, most) {
+  const asked = query.get('step');
+  if (asked) return /^\d+s$/.test(asked) ? Number.parseInt(asked, 10) : Number(asked);
+  const least = (to_s - from_s) / most;
+  return [10, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200].find((step) => step >= least) ?? 14400;
+}
+
+function steps(query, now_s, most) {
+  only(query, ['agent', 'zone', 'method', 'from', 'to', 'step', 'rows', 'load']);
+  const { agent, zone } = pick(query);
+  const { from_s, to_s } = windowOf(query, now_s, 'now-1h');
+  const method = query.get('method') ?? 'stamp';
+  const step_s = stepOf(query, from_s, to_s, most);
+  const groups = new Map();
+  for (const interval of intervals(agent, zone, method, from_s, to_s, now_s)) {
+    const start_s = Math.floor(interval.start_s / step_s) * step_s;
+    if (!groups.has(start_s)) groups.set(start_s, []);
+    groups.get(start_s).push(interval);
+  }
+  const head = {
+    from: iso(from_s),
+    to: iso(to_s),
+    step_s,
+    agent: agent.agent,
+    zone: zone.zone,
+    method,
+    load: query.get('load') ?? 'idle',
+    coverage: COVERAGE,
+  };
+  return { head, agent, from_s, to_s, groups: [...groups].map(([start_s, list]) => ({ start_s, all: gather(list) })) };
+}
+
+function gapsOf(agent, from_s, to_s) {
+  const gaps = [];
+  for (let s = Math.floor(from_s / 3600) * 3600; s < to_s; s += 3600) {
+    const start = s + 12 * 60;
+    const end = s + 14 * 60;
+    if (queueGap(agent, 12) && end > from_s && start < to_s) {
+      gaps.push({ start_at: iso(start), end_at: iso(end), cause: 'queue_full', reports: 12 });
+    }
+  }
+  return gaps;
+}
+
+function series(query, now_s) {
+  const { head, agent, from_s, to_s, groups } = steps(query, now_s, 360);
+  const points = groups.map(({ start_s, all }) => ({ start_at: iso(start_s), ...summary(all) }));
+  return { ...head, points, gaps: gapsOf(agent, from_s, to_s) };
+}
+
+function heatmap(query, now_s) {
+  const { head, groups } = steps(query, now_s, 400);
+  const every = groups.flatMap(({ all }) => all.delays_us);
+  const clock = every.length === 0 ? null : clockOf(head.method);
+  if (every.length === 0) return { ...head, clock, rows: [], columns: [] };
+  const low = Math.log(every.reduce((a, b) => Math.min(a, b)) * 0.97);
+  const high = Math.log(every.reduce((a, b) => Math.max(a, b)) * 1.03);
+  const count = Math.min(160, Number(query.get('rows') ?? 80));
+  const edge = (row) => Math.round(Math.exp(low + ((high - low) * row) / count));
+  const rows = Array.from({ length: count }, (_, row) => ({ low_us: edge(row), high_us: edge(row + 1) - 1 }));
+  const columns = groups.map(({ start_s, all }) => {
+    const counts = new Map();
+    for (const delay of all.delays_us) {
+      const row = Math.min(count - 1, Math.max(0, Math.floor(((Math.log(delay) - low) / (high - low)) * count)));
+      counts.set(row, (counts.get(row) ?? 0) + 1);
+    }
+    return {
+      start_at: iso(start_s),
+      n: all.delays_us.length,
+      sent: all.sent,
+      lost: all.lost,
+      counts: [...counts].sort((a, b) => a[0] - b[0]),
+    };
+  });
+  return { ...head, clock, rows, columns };
+}
+
+function distribution(query, now_s) {
+  only(query, ['agent', 'zone', 'method', 'from', 'to', 'load']);
+  const { agent, zone } = pick(query);
+  const { from_s, to_s } = windowOf(query, now_s, 'now-1h');
+  const method = query.get('method') ?? 'stamp';
+  const all = gather(intervals(agent, zone, method, from_s, to_s, now_s));
+  const d = all.delays_us;
+  const percentiles = [];
+  for (let half = 1, step = 0; d.length * half >= 1 && step < 400; step += 1) {
+    const q = 1 - half;
+    percentiles.push({ quantile: round(q, 8), value_us: quantile(d, q) });
+    half /= 10 ** (1 / 20);
+  }
+  const bins = [];
+  for (const delay of d) {
+    const low_us = Math.floor(delay / 16) * 16;
+    if (bins.at(-1)?.low_us === low_us) bins.at(-1).count += 1;
+    else bins.push({ low_us, high_us: low_us + 15, count: 1 });
+  }
+  const { p10_us: _a, p50_us: _b, p90_us: _c, p99_us: _d, ...rest } = summary(all);
+  return {
+    from: iso(from_s),
+    to: iso(to_s),
+    agent: agent.agent,
+    zone: zone.zone,
+    method,
+    load: query.get('load') ?? 'idle',
+    coverage: COVERAGE,
+    clock: d.length === 0 ? null : clockOf(method),
+    ...rest,
+    loss_ratio: lossRatio(all),
+    mean_us: d.length === 0 ? null : Math.round(d.reduce((a, b) => a + b, 0) / d.length),
+    percentiles,
+    bins,
+  };
+}
+
+const ROUTES = {
+  agents,
+  zones: (query) => {
+    only(query, []);
+    return { zones: ZONES };
+  },
+  map,
+  series,
+  heatmap,
+  distribution,
+};
+
+async function staticFile(dist, pathname) {
+  const wanted = pathname.includes('.') ? normalize(pathname).replace(/^(\.\.[/\\])+/, '') : '/index.html';
+  return { body: await readFile(join(dist, wanted)), type: TYPES[extname(wanted)] ?? 'application/octet-stream' };
+}
+
+/** Starts the server and resolves to it; `port` 0 takes a free one. */
+export function startFakeCollector({ port = 8361, dist }) {
+  const server = createServer(async (request, response) => {
+    const url = new URL(request.url, 'http://localhost');
+    const send = (status, type, body) => {
+      response.writeHead(status, {
+        'content-type': type,
+        'content-security-policy': STRICT_CSP,
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'no-referrer',
+        'cache-control': url.pathname.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
+      });
+      response.end(body);
+    };
+    try {
+      const route = /^\/api\/v1\/(\w+)$/.exec(url.pathname)?.[1];
+      if (route && Object.hasOwn(ROUTES, route)) {
+        send(200, 'application/json', JSON.stringify(ROUTES[route](url.searchParams, Math.floor(Date.now() / 1000))));
+      } else {
+        const { body, type } = await staticFile(dist, url.pathname);
+        send(200, type, body);
+      }
+    } catch (error) {
+      if (error instanceof Refusal) {
+        const problem = { type: 'about:blank', title: 'Bad request', status: 400, detail: error.message, reason: error.reason };
+        send(400, 'application/problem+json', JSON.stringify(problem));
+      } else {
+        send(404, 'text/plain; charset=utf-8', `not found: ${url.pathname}\n`);
+      }
+    }
+  });
+  return new Promise((resolve) => {
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const option = (name) => {
+    const index = process.argv.indexOf(name);
+    return index < 0 ? undefined : process.argv[index + 1];
+  };
+  const dist = option('--dist') ?? fileURLToPath(new URL('../dist', import.meta.url));
+  const server = await startFakeCollector({ port: Number(option('--port') ?? 8361), dist });
+  console.log(`fake collector: synthetic data on http://127.0.0.1:${server.address().port}/`);
+}

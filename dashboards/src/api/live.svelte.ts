@@ -1,0 +1,67 @@
+// A question put to the collector again and again: the rim around freshness.ts (fetch, timers, page visibility).
+
+import { nowMs } from '../clock.svelte.ts';
+import { get } from './client.ts';
+import { answered, asked, nextAskMs, unasked, type Freshness } from './freshness.ts';
+
+export interface Question {
+  url: string;
+  /** False for a range the reader has fixed: asked once. */
+  live: boolean;
+  refreshS: number;
+}
+
+export interface Live<T> {
+  readonly state: Freshness<T>;
+  /** What is shown answers an earlier question than the one asked now. */
+  readonly outdated: boolean;
+}
+
+/** Call while a component initialises. The question is a function so that a changed address asks anew. */
+export function live<T>(question: () => Question | null): Live<T> {
+  let state = $state.raw<Freshness<T>>(unasked());
+  const current = $derived(question());
+  const url = $derived(current?.url ?? null);
+  const isLive = $derived(current?.live ?? false);
+  const refreshS = $derived(current?.refreshS ?? 0);
+
+  $effect(() => {
+    if (url === null) return;
+    const question = url;
+    const [again, everyS] = [isLive, refreshS];
+    const abort = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+
+    const ask = async (): Promise<void> => {
+      state = asked(state);
+      try {
+        const answer = await get<T>(question, abort.signal);
+        state = answered(state, question, answer, nowMs());
+      } catch {
+        return; // aborted: another question took over
+      }
+      const wait = nextAskMs(state, again, everyS);
+      if (wait !== null) timer = setTimeout(askWhenSeen, wait);
+    };
+    // A hidden tab asks nothing; it catches up the moment it is looked at.
+    const askWhenSeen = (): void => {
+      if (document.hidden) document.addEventListener('visibilitychange', askWhenSeen, { once: true, signal: abort.signal });
+      else void ask();
+    };
+
+    void ask();
+    return () => {
+      abort.abort();
+      clearTimeout(timer);
+    };
+  });
+
+  return {
+    get state() {
+      return state;
+    },
+    get outdated() {
+      return state.dataUrl !== null && state.dataUrl !== url;
+    },
+  };
+}

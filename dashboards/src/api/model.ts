@@ -1,0 +1,19 @@
+// Short names for the generated types of the collector's API. Add a name here, never a shape: shapes come from the OpenAPI.
+
+import type { components } from './types.ts';
+
+type Schemas = components['schemas'];
+
+export type Agent = Schemas['AgentAnswer'];
+export type AgentsAnswer = Schemas['AgentsAnswer'];
+export type Zone = Schemas['ZoneAnswer'];
+export type ZonesAnswer = Schemas['ZonesAnswer'];
+export type Cell = Schemas['MapCell'];
+export type MapAnswer = Schemas['MapAnswer'];
+export type SeriesAnswer = Schemas['SeriesAnswer'];
+export type SeriesPoint = Schemas['SeriesPoint'];
+export type Gap = Schemas['Gap'];
+export type HeatmapAnswer = Schemas['HeatmapAnswer'];
+export type DistributionAnswer = Schemas['DistributionAnswer'];
+export type Problem = Schemas['Problem'];
+export type Coverage = Schemas['CoverageAnswer'];

@@ -1,0 +1,943 @@
+// Generated from the collector’s OpenAPI description by `npm run types`. Do not edit.
+
+export interface paths {
+    "/api/v1/agents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every agent ever heard, and how it fares. */
+        get: operations["agents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/distribution": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One pair over one window: the whole distribution. */
+        get: operations["distribution"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/heatmap": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One pair over time and delay: how many delays fell into each cell. */
+        get: operations["heatmap"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Vantage points by zones over one window: at most 24 h. */
+        get: operations["map"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One pair over time, and the gaps whose cause is known. */
+        get: operations["series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/zones": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every zone that is measured, joined with the catalogue. */
+        get: operations["zones"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description One agent. */
+        AgentAnswer: {
+            /** @description Its id. */
+            agent: string;
+            /**
+             * Format: int64
+             * @description Agent clock minus collector clock, in milliseconds, at the last report.
+             */
+            clock_skew_ms: number;
+            /** @description The end of the latest interval it has reported, on the collector's clock. */
+            last_interval_end_at: components["schemas"]["UtcInstant"];
+            /** @description When its last report was received. */
+            last_report_at: components["schemas"]["UtcInstant"];
+            /**
+             * Format: int64
+             * @description Reports stored since it was first seen.
+             */
+            reports_stored: number;
+            /**
+             * Format: int32
+             * @description 99th percentile of how late its probes left, in its last report; null when it sent none.
+             */
+            send_lateness_p99_us: number | null;
+            /**
+             * Format: int32
+             * @description Series in its current manifest.
+             */
+            series: number;
+            /** @description How recently it was heard. */
+            state: components["schemas"]["AgentState"];
+            /** @description Where it stands. */
+            vantage_point: components["schemas"]["VantagePointAnswer"];
+            /** @description Its software version. */
+            version: string;
+        };
+        /**
+         * @description How recently an agent was heard.
+         * @enum {string}
+         */
+        AgentState: "live" | "stale" | "offline";
+        /** @description `GET /api/v1/agents` */
+        AgentsAnswer: {
+            /** @description Every agent ever heard, by id. */
+            agents: components["schemas"]["AgentAnswer"][];
+            /** @description The collector's time when it answered. */
+            now: components["schemas"]["UtcInstant"];
+        };
+        /** @description A bin of the merged histogram. */
+        Bin: {
+            /**
+             * Format: int64
+             * @description Delays in the bin.
+             */
+            count: number;
+            /**
+             * Format: int32
+             * @description Longest delay of the bin.
+             */
+            high_us: number;
+            /**
+             * Format: int32
+             * @description Shortest delay of the bin.
+             */
+            low_us: number;
+        };
+        /**
+         * @description Which clock stamped the delays of a histogram.
+         * @enum {string}
+         */
+        ClockName: "kernel" | "kernel_rx" | "user" | "tcp_info";
+        /** @description Which stored data an answer was made from, and what of the asked range it could not see. */
+        CoverageAnswer: {
+            /** @description Stretches of the asked range that this tier no longer holds. */
+            missing: components["schemas"]["MissingStretch"][];
+            /**
+             * Format: int32
+             * @description Length of the shortest intervals this tier keeps apart, in seconds.
+             */
+            resolution_s: number;
+            /** @description The tier read, for example `hot`. */
+            tier: string;
+            /**
+             * Format: int64
+             * @description Stored reports in the range that could not be read back, and are not in the answer.
+             */
+            unreadable_reports: number;
+        };
+        /** @description `GET /api/v1/distribution` */
+        DistributionAnswer: {
+            /** @description The agent. */
+            agent: string;
+            /** @description The histogram itself: bins that hold a delay, ascending. */
+            bins: components["schemas"]["Bin"][];
+            clock: components["schemas"]["ClockName"] | null;
+            /** @description What was read. */
+            coverage: components["schemas"]["CoverageAnswer"];
+            /** @description Start of the window. */
+            from: components["schemas"]["UtcInstant"];
+            /** @description The one load label behind every number. */
+            load: components["schemas"]["LoadName"];
+            /**
+             * Format: double
+             * @description lost / sent; null when nothing was sent.
+             */
+            loss_ratio: number | null;
+            /**
+             * Format: int64
+             * @description Probes not answered within the waiting time (RFC 7680).
+             */
+            lost: number;
+            /**
+             * Format: int32
+             * @description Longest round-trip delay.
+             */
+            max_us: number | null;
+            /**
+             * Format: double
+             * @description Mean round-trip delay, each delay taken at the middle of its bin.
+             */
+            mean_us: number | null;
+            /** @description The one method behind every number. */
+            method: components["schemas"]["MethodName"];
+            /**
+             * Format: int32
+             * @description Shortest round-trip delay.
+             */
+            min_us: number | null;
+            /**
+             * Format: int64
+             * @description Delays in the histogram.
+             */
+            n: number;
+            /** @description The percentile curve, up to the last quantile that at least one delay exceeds in rank. */
+            percentiles: components["schemas"]["Percentile"][];
+            /**
+             * Format: int64
+             * @description Probes answered within the waiting time.
+             */
+            returned: number;
+            /**
+             * Format: int64
+             * @description Probes sent.
+             */
+            sent: number;
+            /** @description End of the window, exclusive. */
+            to: components["schemas"]["UtcInstant"];
+            /** @description The zone, `provider/region/zone`. */
+            zone: string;
+        };
+        /** @description Reports that will never come, with the reason: the agent's tombstone. */
+        Gap: {
+            /** @description Why: `queue_full`, `corrupt`, `refused`. */
+            cause: string;
+            /** @description End of the last interval given up. */
+            end_at: components["schemas"]["UtcInstant"];
+            /**
+             * Format: int64
+             * @description How many reports were given up.
+             */
+            reports: number;
+            /** @description Start of the first interval given up. */
+            start_at: components["schemas"]["UtcInstant"];
+        };
+        /**
+         * @description How exactly a target stands for its zone. Ordered from exact to vague.
+         * @enum {string}
+         */
+        GranularityName: "zone" | "region" | "campus";
+        /** @description `GET /api/v1/heatmap` */
+        HeatmapAnswer: {
+            /** @description The agent. */
+            agent: string;
+            clock: components["schemas"]["ClockName"] | null;
+            /** @description One per step that has data, ascending. */
+            columns: components["schemas"]["HeatmapColumn"][];
+            /** @description What was read. */
+            coverage: components["schemas"]["CoverageAnswer"];
+            /** @description Start of the window. */
+            from: components["schemas"]["UtcInstant"];
+            /** @description The one load label behind every number. */
+            load: components["schemas"]["LoadName"];
+            /** @description The one method behind every number. */
+            method: components["schemas"]["MethodName"];
+            /** @description Rows from the shortest delay up, fitted to the data; empty without delays. */
+            rows: components["schemas"]["HeatmapRow"][];
+            /**
+             * Format: int32
+             * @description Length of one column.
+             */
+            step_s: number;
+            /** @description End of the window, exclusive. */
+            to: components["schemas"]["UtcInstant"];
+            /** @description The zone, `provider/region/zone`. */
+            zone: string;
+        };
+        /** @description A column: one step that has data. */
+        HeatmapColumn: {
+            /** @description Pairs of row number (from 0) and number of delays; rows without delays are left out. */
+            counts: [
+                number,
+                number
+            ][];
+            /**
+             * Format: int64
+             * @description Probes not answered within the waiting time (RFC 7680).
+             */
+            lost: number;
+            /**
+             * Format: int64
+             * @description Delays counted in this column.
+             */
+            n: number;
+            /**
+             * Format: int64
+             * @description Probes sent.
+             */
+            sent: number;
+            /** @description Start of the step. */
+            start_at: components["schemas"]["UtcInstant"];
+        };
+        /** @description A row: the delays `low_us..=high_us`. Rows ascend and are logarithmically spaced. */
+        HeatmapRow: {
+            /**
+             * Format: int32
+             * @description Longest delay of the row.
+             */
+            high_us: number;
+            /**
+             * Format: int32
+             * @description Shortest delay of the row.
+             */
+            low_us: number;
+        };
+        /**
+         * @description What else the path carried while a delay was measured.
+         * @enum {string}
+         */
+        LoadName: "idle" | "self_load" | "post_load";
+        /** @description `GET /api/v1/map` */
+        MapAnswer: {
+            /** @description One per agent and zone that has data, ordered by agent, then zone. */
+            cells: components["schemas"]["MapCell"][];
+            /** @description What was read. */
+            coverage: components["schemas"]["CoverageAnswer"];
+            /** @description Start of the window. */
+            from: components["schemas"]["UtcInstant"];
+            /** @description The one load label behind every number. */
+            load: components["schemas"]["LoadName"];
+            /** @description The one method behind every number. */
+            method: components["schemas"]["MethodName"];
+            /** @description End of the window, exclusive. */
+            to: components["schemas"]["UtcInstant"];
+        };
+        /** @description What one agent saw of one zone, by one method under one load label. */
+        MapCell: {
+            /** @description The agent. */
+            agent: string;
+            clock: components["schemas"]["ClockName"] | null;
+            /** @description How exactly the targets stand for the zone: the vaguest of those merged here. */
+            granularity: components["schemas"]["GranularityName"];
+            /**
+             * Format: double
+             * @description lost / sent; null when nothing was sent.
+             */
+            loss_ratio: number | null;
+            /**
+             * Format: int64
+             * @description Probes not answered within the waiting time (RFC 7680).
+             */
+            lost: number;
+            /**
+             * Format: int32
+             * @description Longest round-trip delay.
+             */
+            max_us: number | null;
+            /**
+             * Format: int32
+             * @description Shortest round-trip delay.
+             */
+            min_us: number | null;
+            /**
+             * Format: int64
+             * @description Delays in the histogram the quantiles were taken from.
+             */
+            n: number;
+            /**
+             * Format: int32
+             * @description Median round-trip delay (nearest rank).
+             */
+            p50_us: number | null;
+            /**
+             * Format: int32
+             * @description 90th percentile.
+             */
+            p90_us: number | null;
+            /**
+             * Format: int32
+             * @description 99th percentile.
+             */
+            p99_us: number | null;
+            /**
+             * Format: int64
+             * @description Probes answered within the waiting time.
+             */
+            returned: number;
+            /**
+             * Format: int64
+             * @description Probes sent.
+             */
+            sent: number;
+            /** @description The zone, `provider/region/zone`. */
+            zone: string;
+        };
+        /**
+         * @description How a delay was obtained. Two methods are never merged into one number.
+         * @enum {string}
+         */
+        MethodName: "stamp" | "icmp_echo" | "tcp_connect" | "tls_handshake" | "https_first_byte" | "dns_query";
+        /** @description A stretch of the asked range that is not covered. */
+        MissingStretch: {
+            /** @description Why: `retention`. */
+            cause: string;
+            /** @description Its start. */
+            from: components["schemas"]["UtcInstant"];
+            /** @description Its end. */
+            to: components["schemas"]["UtcInstant"];
+        };
+        /** @description A point of the percentile curve. */
+        Percentile: {
+            /**
+             * Format: double
+             * @description Share of delays, 0 to 1.
+             */
+            quantile: number;
+            /**
+             * Format: int32
+             * @description The delay that this share does not exceed (nearest rank).
+             */
+            value_us: number;
+        };
+        /** @description What went wrong, for a person (`title`, `detail`) and for a program (`status`, `reason`). */
+        Problem: {
+            /** @description What exactly, where, and what to do about it. */
+            detail: string;
+            /** @description A stable word for programs and counters. */
+            reason: string;
+            /**
+             * Format: int32
+             * @description The HTTP status that this problem answers with, or would answer with if it stood alone.
+             */
+            status: number;
+            /** @description The HTTP status in words. */
+            title: string;
+            /** @description Always `about:blank`: the reason says more than a link would. */
+            type: string;
+        };
+        /** @description `GET /api/v1/series` */
+        SeriesAnswer: {
+            /** @description The agent. */
+            agent: string;
+            /** @description What was read. */
+            coverage: components["schemas"]["CoverageAnswer"];
+            /** @description Start of the window. */
+            from: components["schemas"]["UtcInstant"];
+            /** @description Reports that will never come, with the cause. */
+            gaps: components["schemas"]["Gap"][];
+            /** @description The one load label behind every number. */
+            load: components["schemas"]["LoadName"];
+            /** @description The one method behind every number. */
+            method: components["schemas"]["MethodName"];
+            /** @description One per step that has data, ascending. */
+            points: components["schemas"]["SeriesPoint"][];
+            /**
+             * Format: int32
+             * @description Length of one step.
+             */
+            step_s: number;
+            /** @description End of the window, exclusive. */
+            to: components["schemas"]["UtcInstant"];
+            /** @description The zone, `provider/region/zone`. */
+            zone: string;
+        };
+        /** @description One step that has data. A step without data has no point. */
+        SeriesPoint: {
+            /**
+             * Format: int64
+             * @description Probes not answered within the waiting time (RFC 7680).
+             */
+            lost: number;
+            /**
+             * Format: int32
+             * @description Longest round-trip delay.
+             */
+            max_us: number | null;
+            /**
+             * Format: int32
+             * @description Shortest round-trip delay.
+             */
+            min_us: number | null;
+            /**
+             * Format: int64
+             * @description Delays in the histogram the quantiles were taken from.
+             */
+            n: number;
+            /**
+             * Format: int32
+             * @description 10th percentile (nearest rank).
+             */
+            p10_us: number | null;
+            /**
+             * Format: int32
+             * @description Median.
+             */
+            p50_us: number | null;
+            /**
+             * Format: int32
+             * @description 90th percentile.
+             */
+            p90_us: number | null;
+            /**
+             * Format: int32
+             * @description 99th percentile.
+             */
+            p99_us: number | null;
+            /**
+             * Format: int64
+             * @description Probes answered within the waiting time.
+             */
+            returned: number;
+            /**
+             * Format: int64
+             * @description Probes sent.
+             */
+            sent: number;
+            /** @description Start of the step. */
+            start_at: components["schemas"]["UtcInstant"];
+        };
+        /**
+         * Format: date-time
+         * @description An instant in UTC. Written in JSON as ISO 8601, for example `2026-11-23T10:00:00Z`.
+         * @example 2026-11-23T10:00:00Z
+         */
+        UtcInstant: string;
+        /** @description Where an agent stands, as its owner declared it. */
+        VantagePointAnswer: {
+            /**
+             * Format: int32
+             * @description Autonomous system number; 0 when not known.
+             */
+            asn: number;
+            /** @description City, in its local spelling. */
+            city: string;
+            /** @description ISO 3166-1 alpha-2. */
+            country: string;
+            /**
+             * Format: double
+             * @description WGS 84 latitude in degrees, north positive.
+             */
+            latitude: number;
+            /**
+             * Format: double
+             * @description WGS 84 longitude in degrees, east positive.
+             */
+            longitude: number;
+            /** @description The name people read. */
+            name: string;
+            /** @description Access network (ISP) by name. */
+            network: string;
+        };
+        /** @description The verdict on one item. */
+        Verdict: {
+            /**
+             * Format: int64
+             * @description The item's epoch; null when the item could not be read so far.
+             */
+            epoch: number | null;
+            problem?: components["schemas"]["Problem"] | null;
+            /**
+             * Format: int64
+             * @description The item's sequence (of a tombstone: its first); null when the item could not be read so far.
+             */
+            sequence: number | null;
+            /** @description What became of it. */
+            verdict: components["schemas"]["VerdictKind"];
+        };
+        /**
+         * @description What became of an item, and so what its agent does with it.
+         * @enum {string}
+         */
+        VerdictKind: "stored" | "duplicate" | "refused" | "manifest_wanted" | "retry";
+        /** @description The answer to a body of reports. */
+        Verdicts: {
+            /** @description One per item, in the order of the items. */
+            verdicts: components["schemas"]["Verdict"][];
+        };
+        /** @description One zone that is measured. Names and places are null for a zone the catalogue does not know. */
+        ZoneAnswer: {
+            /** @description City. */
+            city: string | null;
+            /**
+             * Format: double
+             * @description How far off the coordinates may be, in kilometres.
+             */
+            coordinate_accuracy_km: number | null;
+            /** @description ISO 3166-1 alpha-2. */
+            country: string | null;
+            /**
+             * Format: double
+             * @description WGS 84 latitude in degrees, north positive.
+             */
+            latitude: number | null;
+            /**
+             * Format: double
+             * @description WGS 84 longitude in degrees, east positive.
+             */
+            longitude: number | null;
+            /** @description Methods by which it is measured. */
+            methods: components["schemas"]["MethodName"][];
+            /** @description Metropolitan area to group by; the region id for a zone the catalogue does not know. */
+            metro: string;
+            /** @description Provider id. */
+            provider: string;
+            /** @description Provider name. */
+            provider_name: string | null;
+            /** @description Region id, as the provider writes it. */
+            region: string;
+            /** @description Region name. */
+            region_name: string | null;
+            /** @description `provider/region/zone`, as everywhere. */
+            zone: string;
+            /** @description Zone id, as the provider writes it. */
+            zone_id: string;
+        };
+        /** @description `GET /api/v1/zones` */
+        ZonesAnswer: {
+            /** @description Every zone that some agent measures, by name. */
+            zones: components["schemas"]["ZoneAnswer"][];
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    agents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every agent ever heard, and how it fares. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentsAnswer"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or out of range; the detail says what is allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many queries at once, or the store cannot be read; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    distribution: {
+        parameters: {
+            query: {
+                /** @description The agent. */
+                agent: string;
+                /** @description The zone, `provider/region/zone`. */
+                zone: string;
+                /** @description The one method to show. Default `stamp`. */
+                method?: components["schemas"]["MethodName"];
+                /** @description The one load label to show. Default `idle`. */
+                load?: components["schemas"]["LoadName"];
+                /** @description Start of the window: `2026-11-23T10:00:00Z` or `now-5m` (units s, m, h, d). Default `now-1h`. */
+                from?: string;
+                /** @description End of the window, exclusive, written like `from`. Default `now`. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One pair over one window: the whole distribution. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DistributionAnswer"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or out of range; the detail says what is allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many queries at once, or the store cannot be read; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    heatmap: {
+        parameters: {
+            query: {
+                /** @description The agent. */
+                agent: string;
+                /** @description The zone, `provider/region/zone`. */
+                zone: string;
+                /** @description The one method to show. Default `stamp`. */
+                method?: components["schemas"]["MethodName"];
+                /** @description The one load label to show. Default `idle`. */
+                load?: components["schemas"]["LoadName"];
+                /** @description Start of the window: `2026-11-23T10:00:00Z` or `now-5m` (units s, m, h, d). Default `now-1h`. */
+                from?: string;
+                /** @description End of the window, exclusive, written like `from`. Default `now`. */
+                to?: string;
+                /** @description Length of one column, a multiple of 10s; at most 400 columns in the window. Default: the shortest that makes at most 400. */
+                step?: string;
+                /** @description Rows of the heat map, 1 to 160. Default 80. */
+                rows?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One pair over time and delay: how many delays fell into each cell. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeatmapAnswer"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or out of range; the detail says what is allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many queries at once, or the store cannot be read; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    map: {
+        parameters: {
+            query?: {
+                /** @description Start of the window: `2026-11-23T10:00:00Z` or `now-5m` (units s, m, h, d). Default `now-5m`. */
+                from?: string;
+                /** @description End of the window, exclusive, written like `from`. Default `now`. */
+                to?: string;
+                /** @description The one method to show. Default `stamp`. */
+                method?: components["schemas"]["MethodName"];
+                /** @description Only these agents; may be repeated. */
+                agent?: string[];
+                /** @description Only these zones, `provider/region/zone`; may be repeated. */
+                zone?: string[];
+                /** @description The one load label to show. Default `idle`. */
+                load?: components["schemas"]["LoadName"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Vantage points by zones over one window: at most 24 h. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapAnswer"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or out of range; the detail says what is allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many queries at once, or the store cannot be read; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    series: {
+        parameters: {
+            query: {
+                /** @description The agent. */
+                agent: string;
+                /** @description The zone, `provider/region/zone`. */
+                zone: string;
+                /** @description The one method to show. Default `stamp`. */
+                method?: components["schemas"]["MethodName"];
+                /** @description The one load label to show. Default `idle`. */
+                load?: components["schemas"]["LoadName"];
+                /** @description Start of the window: `2026-11-23T10:00:00Z` or `now-5m` (units s, m, h, d). Default `now-1h`. */
+                from?: string;
+                /** @description End of the window, exclusive, written like `from`. Default `now`. */
+                to?: string;
+                /** @description Length of one step, a multiple of 10s; at most 5000 steps in the window. Default: the shortest that makes at most 360. */
+                step?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One pair over time, and the gaps whose cause is known. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeriesAnswer"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or out of range; the detail says what is allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many queries at once, or the store cannot be read; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    zones: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every zone that is measured, joined with the catalogue. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ZonesAnswer"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or out of range; the detail says what is allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many queries at once, or the store cannot be read; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+}

@@ -1,0 +1,96 @@
+// What a screen shows, written in the query string: reading it, changing it, and keeping what this version does not know.
+// Pure; the History API lives in location.svelte.ts. Unknown parameters survive every change, so that a link made by a newer
+// version, or tagged by another tool, is not damaged by passing through this one.
+
+import { isLive, type TimeRange } from './time.ts';
+
+export const METRICS = ['p50', 'p90', 'p99', 'loss'] as const;
+export type Metric = (typeof METRICS)[number];
+
+export const SCREENS = { '/': 'map', '/matrix': 'matrix', '/pair': 'pair' } as const;
+export type Screen = (typeof SCREENS)[keyof typeof SCREENS] | 'unknown';
+
+export function screenOf(pathname: string): Screen {
+  const path = pathname.length > 1 ? pathname.replace(/\/+$/, '') : pathname;
+  return SCREENS[path as keyof typeof SCREENS] ?? 'unknown';
+}
+
+export interface ViewState {
+  range: TimeRange;
+  metric: Metric;
+  method: string;
+  load: string;
+  agent: string | null;
+  zone: string | null;
+  metro: string | null;
+  group: 'provider' | 'metro';
+  sort: string;
+  agentFilter: string;
+  zoneFilter: string;
+  clock: 'utc' | 'local';
+  /** Seconds between refreshes of a live range; 0 holds the screen still. */
+  refreshS: number;
+}
+
+const DEFAULT_FROM: Record<Screen, string> = { map: 'now-5m', matrix: 'now-5m', pair: 'now-1h', unknown: 'now-5m' };
+const REFRESH_S = 10;
+
+function oneOf<T extends string>(text: string | null, allowed: readonly T[], fallback: T): T {
+  return allowed.includes(text as T) ? (text as T) : fallback;
+}
+
+export function readState(screen: Screen, query: URLSearchParams): ViewState {
+  const refresh = Number(query.get('refresh') ?? REFRESH_S);
+  return {
+    range: { from: query.get('from') ?? DEFAULT_FROM[screen], to: query.get('to') ?? 'now' },
+    metric: oneOf(query.get('metric'), METRICS, 'p50'),
+    method: query.get('method') ?? 'stamp',
+    load: query.get('load') ?? 'idle',
+    agent: query.get('agent'),
+    zone: query.get('zone'),
+    metro: query.get('metro'),
+    group: oneOf(query.get('group'), ['provider', 'metro'], 'provider'),
+    sort: query.get('sort') ?? 'name',
+    agentFilter: query.get('agents') ?? '',
+    zoneFilter: query.get('zones') ?? '',
+    clock: oneOf(query.get('clock'), ['utc', 'local'], 'local'),
+    refreshS: Number.isFinite(refresh) && refresh >= 0 && refresh <= 3600 ? refresh : REFRESH_S,
+  };
+}
+
+/** A parameter to write; null or an empty string removes it. */
+export type Changes = Record<string, string | null>;
+
+/** The query with some parameters changed and every other one, known or not, as it was. */
+export function changeQuery(query: URLSearchParams, changes: Changes): URLSearchParams {
+  const next = new URLSearchParams(query);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === null || value === '') next.delete(name);
+    else next.set(name, value);
+  }
+  return next;
+}
+
+/** Readable form: `/` and `:` are allowed in a query (RFC 3986) and zone names and times are full of them. */
+export function formatQuery(query: URLSearchParams): string {
+  const text = query.toString().replaceAll('%2F', '/').replaceAll('%3A', ':');
+  return text === '' ? '' : `?${text}`;
+}
+
+/** Parameters that belong to one screen and would only clutter the address of another. */
+const LEFT_BEHIND: Record<string, readonly string[]> = {
+  '/': ['zone', 'group', 'sort', 'agents', 'zones'],
+  '/matrix': ['zone', 'metro'],
+  '/pair': ['metro', 'group', 'sort', 'agents', 'zones'],
+};
+
+/**
+ * The address of another screen. A fixed range is kept, because it is evidence; a live one is dropped so that the other
+ * screen starts with its own natural window.
+ */
+export function linkTo(path: string, query: URLSearchParams, changes: Changes = {}): string {
+  const dropped: Changes = Object.fromEntries((LEFT_BEHIND[path] ?? []).map((name) => [name, null]));
+  const live = isLive({ from: query.get('from') ?? '', to: query.get('to') ?? 'now' });
+  if (live) Object.assign(dropped, { from: null, to: null });
+  return path + formatQuery(changeQuery(query, { ...dropped, ...changes }));
+}
