@@ -1,5 +1,6 @@
 // A question put to the collector again and again: the rim around freshness.ts (fetch, timers, page visibility).
 
+import { untrack } from 'svelte';
 import { nowMs } from '../clock.svelte.ts';
 import { get } from './client.ts';
 import { answered, asked, nextAskMs, unasked, type Freshness } from './freshness.ts';
@@ -49,7 +50,8 @@ export function live<T>(question: () => Question | null): Live<T> {
       else void ask();
     };
 
-    void ask();
+    // The first step runs inside this effect; what it reads must not make the effect run again.
+    untrack(() => void ask());
     return () => {
       abort.abort();
       clearTimeout(timer);

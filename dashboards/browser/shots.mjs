@@ -1,0 +1,34 @@
+// Takes pictures of the three screens, wide and narrow, light and dark, for a person to look at.
+// Usage: AZIMUTH_URL=http://127.0.0.1:8361 node browser/shots.mjs OUTPUT_DIR [name-filter]
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { launch } from './chromium.mjs';
+
+const base = process.env.AZIMUTH_URL ?? 'http://127.0.0.1:8361';
+const [out = 'shots', filter = ''] = process.argv.slice(2);
+mkdirSync(out, { recursive: true });
+
+const SCREENS = {
+  map: '/?agent=brest-orange',
+  'map-paris': '/?agent=paris-free&metric=p99',
+  matrix: '/matrix',
+  'matrix-metro': '/matrix?group=metro&metric=loss&sort=typical',
+  pair: '/pair?agent=brest-orange&zone=aws/eu-west-3/euw3-az1',
+};
+const browser = await launch();
+for (const width of [1440, 390]) {
+  for (const theme of ['light', 'dark']) {
+    for (const [name, path] of Object.entries(SCREENS)) {
+      const file = `${name}-${width}-${theme}.png`;
+      if (!file.includes(filter)) continue;
+      const page = await browser.newPage({ viewport: { width, height: width === 390 ? 844 : 900 }, colorScheme: theme, locale: 'en-GB' });
+      page.on('console', (message) => message.type() === 'error' && console.error(file, message.text()));
+      page.on('pageerror', (error) => console.error(file, error.message));
+      await page.goto(base + path, { waitUntil: 'networkidle' });
+      await page.waitForTimeout(250);
+      await page.screenshot({ path: join(out, file), fullPage: width === 390 || name === 'pair' });
+      await page.close();
+    }
+  }
+}
+await browser.close();

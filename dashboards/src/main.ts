@@ -1,0 +1,7 @@
+// Starts the web application.
+
+import { mount } from 'svelte';
+import App from './App.svelte';
+import './app.css';
+
+mount(App, { target: document.getElementById('app')! });

@@ -1,0 +1,147 @@
+// The matrix before it is drawn: which rows, which columns in which groups, in what order, and where an arrow key leads.
+
+import type { Agent, Cell, Zone } from '../api/model.ts';
+import { groupBy } from '../group.ts';
+import { valueOf } from '../metric.ts';
+import { tooFew } from '../numbers/samples.ts';
+import type { Metric } from '../url/state.ts';
+
+export interface ColumnGroup {
+  key: string;
+  title: string;
+  zones: Zone[];
+}
+
+export interface MatrixCell {
+  cell: Cell;
+  value: number | null;
+  few: boolean;
+}
+
+export interface Row {
+  agent: Agent;
+  /** In the order of the columns; null where there is no answer. */
+  cells: (MatrixCell | null)[];
+  /** Index of the best column with enough samples, or -1. */
+  best: number;
+}
+
+export interface Matrix {
+  groups: ColumnGroup[];
+  zones: Zone[];
+  rows: Row[];
+}
+
+export interface MatrixView {
+  metric: Metric;
+  group: 'provider' | 'metro';
+  sort: string;
+  agentFilter: string;
+  zoneFilter: string;
+}
+
+/** Every word must be found somewhere in the text; case and accents do not matter. */
+export function matches(text: string, filter: string): boolean {
+  const plain = (s: string): string => s.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+  const haystack = plain(text);
+  return plain(filter)
+    .split(/\s+/)
+    .every((word) => haystack.includes(word));
+}
+
+const agentText = ({ agent, vantage_point: v }: Agent): string =>
+  `${agent} ${v.name} ${v.city} ${v.country} ${v.network} AS${v.asn}`;
+const zoneText = (z: Zone): string =>
+  `${z.zone} ${z.zone_id} ${z.provider_name ?? ''} ${z.region_name ?? ''} ${z.city ?? ''} ${z.metro} ${z.country ?? ''}`;
+
+/** Large groups first (Paris, AWS), then by name: the comparison most readers came for stands at the left. */
+export function groupZones(zones: readonly Zone[], by: 'provider' | 'metro'): ColumnGroup[] {
+  const groups = groupBy(zones, (zone) => (by === 'provider' ? zone.provider : zone.metro));
+  const within = (zone: Zone): string =>
+    by === 'provider' ? `${zone.metro === 'Paris' ? 0 : 1} ${zone.metro} ${zone.zone}` : zone.zone;
+  return [...groups]
+    .map(([key, list]) => ({
+      key,
+      title: by === 'provider' ? (list[0]!.provider_name ?? key) : key,
+      zones: list.toSorted((a, b) => (within(a) < within(b) ? -1 : 1)),
+    }))
+    .sort((a, b) => b.zones.length - a.zones.length || (a.title < b.title ? -1 : 1));
+}
+
+function median(values: number[]): number | null {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(sorted.length / 2) - 1)] ?? null;
+}
+
+export function buildMatrix(agents: readonly Agent[], zones: readonly Zone[], cells: readonly Cell[], view: MatrixView): Matrix {
+  const shownZones = zones.filter((zone) => matches(zoneText(zone), view.zoneFilter));
+  const groups = groupZones(shownZones, view.group);
+  const columns = groups.flatMap((group) => group.zones);
+  const byPair = new Map(cells.map((cell) => [`${cell.agent} ${cell.zone}`, cell]));
+  const rows = agents
+    .filter((agent) => matches(agentText(agent), view.agentFilter))
+    .map((agent): Row => {
+      const own = columns.map((zone) => {
+        const cell = byPair.get(`${agent.agent} ${zone.zone}`);
+        if (!cell) return null;
+        return { cell, value: valueOf(cell, view.metric), few: tooFew(view.metric, cell) };
+      });
+      let best = -1;
+      own.forEach((one, index) => {
+        if (one === null || one.few || one.value === null) return;
+        if (best < 0 || one.value < own[best]!.value!) best = index;
+      });
+      return { agent, cells: own, best };
+    });
+  return { groups, zones: columns, rows: sortRows(rows, columns, view.sort) };
+}
+
+function sortRows(rows: Row[], columns: readonly Zone[], sort: string): Row[] {
+  const name = (row: Row): string => {
+    const v = row.agent.vantage_point;
+    return `${v.country === 'FR' ? 0 : 1} ${v.country} ${v.city} ${v.network}`;
+  };
+  const column = columns.findIndex((zone) => zone.zone === sort);
+  const key = (row: Row): number => {
+    if (column >= 0) return row.cells[column]?.value ?? Infinity;
+    if (sort !== 'typical') return 0;
+    return median(row.cells.flatMap((one) => (one?.value == null || one.few ? [] : [one.value]))) ?? Infinity;
+  };
+  return rows.toSorted((a, b) => {
+    const [x, y] = [key(a), key(b)];
+    return (x === y ? 0 : x - y) || (name(a) < name(b) ? -1 : 1);
+  });
+}
+
+export interface Position {
+  row: number;
+  column: number;
+}
+
+/** Where a key leads from a cell of a grid, or null when the key is not ours. Never wraps: an edge is an edge. */
+export function move(from: Position, key: string, rows: number, columns: number, control = false): Position | null {
+  const clamp = (row: number, column: number): Position => ({
+    row: Math.min(rows - 1, Math.max(0, row)),
+    column: Math.min(columns - 1, Math.max(0, column)),
+  });
+  switch (key) {
+    case 'ArrowUp':
+      return clamp(from.row - 1, from.column);
+    case 'ArrowDown':
+      return clamp(from.row + 1, from.column);
+    case 'ArrowLeft':
+      return clamp(from.row, from.column - 1);
+    case 'ArrowRight':
+      return clamp(from.row, from.column + 1);
+    case 'PageUp':
+      return clamp(from.row - 10, from.column);
+    case 'PageDown':
+      return clamp(from.row + 10, from.column);
+    case 'Home':
+      return clamp(control ? 0 : from.row, 0);
+    case 'End':
+      return clamp(control ? rows - 1 : from.row, columns - 1);
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,34 @@
+// The four numbers a reader can choose: reading one from a cell, and writing it with its unit.
+
+import type { Cell } from './api/model.ts';
+import { exactMs, percent, shortMs } from './numbers/delay.ts';
+import type { Metric } from './url/state.ts';
+
+/** Microseconds for a delay, a ratio for loss; null where nothing was measured. */
+export function valueOf(cell: Cell, metric: Metric): number | null {
+  switch (metric) {
+    case 'p50':
+      return cell.p50_us;
+    case 'p90':
+      return cell.p90_us;
+    case 'p99':
+      return cell.p99_us;
+    case 'loss':
+      return cell.loss_ratio;
+  }
+}
+
+export function unitOf(metric: Metric): 'ms' | '%' {
+  return metric === 'loss' ? '%' : 'ms';
+}
+
+/** For dense places, without the unit. */
+export function shortValue(value: number | null, metric: Metric, locale: string): string {
+  return metric === 'loss' ? percent(value, locale) : shortMs(value, locale);
+}
+
+/** For sentences, with the unit. */
+export function valueWithUnit(value: number | null, metric: Metric, locale: string): string {
+  const text = metric === 'loss' ? percent(value, locale) : exactMs(value, locale);
+  return `${text}\u00a0${unitOf(metric)}`;
+}
