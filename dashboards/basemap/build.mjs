@@ -77,10 +77,7 @@ let topo = topology({ countries: { type: 'FeatureCollection', features } });
 topo = presimplify(topo);
 topo = simplify(topo, SIMPLIFY_WEIGHT);
 topo = filter(topo, filterWeight(topo, SMALLEST_ISLAND));
-topo = topology(
-  { countries: feature(topo, topo.objects.countries) },
-  QUANTISATION_STEPS,
-);
+topo = topology({ countries: feature(topo, topo.objects.countries) }, QUANTISATION_STEPS);
 
 const text = JSON.stringify(topo);
 const out = new URL('./europe.topo.json', import.meta.url);

@@ -21,7 +21,11 @@ for (const width of [1440, 390]) {
     for (const [name, path] of Object.entries(SCREENS)) {
       const file = `${name}-${width}-${theme}.png`;
       if (!file.includes(filter)) continue;
-      const page = await browser.newPage({ viewport: { width, height: width === 390 ? 844 : 900 }, colorScheme: theme, locale: 'en-GB' });
+      const page = await browser.newPage({
+        viewport: { width, height: width === 390 ? 844 : 900 },
+        colorScheme: theme,
+        locale: 'en-GB',
+      });
       page.on('console', (message) => message.type() === 'error' && console.error(file, message.text()));
       page.on('pageerror', (error) => console.error(file, error.message));
       await page.goto(base + path, { waitUntil: 'networkidle' });

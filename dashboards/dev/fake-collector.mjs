@@ -34,14 +34,18 @@ function instant(text, now_s) {
   const relative = /^now-(\d+)([smhd])$/.exec(text);
   if (relative) return now_s - Number(relative[1]) * UNIT_S[relative[2]];
   const absolute = Date.parse(text);
-  if (Number.isNaN(absolute)) throw new Refusal('bad_time', `time ${text}: write 2026-11-23T10:00:00Z or now-1h`);
+  if (Number.isNaN(absolute))
+    throw new Refusal('bad_time', `time ${text}: write 2026-11-23T10:00:00Z or now-1h`);
   return Math.floor(absolute / 1000);
 }
 
 function only(query, allowed) {
   for (const name of query.keys()) {
     if (!allowed.includes(name)) {
-      throw new Refusal('unknown_parameter', `unknown parameter ${name}; allowed here: ${allowed.join(', ')}`);
+      throw new Refusal(
+        'unknown_parameter',
+        `unknown parameter ${name}; allowed here: ${allowed.join(', ')}`,
+      );
     }
   }
 }
@@ -62,7 +66,8 @@ function pick(query) {
 }
 
 /** Nearest rank, as the collector computes it. */
-const quantile = (sorted, q) => (sorted.length === 0 ? null : sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)]);
+const quantile = (sorted, q) =>
+  sorted.length === 0 ? null : sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)];
 const round = (value, digits) => (value === null ? null : Number(value.toPrecision(digits)));
 
 function* intervals(agent, zone, method, from_s, to_s, now_s, atMost = Infinity) {
@@ -155,7 +160,14 @@ function map(query, now_s) {
       });
     }
   }
-  return { from: iso(from_s), to: iso(to_s), method, load: query.get('load') ?? 'idle', coverage: COVERAGE, cells };
+  return {
+    from: iso(from_s),
+    to: iso(to_s),
+    method,
+    load: query.get('load') ?? 'idle',
+    coverage: COVERAGE,
+    cells,
+  };
 }
 
 function stepOf(query, from_s, to_s, most) {
@@ -187,7 +199,13 @@ function steps(query, now_s, most) {
     load: query.get('load') ?? 'idle',
     coverage: COVERAGE,
   };
-  return { head, agent, from_s, to_s, groups: [...groups].map(([start_s, list]) => ({ start_s, all: gather(list) })) };
+  return {
+    head,
+    agent,
+    from_s,
+    to_s,
+    groups: [...groups].map(([start_s, list]) => ({ start_s, all: gather(list) })),
+  };
 }
 
 function gapsOf(agent, from_s, to_s) {
@@ -221,7 +239,10 @@ function heatmap(query, now_s) {
   const columns = groups.map(({ start_s, all }) => {
     const counts = new Map();
     for (const delay of all.delays_us) {
-      const row = Math.min(count - 1, Math.max(0, Math.floor(((Math.log(delay) - low) / (high - low)) * count)));
+      const row = Math.min(
+        count - 1,
+        Math.max(0, Math.floor(((Math.log(delay) - low) / (high - low)) * count)),
+      );
       counts.set(row, (counts.get(row) ?? 0) + 1);
     }
     return {
@@ -286,7 +307,10 @@ const ROUTES = {
 
 async function staticFile(dist, pathname) {
   const wanted = pathname.includes('.') ? normalize(pathname).replace(/^(\.\.[/\\])+/, '') : '/index.html';
-  return { body: await readFile(join(dist, wanted)), type: TYPES[extname(wanted)] ?? 'application/octet-stream' };
+  return {
+    body: await readFile(join(dist, wanted)),
+    type: TYPES[extname(wanted)] ?? 'application/octet-stream',
+  };
 }
 
 /** Starts the server and resolves to it; `port` 0 takes a free one. */
@@ -299,21 +323,33 @@ export function startFakeCollector({ port = 8361, dist }) {
         'content-security-policy': STRICT_CSP,
         'x-content-type-options': 'nosniff',
         'referrer-policy': 'no-referrer',
-        'cache-control': url.pathname.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
+        'cache-control': url.pathname.startsWith('/assets/')
+          ? 'public, max-age=31536000, immutable'
+          : 'no-cache',
       });
       response.end(body);
     };
     try {
       const route = /^\/api\/v1\/(\w+)$/.exec(url.pathname)?.[1];
       if (route && Object.hasOwn(ROUTES, route)) {
-        send(200, 'application/json', JSON.stringify(ROUTES[route](url.searchParams, Math.floor(Date.now() / 1000))));
+        send(
+          200,
+          'application/json',
+          JSON.stringify(ROUTES[route](url.searchParams, Math.floor(Date.now() / 1000))),
+        );
       } else {
         const { body, type } = await staticFile(dist, url.pathname);
         send(200, type, body);
       }
     } catch (error) {
       if (error instanceof Refusal) {
-        const problem = { type: 'about:blank', title: 'Bad request', status: 400, detail: error.message, reason: error.reason };
+        const problem = {
+          type: 'about:blank',
+          title: 'Bad request',
+          status: 400,
+          detail: error.message,
+          reason: error.reason,
+        };
         send(400, 'application/problem+json', JSON.stringify(problem));
       } else {
         send(404, 'text/plain; charset=utf-8', `not found: ${url.pathname}\n`);

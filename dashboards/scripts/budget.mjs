@@ -22,9 +22,16 @@ let broken = false;
 for (const [name, budget] of Object.entries(BUDGETS)) {
   const weight = weights[name];
   broken ||= weight > budget;
-  console.log(`budget: ${name.padEnd(10)} ${weight.toFixed(1).padStart(6)} KiB of ${budget} KiB gzip${weight > budget ? '  OVER' : ''}`);
+  console.log(
+    `budget: ${name.padEnd(10)} ${weight.toFixed(1).padStart(6)} KiB of ${budget} KiB gzip${weight > budget ? '  OVER' : ''}`,
+  );
 }
-if (files.some((name) => name.endsWith('.html') && /<script(?![^>]*\bsrc=)|\bstyle=|<style/.test(readFileSync(name, 'utf8')))) {
+if (
+  files.some(
+    (name) =>
+      name.endsWith('.html') && /<script(?![^>]*\bsrc=)|\bstyle=|<style/.test(readFileSync(name, 'utf8')),
+  )
+) {
   console.error('budget: the built page carries inline script or style, which the CSP refuses');
   broken = true;
 }

@@ -15,12 +15,17 @@ const sources = readdirSync(root, { recursive: true })
 const prefixes = [...sources.matchAll(/`(\w+_)\$\{[^}]*\}(\w*)`/g)].map(([, start, end]) => ({ start, end }));
 
 const faults = [];
-const variables = (text) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort().join(' ');
+const variables = (text) =>
+  [...text.matchAll(/\{(\w+)\}/g)]
+    .map((match) => match[1])
+    .sort()
+    .join(' ');
 for (const key of new Set([...Object.keys(en), ...Object.keys(fr)])) {
   if (!(key in en)) faults.push(`${key}: not in en.json`);
   else if (!(key in fr)) faults.push(`${key}: not in fr.json`);
   else if (variables(en[key]) !== variables(fr[key])) faults.push(`${key}: other variables in fr.json`);
-  const used = sources.includes(`'${key}'`) || prefixes.some((p) => key.startsWith(p.start) && key.endsWith(p.end));
+  const used =
+    sources.includes(`'${key}'`) || prefixes.some((p) => key.startsWith(p.start) && key.endsWith(p.end));
   if (!used) faults.push(`${key}: used nowhere`);
 }
 for (const fault of faults) console.error(`messages: ${fault}`);

@@ -5,7 +5,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import openapiTS, { astToString } from 'openapi-typescript';
 
-const source = process.env.AZIMUTH_OPENAPI ?? fileURLToPath(new URL('../../collector/openapi.json', import.meta.url));
+const source =
+  process.env.AZIMUTH_OPENAPI ?? fileURLToPath(new URL('../../collector/openapi.json', import.meta.url));
 const target = fileURLToPath(new URL('../src/api/types.ts', import.meta.url));
 const check = process.argv.includes('--check');
 

@@ -30,5 +30,12 @@ const CODES: Record<string, string> = {
 };
 
 export function providerCode(provider: string): string {
-  return CODES[provider] ?? (provider.replace(/[^a-z0-9]/gi, '').slice(0, 2).toUpperCase() || '??');
+  return (
+    CODES[provider] ??
+    (provider
+      .replace(/[^a-z0-9]/gi, '')
+      .slice(0, 2)
+      .toUpperCase() ||
+      '??')
+  );
 }

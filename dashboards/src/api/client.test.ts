@@ -14,7 +14,10 @@ it('apiUrl leaves out what is not asked and repeats lists', () => {
 
 describe('get', () => {
   it('hands back the answer', async () => {
-    expect(await get('/x', signal, answering(200, 'application/json', '{"a":1}'))).toEqual({ ok: true, data: { a: 1 } });
+    expect(await get('/x', signal, answering(200, 'application/json', '{"a":1}'))).toEqual({
+      ok: true,
+      data: { a: 1 },
+    });
   });
 
   it('shows the detail of a refusal', async () => {

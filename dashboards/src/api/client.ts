@@ -32,7 +32,11 @@ export function faultOf(status: number, contentType: string | null, body: unknow
   return status >= 400 && status < 429 ? { kind: 'refused', detail } : { kind: 'failed', status, detail };
 }
 
-export async function get<T>(url: string, signal: AbortSignal, fetcher: typeof fetch = fetch): Promise<Answer<T>> {
+export async function get<T>(
+  url: string,
+  signal: AbortSignal,
+  fetcher: typeof fetch = fetch,
+): Promise<Answer<T>> {
   let response: Response;
   try {
     response = await fetcher(url, { signal, headers: { accept: 'application/json' } });

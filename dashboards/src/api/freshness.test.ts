@@ -11,7 +11,12 @@ describe('freshness', () => {
     let state = answered(asked(unasked<number>()), '/a', good, 1000);
     state = answered(asked(state), '/a', down, 2000);
     state = answered(asked(state), '/a', down, 3000);
-    expect(state).toMatchObject({ data: 7, receivedAtMs: 1000, failingSinceMs: 2000, fault: { kind: 'unreachable' } });
+    expect(state).toMatchObject({
+      data: 7,
+      receivedAtMs: 1000,
+      failingSinceMs: 2000,
+      fault: { kind: 'unreachable' },
+    });
   });
 
   it('forgets the trouble once an answer comes', () => {

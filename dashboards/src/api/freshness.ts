@@ -22,7 +22,12 @@ export function asked<T>(before: Freshness<T>): Freshness<T> {
   return { ...before, waiting: true };
 }
 
-export function answered<T>(before: Freshness<T>, url: string, answer: Answer<T>, atMs: number): Freshness<T> {
+export function answered<T>(
+  before: Freshness<T>,
+  url: string,
+  answer: Answer<T>,
+  atMs: number,
+): Freshness<T> {
   if (answer.ok) {
     return {
       data: answer.data,

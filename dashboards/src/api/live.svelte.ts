@@ -46,7 +46,8 @@ export function live<T>(question: () => Question | null): Live<T> {
     };
     // A hidden tab asks nothing; it catches up the moment it is looked at.
     const askWhenSeen = (): void => {
-      if (document.hidden) document.addEventListener('visibilitychange', askWhenSeen, { once: true, signal: abort.signal });
+      if (document.hidden)
+        document.addEventListener('visibilitychange', askWhenSeen, { once: true, signal: abort.signal });
       else void ask();
     };
 

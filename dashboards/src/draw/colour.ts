@@ -26,7 +26,7 @@ function along(stops: readonly Rgb[], t: number): Rgb {
 }
 
 /** The part of viridis that stays distinct from the page behind it. */
-const VIRIDIS_SPAN: Record<Theme, readonly [number, number]> = { light: [0, 0.9], dark: [0.12, 1] };
+const VIRIDIS_SPAN: Record<Theme, readonly [number, number]> = { light: [0, 0.9], dark: [0.24, 1] };
 
 /** Badness 0 (best: bright, yellow) to 1 (worst: dark, violet). */
 export function badnessColour(badness: number, theme: Theme): Rgb {

@@ -21,7 +21,9 @@ describe('placeLabels', () => {
   });
 
   it('never lets any two labels overlap, however crowded', () => {
-    const crowd = Array.from({ length: 40 }, (_, i) => label(`c${i}`, 150 + (i % 8) * 14, 120 + Math.floor(i / 8) * 11));
+    const crowd = Array.from({ length: 40 }, (_, i) =>
+      label(`c${i}`, 150 + (i % 8) * 14, 120 + Math.floor(i / 8) * 11),
+    );
     const placed = placeLabels(crowd, FRAME, []);
     expect(placed.length).toBeGreaterThan(3);
     placed.forEach((a, i) => placed.slice(i + 1).forEach((b) => expect(overlap(a, b)).toBe(0)));
@@ -44,8 +46,16 @@ describe('placeLabels', () => {
     expect(overlap(placed!, marker)).toBe(0);
   });
 
+  it('tries the preferred side first', () => {
+    const [placed] = placeLabels([label('brest', 200, 150, { prefer: 'left' })], FRAME, []);
+    expect(placed!.x + placed!.width).toBeLessThan(200);
+  });
+
   it('always places the selected one', () => {
-    const crowd = [label('a', 200, 150, { priority: 9, width: 390, height: 290, must: true }), label('me', 200, 150, { must: true })];
+    const crowd = [
+      label('a', 200, 150, { priority: 9, width: 390, height: 290, must: true }),
+      label('me', 200, 150, { must: true }),
+    ];
     expect(placeLabels(crowd, FRAME, []).map((one) => one.id)).toContain('me');
   });
 });

@@ -18,6 +18,8 @@ export interface LabelRequest {
   height: number;
   /** Higher goes first. */
   priority: number;
+  /** The side to try first; right unless said otherwise. */
+  prefer?: 'left';
   /** Placed at its best spot even where it overlaps. */
   must?: boolean;
 }
@@ -42,9 +44,10 @@ function candidates(r: LabelRequest): Box[] {
   const middleX = r.x - width / 2;
   const middleY = r.y - height / 2;
   const at = (x: number, y: number): Box => ({ x, y, width, height });
+  const right = at(r.x + out, middleY);
+  const left = at(r.x - out - width, middleY);
   return [
-    at(r.x + out, middleY),
-    at(r.x - out - width, middleY),
+    ...(r.prefer === 'left' ? [left, right] : [right, left]),
     at(middleX, r.y + out - 1),
     at(middleX, r.y - out - height + 1),
     at(r.x + diagonal, r.y + diagonal),
@@ -54,13 +57,21 @@ function candidates(r: LabelRequest): Box[] {
   ];
 }
 
-export function placeLabels(requests: readonly LabelRequest[], frame: Box, obstacles: readonly Box[]): PlacedLabel[] {
+export function placeLabels(
+  requests: readonly LabelRequest[],
+  frame: Box,
+  obstacles: readonly Box[],
+): PlacedLabel[] {
   const taken: Box[] = [];
   const placed: PlacedLabel[] = [];
   const ordered = [...requests].sort((a, b) => b.priority - a.priority || (a.id < b.id ? -1 : 1));
   for (const request of ordered) {
     const own = { x: request.x - request.radius, y: request.y - request.radius };
-    const others = obstacles.filter((box) => overlap(box, { ...own, width: 2 * request.radius, height: 2 * request.radius }) === 0 || box.width > 2.5 * request.radius);
+    const others = obstacles.filter(
+      (box) =>
+        overlap(box, { ...own, width: 2 * request.radius, height: 2 * request.radius }) === 0 ||
+        box.width > 2.5 * request.radius,
+    );
     let best: Box | null = null;
     let bestCost = Infinity;
     candidates(request).forEach((box, order) => {

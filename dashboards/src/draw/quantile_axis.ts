@@ -14,7 +14,9 @@ export interface QuantileTick {
 export function quantileTicks(reach: number): QuantileTick[] {
   const quantiles = [0, 0.5, 0.75];
   for (let nine = 1; nine <= Math.ceil(reach); nine += 1) quantiles.push(1 - 10 ** -nine);
-  return quantiles.map((quantile) => ({ quantile, at: nines(quantile) })).filter((tick) => tick.at <= reach + 1e-9);
+  return quantiles
+    .map((quantile) => ({ quantile, at: nines(quantile) }))
+    .filter((tick) => tick.at <= reach + 1e-9);
 }
 
 /** `p50`, `p99`, `p99.9`: as people say it. */
@@ -28,7 +30,10 @@ export interface CurvePoint {
 }
 
 /** Splits a curve where its samples get thin: the part to draw solid and the part to draw dotted, joined at one point. */
-export function splitCurve(points: readonly CurvePoint[], lastSolid: number): { solid: CurvePoint[]; thin: CurvePoint[] } {
+export function splitCurve(
+  points: readonly CurvePoint[],
+  lastSolid: number,
+): { solid: CurvePoint[]; thin: CurvePoint[] } {
   const index = points.findIndex((point) => point.quantile > lastSolid);
   if (index < 0) return { solid: [...points], thin: [] };
   return { solid: points.slice(0, index), thin: points.slice(Math.max(0, index - 1)) };

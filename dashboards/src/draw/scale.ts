@@ -19,10 +19,17 @@ const SERIES_FINE = [1, 1.2, 1.4, 1.7, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8];
 
 function seriesBetween(series: readonly number[], span: Span): number[] {
   const values: number[] = [];
-  for (let power = Math.floor(Math.log10(span.low)) - 1; power <= Math.ceil(Math.log10(span.high)); power += 1) {
+  for (
+    let power = Math.floor(Math.log10(span.low)) - 1;
+    power <= Math.ceil(Math.log10(span.high));
+    power += 1
+  ) {
     for (const step of series) values.push(Number((step * 10 ** power).toPrecision(6)));
   }
-  const first = Math.max(0, values.findLastIndex((value) => value <= span.low * 1.0001));
+  const first = Math.max(
+    0,
+    values.findLastIndex((value) => value <= span.low * 1.0001),
+  );
   const last = values.findIndex((value) => value >= span.high * 0.9999);
   return values.slice(first, last + 1);
 }
@@ -35,7 +42,9 @@ const LEAST_RATIO = 2.2;
 export function niceEdges(span: Span): number[] {
   const grow = Math.sqrt(Math.max(1, LEAST_RATIO / (span.high / span.low)));
   const widened = { low: span.low / grow, high: span.high * grow };
-  const choices = [SERIES_WIDE, SERIES_COARSE, SERIES_MIDDLE, SERIES_FINE].map((s) => seriesBetween(s, widened));
+  const choices = [SERIES_WIDE, SERIES_COARSE, SERIES_MIDDLE, SERIES_FINE].map((s) =>
+    seriesBetween(s, widened),
+  );
   const misfit = (edges: number[]): number => Math.abs(edges.length - 8);
   return choices.reduce((best, edges) => (misfit(edges) < misfit(best) ? edges : best));
 }
@@ -82,7 +91,12 @@ function classScale(edges: number[]): ClassScale {
     const above = edges.findLastIndex((edge) => value >= edge);
     return Math.min(classes - 1, Math.max(0, above));
   };
-  return { edges, classes, classOf, badness: (value) => (classes === 1 ? 0.5 : classOf(value) / (classes - 1)) };
+  return {
+    edges,
+    classes,
+    classOf,
+    badness: (value) => (classes === 1 ? 0.5 : classOf(value) / (classes - 1)),
+  };
 }
 
 /** The span of an axis that holds all values with a little air; logarithmic, never padded to a whole decade. */

@@ -19,7 +19,15 @@ describe('timeTicks', () => {
 
   it('neither repeat nor skip an instant in the night the clocks go back', () => {
     const ticks = timeTicks(at('2026-10-25T00:00:00Z'), at('2026-10-25T03:00:00Z'), 8, 'Europe/Paris', 'en');
-    expect(ticks.map((tick) => tick.text)).toEqual(['02:00', '02:30', '02:00', '02:30', '03:00', '03:30', '04:00']);
+    expect(ticks.map((tick) => tick.text)).toEqual([
+      '02:00',
+      '02:30',
+      '02:00',
+      '02:30',
+      '03:00',
+      '03:30',
+      '04:00',
+    ]);
     expect(new Set(ticks.map((tick) => tick.atMs)).size).toBe(ticks.length);
   });
 });
@@ -33,7 +41,9 @@ it('the offset is printed for the instant, not for today', () => {
 
 it('a range says its date as soon as that could be misread', () => {
   const now = at('2026-11-23T15:00:00Z');
-  expect(formatRange(at('2026-11-23T13:00:00Z'), at('2026-11-23T14:00:00Z'), now, 'UTC', 'en')).toBe('13:00–14:00');
+  expect(formatRange(at('2026-11-23T13:00:00Z'), at('2026-11-23T14:00:00Z'), now, 'UTC', 'en')).toBe(
+    '13:00–14:00',
+  );
   expect(formatRange(at('2026-11-22T13:00:00Z'), at('2026-11-22T14:00:00Z'), now, 'UTC', 'en')).toBe(
     '22 Nov 13:00–14:00',
   );

@@ -44,11 +44,24 @@ export function offsetMs(atMs: number, timeZone: string): number {
     second: '2-digit',
   }).formatToParts(atMs);
   const part = (type: string): number => Number(parts.find((one) => one.type === type)?.value ?? 0);
-  const local = Date.UTC(part('year'), part('month') - 1, part('day'), part('hour'), part('minute'), part('second'));
+  const local = Date.UTC(
+    part('year'),
+    part('month') - 1,
+    part('day'),
+    part('hour'),
+    part('minute'),
+    part('second'),
+  );
   return local - Math.floor(atMs / 1000) * 1000;
 }
 
-export function timeTicks(fromMs: number, toMs: number, most: number, timeZone: string, locale: string): Tick[] {
+export function timeTicks(
+  fromMs: number,
+  toMs: number,
+  most: number,
+  timeZone: string,
+  locale: string,
+): Tick[] {
   const step = STEPS.find((one) => (toMs - fromMs) / one <= most) ?? 30 * DAY;
   const offset = offsetMs(fromMs, timeZone);
   const ticks: Tick[] = [];
@@ -87,7 +100,13 @@ export function formatDay(atMs: number, timeZone: string, locale: string): strin
 }
 
 /** `14:30–15:30`, with dates as soon as a day is crossed or is not today's. */
-export function formatRange(fromMs: number, toMs: number, nowMs: number, timeZone: string, locale: string): string {
+export function formatRange(
+  fromMs: number,
+  toMs: number,
+  nowMs: number,
+  timeZone: string,
+  locale: string,
+): string {
   const seconds = toMs - fromMs < 10 * MINUTE;
   const [a, b, today] = [fromMs, toMs, nowMs].map((at) => formatDay(at, timeZone, locale));
   const from = formatTime(fromMs, timeZone, locale, seconds);

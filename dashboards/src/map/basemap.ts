@@ -2,7 +2,12 @@
 
 import { merge, mesh } from 'topojson-client';
 import type { MultiLineString, MultiPolygon } from 'geojson';
-import type { GeometryCollection, MultiPolygon as TopoMultiPolygon, Polygon, Topology } from 'topojson-specification';
+import type {
+  GeometryCollection,
+  MultiPolygon as TopoMultiPolygon,
+  Polygon,
+  Topology,
+} from 'topojson-specification';
 import url from '../../basemap/europe.topo.json?url';
 
 export interface Basemap {

@@ -16,7 +16,12 @@ const cells = [
 
 describe('rankZones', () => {
   it('puts the best first, the barely measured after every measured one, the silent last', () => {
-    expect(rankZones(zones, cells, 'p50').map((one) => one.zone.zone_id)).toEqual(['fast', 'slow', 'thin', 'silent']);
+    expect(rankZones(zones, cells, 'p50').map((one) => one.zone.zone_id)).toEqual([
+      'fast',
+      'slow',
+      'thin',
+      'silent',
+    ]);
   });
 
   it('orders equal losses by delay', () => {
@@ -42,7 +47,11 @@ describe('gatherMetros', () => {
 });
 
 describe('vantage points', () => {
-  const agents = [makeAgent('off', 'Nice', { state: 'offline' }), makeAgent('p1', 'Paris'), makeAgent('p2', 'Paris')];
+  const agents = [
+    makeAgent('off', 'Nice', { state: 'offline' }),
+    makeAgent('p1', 'Paris'),
+    makeAgent('p2', 'Paris'),
+  ];
 
   it('one dot per city, a click walks through its networks', () => {
     const paris = gatherCities(agents)[1]!;

@@ -84,7 +84,10 @@ export function nextAgentIn(city: City, selected: string | null): string {
 /** The vantage point to start with: the asked one, else the first live one, else any. */
 export function chooseAgent(agents: readonly Agent[], asked: string | null): Agent | null {
   return (
-    agents.find((agent) => agent.agent === asked) ?? agents.find((agent) => agent.state === 'live') ?? agents[0] ?? null
+    agents.find((agent) => agent.agent === asked) ??
+    agents.find((agent) => agent.state === 'live') ??
+    agents[0] ??
+    null
   );
 }
 

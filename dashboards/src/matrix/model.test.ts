@@ -42,7 +42,11 @@ describe('buildMatrix', () => {
   });
 
   it('filters both ways', () => {
-    const matrix = buildMatrix(agents, zones, cells, { ...view, agentFilter: 'BREST', zoneFilter: 'ovh paris' });
+    const matrix = buildMatrix(agents, zones, cells, {
+      ...view,
+      agentFilter: 'BREST',
+      zoneFilter: 'ovh paris',
+    });
     expect(matrix.rows).toHaveLength(1);
     expect(matrix.zones.map((zone) => zone.zone_id)).toEqual(['c']);
   });

@@ -73,7 +73,12 @@ function median(values: number[]): number | null {
   return sorted[Math.max(0, Math.ceil(sorted.length / 2) - 1)] ?? null;
 }
 
-export function buildMatrix(agents: readonly Agent[], zones: readonly Zone[], cells: readonly Cell[], view: MatrixView): Matrix {
+export function buildMatrix(
+  agents: readonly Agent[],
+  zones: readonly Zone[],
+  cells: readonly Cell[],
+  view: MatrixView,
+): Matrix {
   const shownZones = zones.filter((zone) => matches(zoneText(zone), view.zoneFilter));
   const groups = groupZones(shownZones, view.group);
   const columns = groups.flatMap((group) => group.zones);
@@ -86,9 +91,9 @@ export function buildMatrix(agents: readonly Agent[], zones: readonly Zone[], ce
         if (!cell) return null;
         return { cell, value: valueOf(cell, view.metric), few: tooFew(view.metric, cell) };
       });
-      let best = -1;
+      let best = -1; // of losses there is rarely one best: most are zero
       own.forEach((one, index) => {
-        if (one === null || one.few || one.value === null) return;
+        if (view.metric === 'loss' || one === null || one.few || one.value === null) return;
         if (best < 0 || one.value < own[best]!.value!) best = index;
       });
       return { agent, cells: own, best };
@@ -119,7 +124,13 @@ export interface Position {
 }
 
 /** Where a key leads from a cell of a grid, or null when the key is not ours. Never wraps: an edge is an edge. */
-export function move(from: Position, key: string, rows: number, columns: number, control = false): Position | null {
+export function move(
+  from: Position,
+  key: string,
+  rows: number,
+  columns: number,
+  control = false,
+): Position | null {
   const clamp = (row: number, column: number): Position => ({
     row: Math.min(rows - 1, Math.max(0, row)),
     column: Math.min(columns - 1, Math.max(0, column)),

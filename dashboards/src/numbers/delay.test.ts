@@ -13,7 +13,12 @@ it('shortMs fits a cell at every size', () => {
 });
 
 it('exactMs keeps three significant digits', () => {
-  expect([421, 9_123, 12_345, 104_200].map((us) => exactMs(us, 'en'))).toEqual(['0.421', '9.12', '12.3', '104']);
+  expect([421, 9_123, 12_345, 104_200].map((us) => exactMs(us, 'en'))).toEqual([
+    '0.421',
+    '9.12',
+    '12.3',
+    '104',
+  ]);
 });
 
 it('a number that does not exist is a dash, never 0', () => {
@@ -23,7 +28,13 @@ it('a number that does not exist is a dash, never 0', () => {
 });
 
 it('percent never rounds a real loss to nothing', () => {
-  expect([0, 0.000_02, 0.0009, 0.034, 1].map((r) => percent(r, 'en'))).toEqual(['0', '<0.01', '0.09', '3.4', '100']);
+  expect([0, 0.000_02, 0.0009, 0.034, 1].map((r) => percent(r, 'en'))).toEqual([
+    '0',
+    '<0.01',
+    '0.09',
+    '3.4',
+    '100',
+  ]);
 });
 
 it('French writes a comma', () => {

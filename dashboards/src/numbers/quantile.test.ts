@@ -8,7 +8,9 @@ const bins = [
 ];
 
 it('takes the nearest rank and the bin’s highest value', () => {
-  expect([0, 0.5, 0.98, 0.981, 0.99, 0.991, 1].map((q) => quantileUs(bins, q))).toEqual([11, 11, 11, 21, 21, 95, 95]);
+  expect([0, 0.5, 0.98, 0.981, 0.99, 0.991, 1].map((q) => quantileUs(bins, q))).toEqual([
+    11, 11, 11, 21, 21, 95, 95,
+  ]);
 });
 
 it('has no quantile of nothing', () => {

@@ -6,7 +6,15 @@ const T0 = Date.parse('2026-11-23T10:00:00Z');
 const iso = (s: number): string => new Date(T0 + s * 1000).toISOString().replace('.000Z', 'Z');
 const span = { fromMs: T0, toMs: T0 + 600_000 };
 const coverage: Coverage = { tier: 'hot', resolution_s: 10, unreadable_reports: 0, missing: [] };
-const head = { from: iso(0), to: iso(600), agent: 'a', zone: 'p/r/z', method: 'stamp', load: 'idle', coverage } as const;
+const head = {
+  from: iso(0),
+  to: iso(600),
+  agent: 'a',
+  zone: 'p/r/z',
+  method: 'stamp',
+  load: 'idle',
+  coverage,
+} as const;
 
 const point = (s: number, more: Partial<SeriesPoint> = {}): SeriesPoint => ({
   start_at: iso(s),
@@ -46,7 +54,18 @@ describe('heatCells', () => {
       { low_us: 1_000, high_us: 9_999 },
       { low_us: 10_000, high_us: 100_000 },
     ],
-    columns: [{ start_at: iso(0), n: 26, sent: 26, lost: 0, counts: [[0, 25], [1, 1]] }],
+    columns: [
+      {
+        start_at: iso(0),
+        n: 26,
+        sent: 26,
+        lost: 0,
+        counts: [
+          [0, 25],
+          [1, 1],
+        ],
+      },
+    ],
   };
   const cells = heatCells(answer, span, { low: 1_000, high: 100_000 }, 600, 200);
 
@@ -62,7 +81,10 @@ describe('heatCells', () => {
 
   it('cuts a column that begins before the window', () => {
     const early = { ...answer, columns: [{ ...answer.columns[0]!, start_at: iso(-30) }] };
-    expect(heatCells(early, span, { low: 1_000, high: 100_000 }, 600, 200)[0]).toMatchObject({ x: 0, width: 30 });
+    expect(heatCells(early, span, { low: 1_000, high: 100_000 }, 600, 200)[0]).toMatchObject({
+      x: 0,
+      width: 30,
+    });
   });
 });
 

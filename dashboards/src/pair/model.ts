@@ -20,7 +20,9 @@ const MOST_COLUMNS = 360;
 /** One step for every chart of the page, so that a column of the heat map is a point of the bands is a bar of the loss. */
 export function sharedStepS(span: TimeSpan): number {
   const seconds = (span.toMs - span.fromMs) / 1000;
-  return STEPS_S.find((step) => seconds / step <= MOST_COLUMNS) ?? Math.ceil(seconds / MOST_COLUMNS / 3600) * 3600;
+  return (
+    STEPS_S.find((step) => seconds / step <= MOST_COLUMNS) ?? Math.ceil(seconds / MOST_COLUMNS / 3600) * 3600
+  );
 }
 
 export interface HeatCell {
@@ -33,7 +35,13 @@ export interface HeatCell {
 }
 
 /** Rectangles in pixels of the plot; row 0 is the shortest delay and lies at the bottom. */
-export function heatCells(answer: HeatmapAnswer, span: TimeSpan, delays: Span, width: number, height: number): HeatCell[] {
+export function heatCells(
+  answer: HeatmapAnswer,
+  span: TimeSpan,
+  delays: Span,
+  width: number,
+  height: number,
+): HeatCell[] {
   const fullest = answer.columns.reduce(
     (most, column) => column.counts.reduce((m, [, n]) => Math.max(m, n), most),
     1,
@@ -76,7 +84,13 @@ export interface Silence {
 const SETTLING_MS = 30_000;
 
 /** Stretches of the span without any data, with the cause where one was reported. Never drawn as zero. */
-export function silences(startsMs: readonly number[], stepS: number, gaps: readonly Gap[], span: TimeSpan, nowMs: number): Silence[] {
+export function silences(
+  startsMs: readonly number[],
+  stepS: number,
+  gaps: readonly Gap[],
+  span: TimeSpan,
+  nowMs: number,
+): Silence[] {
   const step = stepS * 1000;
   const end = Math.min(span.toMs, nowMs - SETTLING_MS);
   const found: Silence[] = [];
@@ -108,7 +122,8 @@ export interface Bands {
 export function bands(series: SeriesAnswer): Bands {
   const out: Bands = { at: [], min: [], p10: [], p50: [], p90: [], p99: [] };
   const push = (at: number, point: SeriesPoint | null): void => {
-    const ms = (us: number | null | undefined): number | null => (us === null || us === undefined ? null : us / 1000);
+    const ms = (us: number | null | undefined): number | null =>
+      us === null || us === undefined ? null : us / 1000;
     out.at.push(at);
     out.min.push(ms(point?.min_us));
     out.p10.push(ms(point?.p10_us));
@@ -164,7 +179,18 @@ export function pointAt(series: SeriesAnswer, atMs: number): SeriesPoint | null 
 
 /** RFC 4180 with CRLF, decimal point, UTC and units in the header: for machines, whatever the reader's language. */
 export function seriesCsv(series: SeriesAnswer): string {
-  const columns = ['n', 'sent', 'returned', 'lost', 'min_us', 'p10_us', 'p50_us', 'p90_us', 'p99_us', 'max_us'] as const;
+  const columns = [
+    'n',
+    'sent',
+    'returned',
+    'lost',
+    'min_us',
+    'p10_us',
+    'p50_us',
+    'p90_us',
+    'p99_us',
+    'max_us',
+  ] as const;
   const head = ['start_at_utc', 'step_s', 'agent', 'zone', 'method', 'load', ...columns].join(',');
   const lines = series.points.map((point) =>
     [

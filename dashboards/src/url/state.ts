@@ -32,7 +32,12 @@ export interface ViewState {
   refreshS: number;
 }
 
-const DEFAULT_FROM: Record<Screen, string> = { map: 'now-5m', matrix: 'now-5m', pair: 'now-1h', unknown: 'now-5m' };
+const DEFAULT_FROM: Record<Screen, string> = {
+  map: 'now-5m',
+  matrix: 'now-5m',
+  pair: 'now-1h',
+  unknown: 'now-5m',
+};
 const REFRESH_S = 10;
 
 function oneOf<T extends string>(text: string | null, allowed: readonly T[], fallback: T): T {

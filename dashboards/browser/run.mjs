@@ -1,0 +1,299 @@
+// The screens in a real browser, against the collector at AZIMUTH_URL, or against the fake one when that is unset.
+// Checks what unit tests cannot: strict CSP, no request off the origin, accessibility (axe), keyboard, live refresh, failure.
+// Usage: node browser/run.mjs [name-filter]
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { startFakeCollector } from '../dev/fake-collector.mjs';
+import { launch } from './chromium.mjs';
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const dist = fileURLToPath(new URL('../dist', import.meta.url));
+const fake = process.env.AZIMUTH_URL ? null : await startFakeCollector({ port: 0, dist });
+const base = process.env.AZIMUTH_URL?.replace(/\/$/, '') ?? `http://127.0.0.1:${fake.address().port}`;
+const origin = new URL(base).origin;
+const browser = await launch();
+const filter = process.argv[2] ?? '';
+const WAIT = { timeout: 15_000 };
+
+/** A page that remembers everything it must never do. `allow` names console errors a test provokes on purpose. */
+async function open(
+  path,
+  { theme = 'light', width = 1440, bypassCSP = false, lang = 'en', route, allow } = {},
+) {
+  const context = await browser.newContext({
+    viewport: { width, height: 900 },
+    colorScheme: theme,
+    locale: 'en-GB',
+    bypassCSP,
+  });
+  const page = await context.newPage();
+  const faults = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !allow?.test(message.text())) faults.push(`console: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => faults.push(`exception: ${error.message}`));
+  page.on('request', (request) => {
+    const url = new URL(request.url());
+    if (url.origin !== origin && !['data:', 'blob:'].includes(url.protocol))
+      faults.push(`off-origin: ${url}`);
+  });
+  await page.addInitScript(() => {
+    window.cspViolations = [];
+    document.addEventListener('securitypolicyviolation', (e) =>
+      window.cspViolations.push(`${e.violatedDirective} ${e.blockedURI}`),
+    );
+  });
+  if (route) await route(page);
+  const response = await page.goto(`${base}${path}${path.includes('?') ? '&' : '?'}lang=${lang}`);
+  const policy = response.headers()['content-security-policy'] ?? '';
+  assert.ok(
+    policy.includes("default-src 'none'") && !policy.includes('unsafe'),
+    `CSP is not the strict one: ${policy}`,
+  );
+  return {
+    page,
+    async clean() {
+      const violations = await page.evaluate(() => window.cspViolations);
+      assert.deepEqual([...faults, ...violations], [], path);
+      await context.close();
+    },
+  };
+}
+
+const api = async (path) => (await fetch(`${base}/api/v1/${path}`)).json();
+const cells = (await api('map')).cells;
+assert.ok(cells.length > 0, 'the collector under test has no measurement in the last five minutes');
+const best = cells.find((cell) => cell.n >= 20 && cell.p50_us !== null);
+const pair = `/pair?agent=${best.agent}&zone=${best.zone.replaceAll('%', '%25')}`;
+const SCREENS = {
+  map: { path: `/?agent=${best.agent}`, ready: 'table tbody tr td.value' },
+  matrix: { path: '/matrix', ready: 'table[role=grid] tbody td a' },
+  pair: { path: pair, ready: '.heat canvas' },
+};
+
+const tests = {};
+
+for (const [name, { path, ready }] of Object.entries(SCREENS)) {
+  for (const theme of ['light', 'dark']) {
+    tests[`${name} renders with data, ${theme}, within the CSP and the origin`] = async () => {
+      const { page, clean } = await open(path, { theme });
+      await page.waitForSelector(ready, WAIT);
+      const background = await page.evaluate(
+        () => getComputedStyle(document.documentElement).backgroundColor,
+      );
+      const bright =
+        background
+          .match(/\d+/g)
+          .slice(0, 3)
+          .reduce((a, b) => a + Number(b), 0) / 3;
+      assert.equal(bright > 128, theme === 'light', `background ${background}`);
+      await clean();
+    };
+    tests[`${name} has no serious accessibility fault, ${theme}`] = async () => {
+      const { page, clean } = await open(path, { theme, bypassCSP: true });
+      await page.waitForSelector(ready, WAIT);
+      await page.waitForTimeout(300);
+      await page.evaluate(axeSource);
+      const { violations } = await page.evaluate(() => window.axe.run({ resultTypes: ['violations'] }));
+      const serious = violations
+        .filter((one) => ['serious', 'critical'].includes(one.impact))
+        .map(
+          (one) =>
+            `${one.id}: ${one.nodes.length}, e.g. ${one.nodes[0].html.slice(0, 160)} ${one.nodes[0].failureSummary}`,
+        );
+      assert.deepEqual(serious, []);
+      await clean();
+    };
+  }
+  tests[`${name} fits a phone without scrolling sideways`] = async () => {
+    const { page, clean } = await open(path, { width: 390 });
+    await page.waitForSelector(ready, WAIT);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    assert.ok(wide <= 0, `${wide} px too wide`);
+    await clean();
+  };
+  tests[`${name} speaks French`] = async () => {
+    const { page, clean } = await open(path, { lang: 'fr' });
+    await page.waitForSelector(ready, WAIT);
+    assert.equal(await page.evaluate(() => document.documentElement.lang), 'fr');
+    assert.match(await page.textContent('nav'), /Carte/);
+    await clean();
+  };
+}
+
+tests['the map tells the closest zone, as the API does'] = async () => {
+  const { page, clean } = await open(SCREENS.map.path);
+  await page.waitForSelector(SCREENS.map.ready, WAIT);
+  const first = await page.textContent('table tbody tr:first-child .id');
+  assert.match(await page.textContent('h1'), new RegExp(first.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')));
+  const values = (
+    await page.$$eval('table tbody tr:not(.few) td.value', (all) => all.map((td) => Number(td.textContent)))
+  ).filter(Number.isFinite);
+  assert.deepEqual(
+    values,
+    values.toSorted((a, b) => a - b),
+    'the list is ranked',
+  );
+  await page.waitForSelector('svg path.land[d^="M"]', WAIT);
+  await clean();
+};
+
+tests['the map and the list point at each other'] = async () => {
+  const { page, clean } = await open(SCREENS.map.path);
+  await page.waitForSelector('svg a.metro', WAIT);
+  await page.focus('svg a.metro');
+  await page.waitForSelector('tr.kin', WAIT);
+  assert.ok((await page.$$('svg .arcs g.faded')).length > 0, 'other lines step back');
+  await clean();
+};
+
+tests['arrow keys move through the matrix and Enter opens the pair'] = async () => {
+  const { page, clean } = await open('/matrix');
+  await page.waitForSelector(SCREENS.matrix.ready, WAIT);
+  assert.equal((await page.$$('td a[tabindex="0"]')).length, 1, 'one tab stop');
+  await page.focus('a[data-cell="0-0"]');
+  for (const key of ['ArrowDown', 'ArrowRight', 'ArrowRight', 'ArrowLeft']) await page.keyboard.press(key);
+  const focus = await page.evaluate(() => [
+    document.activeElement.dataset.cell,
+    document.activeElement.getAttribute('href'),
+  ]);
+  assert.equal(focus[0], '1-1');
+  await page.waitForSelector('.tip', WAIT);
+  await page.keyboard.press('Enter');
+  await page.waitForFunction((href) => location.pathname + location.search === href, focus[1], WAIT);
+  assert.match(page.url(), /\/pair\?/);
+  await page.waitForSelector('h1', WAIT);
+  await clean();
+};
+
+tests['a fixed range is not moved by live refresh, and is asked once'] = async () => {
+  const to = new Date(Math.floor(Date.now() / 10_000) * 10_000 - 60_000);
+  const from = new Date(to - 600_000);
+  const [a, b] = [from, to].map((at) => at.toISOString().replace('.000Z', 'Z'));
+  const { page, clean } = await open(`${pair}&from=${a}&to=${b}&refresh=0.3&unknown=kept`);
+  const asked = [];
+  page.on(
+    'request',
+    (request) => /series|heatmap|distribution/.test(request.url()) && asked.push(request.url()),
+  );
+  await page.waitForSelector(SCREENS.pair.ready, WAIT);
+  const axis = await page.textContent('.charts');
+  const before = asked.length;
+  await page.waitForTimeout(1500);
+  assert.equal(asked.length, before, 'no further question about a fixed range');
+  assert.equal(await page.textContent('.charts'), axis);
+  const url = new URL(page.url());
+  assert.deepEqual(
+    [url.searchParams.get('from'), url.searchParams.get('to'), url.searchParams.get('unknown')],
+    [a, b, 'kept'],
+  );
+  await clean();
+};
+
+tests['a live range is refreshed'] = async () => {
+  const { page, clean } = await open(`${SCREENS.map.path}&refresh=0.3`);
+  let asked = 0;
+  page.on('request', (request) => (asked += request.url().includes('/api/v1/map') ? 1 : 0));
+  await page.waitForSelector(SCREENS.map.ready, WAIT);
+  await page.waitForTimeout(1500);
+  assert.ok(asked >= 3, `asked ${asked} times`);
+  await clean();
+};
+
+tests['dragging zooms to absolute times, Back and a double click undo it'] = async () => {
+  const { page, clean } = await open(pair);
+  await page.waitForSelector('.brush', WAIT);
+  await page.waitForTimeout(200);
+  const box = await (await page.$('.brush')).boundingBox();
+  const y = box.y + 100;
+  const drag = async () => {
+    await page.mouse.move(box.x + box.width * 0.4, y);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.7, y, { steps: 5 });
+    await page.mouse.up();
+    await page.waitForFunction(() => /to=\d{4}-\d\d-\d\dT/.test(location.search), null, WAIT);
+  };
+  await drag();
+  const zoomed = new URL(page.url()).searchParams;
+  assert.ok(Date.parse(zoomed.get('to')) - Date.parse(zoomed.get('from')) < 3_600_000 / 2);
+  await page.goBack();
+  await page.waitForFunction(() => !location.search.includes('to='), null, WAIT);
+  await page.waitForTimeout(300);
+  await drag();
+  await page.waitForTimeout(300);
+  await page.mouse.dblclick(box.x + box.width * 0.5, y);
+  await page.waitForFunction(() => !/to=\d/.test(location.search), null, WAIT);
+  await clean();
+};
+
+tests['the keyboard reads and zooms the charts too'] = async () => {
+  const { page, clean } = await open(pair);
+  await page.waitForSelector('.brush', WAIT);
+  await page.focus('.brush');
+  await page.keyboard.press('ArrowLeft');
+  assert.match(await page.getAttribute('.brush', 'aria-valuetext'), /p50|no data/);
+  for (let i = 0; i < 12; i += 1) await page.keyboard.press('Shift+ArrowLeft');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => /to=\d{4}-/.test(location.search), null, WAIT);
+  await clean();
+};
+
+tests['when the collector goes away the numbers stay and the page says since when'] = async () => {
+  let down = false;
+  const { page, clean } = await open(`${SCREENS.map.path}&refresh=0.3`, {
+    allow: /Failed to load resource/,
+    route: (p) => p.route('**/api/**', (route) => (down ? route.abort() : route.continue())),
+  });
+  await page.waitForSelector(SCREENS.map.ready, WAIT);
+  down = true;
+  await page.waitForSelector('.status.down', WAIT);
+  assert.match(await page.textContent('.status'), /unreachable since \d\d:\d\d:\d\d/);
+  assert.ok((await page.$$('table tbody tr td.value')).length > 0, 'the last numbers are still there');
+  down = false;
+  await page.waitForSelector('.status:not(.down)', WAIT);
+  await clean();
+};
+
+tests['a fresh install says what to do'] = async () => {
+  const json = (body) => ({ status: 200, contentType: 'application/json', body: JSON.stringify(body) });
+  const { page, clean } = await open('/', {
+    route: async (p) => {
+      await p.route('**/api/v1/agents', (route) =>
+        route.fulfill(json({ now: '2026-11-23T10:00:00Z', agents: [] })),
+      );
+      await p.route('**/api/v1/zones', (route) => route.fulfill(json({ zones: [] })));
+    },
+  });
+  await page.waitForSelector('text=azimuth-agent run', WAIT);
+  await clean();
+};
+
+tests['a question the collector refuses is answered in its own words'] = async () => {
+  const { page, clean } = await open('/?from=now-1m&to=now-5m', { allow: /Failed to load resource/ });
+  await page.waitForSelector('.fault', WAIT);
+  assert.match(await page.textContent('.fault'), /refuses/);
+  await clean();
+};
+
+let failed = 0;
+for (const [name, test] of Object.entries(tests)) {
+  if (!name.includes(filter)) continue;
+  const started = performance.now();
+  try {
+    await test();
+    console.log(`ok    ${name} (${Math.round(performance.now() - started)} ms)`);
+  } catch (error) {
+    failed += 1;
+    console.error(`FAIL  ${name}\n      ${String(error.message ?? error).replaceAll('\n', '\n      ')}`);
+  }
+}
+await browser.close();
+fake?.close();
+console.log(
+  failed === 0
+    ? `all browser checks passed against ${fake ? 'the fake collector' : base}`
+    : `${failed} browser checks failed`,
+);
+process.exit(failed === 0 ? 0 : 1);
