@@ -1,7 +1,10 @@
 //! The wire form from outside: golden bytes, round trips, hostile bytes within a memory bound, and our messages read by an
 //! independent protobuf library. Not the histogram's own properties; those stand beside the histogram.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot build its own input should fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot build its own input should fail loudly"
+)]
 
 use azimuth_measurement::codec::{
     Batch, BatchItem, MAX_INFLATED_BYTES, decode_batch, decode_manifest, decode_report, encode_batch,

@@ -12,7 +12,7 @@ mod truth;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -28,6 +28,10 @@ const ROUTE_CHANGE_US: u64 = 8_000;
 
 fn free_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn now() -> DateTime<Utc> {
+    SystemTime::now().into()
 }
 
 fn u64_of(value: &Value, key: &str) -> u64 {
@@ -53,7 +57,7 @@ fn the_map_tells_the_truth_through_an_incident_and_a_kill() {
     let api = Api { address: free_port() };
     let truth_file = run_dir.join("truth.jsonl");
     // A minute before anything could have been measured.
-    let from_at = Utc::now() - TimeDelta::seconds(60);
+    let from_at = now() - TimeDelta::seconds(60);
 
     let collector = start_collector(run_dir, api.address);
     wait_until(Duration::from_secs(10), || api.ready().then_some(())).expect("the collector gets ready");
@@ -81,7 +85,7 @@ fn the_map_tells_the_truth_through_an_incident_and_a_kill() {
         .clone();
     let (pair, seen_at) = wait_until(Duration::from_secs(45), || {
         world.must_run();
-        shifted_pair(&api, from_at, &change).map(|pair| (pair, Utc::now()))
+        shifted_pair(&api, from_at, &change).map(|pair| (pair, now()))
     })
     .expect("a pair shifts by 8 ms");
     let after = seen_at - change.from_at;
@@ -92,7 +96,7 @@ fn the_map_tells_the_truth_through_an_incident_and_a_kill() {
 
     // Let one more interval pass under the incident, then stop the world; agents deliver what they hold.
     wait_until(Duration::from_secs(15), || {
-        (Utc::now() - change.from_at > TimeDelta::seconds(22)).then_some(())
+        (now() - change.from_at > TimeDelta::seconds(22)).then_some(())
     });
     world.stop(Duration::from_secs(15));
 
@@ -169,8 +173,9 @@ fn hold_counts_against(api: &Api, truth: &Truth, from_at: DateTime<Utc>) {
 
 /// Every interval's median is the delay the relay applied, out plus back.
 fn hold_delays_against(api: &Api, truth: &Truth, from_at: DateTime<Utc>) {
-    let mut compared = 0;
+    let mut compared_in_all = 0;
     for pair in truth.pairs() {
+        let mut compared = 0;
         let series = api.get(&format!("/api/v1/series?{}&step=10s", query(&pair, from_at)));
         for point in series["points"].as_array().unwrap() {
             let start_at: DateTime<Utc> = point["start_at"].as_str().unwrap().parse().unwrap();
@@ -192,7 +197,8 @@ fn hold_delays_against(api: &Api, truth: &Truth, from_at: DateTime<Utc>) {
             );
             compared += 1;
         }
+        assert!(compared > 0, "{pair:?}: no interval could be compared");
+        compared_in_all += compared;
     }
-    assert!(compared >= 9, "only {compared} intervals could be compared");
-    println!("{compared} intervals within {TOLERANCE_US} us of the applied delay");
+    println!("{compared_in_all} intervals within {TOLERANCE_US} us of the applied delay");
 }
