@@ -59,10 +59,44 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Vantage points by zones over one window: at most 24 h. */
+        /** Vantage points by zones over one window. */
         get: operations["map"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This description. */
+        get: operations["openapi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Delivers reports and tombstones; answers a verdict for each once it is durable. */
+        post: operations["reports"];
         delete?: never;
         options?: never;
         head?: never;
@@ -95,6 +129,57 @@ export interface paths {
         };
         /** Every zone that is measured, joined with the catalogue. */
         get: operations["zones"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/healthz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the process runs. */
+        get: operations["healthz"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Counters about the collector itself, in the Prometheus text format. */
+        get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether it can do its work: the store is open, readable, and took the last write. */
+        get: operations["readyz"];
         put?: never;
         post?: never;
         delete?: never;
@@ -672,7 +757,7 @@ export interface operations {
                     "application/json": components["schemas"]["AgentsAnswer"];
                 };
             };
-            /** @description A parameter is unknown, repeated or out of range; the detail says what is allowed. */
+            /** @description A parameter is missing, unknown, repeated or out of range; the detail says what is allowed. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -703,7 +788,7 @@ export interface operations {
                 method?: components["schemas"]["MethodName"];
                 /** @description The one load label to show. Default `idle`. */
                 load?: components["schemas"]["LoadName"];
-                /** @description Start of the window: `2026-11-23T10:00:00Z` or `now-5m` (units s, m, h, d). Default `now-1h`. */
+                /** @description Start of the window: `2026-11-23T10:00:00Z`, or `now-1h` (units s, m, h, d). Default `now-1h`. */
                 from?: string;
                 /** @description End of the window, exclusive, written like `from`. Default `now`. */
                 to?: string;
@@ -723,8 +808,17 @@ export interface operations {
                     "application/json": components["schemas"]["DistributionAnswer"];
                 };
             };
-            /** @description A parameter is unknown, repeated or out of range; the detail says what is allowed. */
+            /** @description A parameter is missing, unknown, repeated or out of range; the detail says what is allowed. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such agent or zone. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -754,13 +848,13 @@ export interface operations {
                 method?: components["schemas"]["MethodName"];
                 /** @description The one load label to show. Default `idle`. */
                 load?: components["schemas"]["LoadName"];
-                /** @description Start of the window: `2026-11-23T10:00:00Z` or `now-5m` (units s, m, h, d). Default `now-1h`. */
+                /** @description Start of the window: `2026-11-23T10:00:00Z`, or `now-1h` (units s, m, h, d). Default `now-1h`. */
                 from?: string;
                 /** @description End of the window, exclusive, written like `from`. Default `now`. */
                 to?: string;
-                /** @description Length of one column, a multiple of 10s; at most 400 columns in the window. Default: the shortest that makes at most 400. */
+                /** @description Length of one column, a multiple of 10s; at most 400 columns in the window. Default: the shortest usual one that fits. */
                 step?: string;
-                /** @description Rows of the heat map, 1 to 160. Default 80. */
+                /** @description Most rows of the heat map, 1 to 160. Default 80. */
                 rows?: number;
             };
             header?: never;
@@ -778,8 +872,17 @@ export interface operations {
                     "application/json": components["schemas"]["HeatmapAnswer"];
                 };
             };
-            /** @description A parameter is unknown, repeated or out of range; the detail says what is allowed. */
+            /** @description A parameter is missing, unknown, repeated or out of range; the detail says what is allowed. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such agent or zone. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -801,7 +904,7 @@ export interface operations {
     map: {
         parameters: {
             query?: {
-                /** @description Start of the window: `2026-11-23T10:00:00Z` or `now-5m` (units s, m, h, d). Default `now-5m`. */
+                /** @description Start of the window: `2026-11-23T10:00:00Z`, or `now-5m` (units s, m, h, d). Default `now-5m`. At most 24 h before `to`. */
                 from?: string;
                 /** @description End of the window, exclusive, written like `from`. Default `now`. */
                 to?: string;
@@ -820,7 +923,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Vantage points by zones over one window: at most 24 h. */
+            /** @description Vantage points by zones over one window. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -829,7 +932,7 @@ export interface operations {
                     "application/json": components["schemas"]["MapAnswer"];
                 };
             };
-            /** @description A parameter is unknown, repeated or out of range; the detail says what is allowed. */
+            /** @description A parameter is missing, unknown, repeated or out of range; the detail says what is allowed. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -838,7 +941,106 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description No such agent or zone. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Too many queries at once, or the store cannot be read; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    openapi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OpenAPI 3.1. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    reports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description A batch, version 1 of the wire form; at most 1 MiB. */
+        requestBody: {
+            content: {
+                "application/x-protobuf": number[];
+            };
+        };
+        responses: {
+            /** @description One verdict per item, in the order of the items. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Verdicts"];
+                };
+            };
+            /** @description The body is not a batch; nothing was stored. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or something in it, is too large; nothing was stored. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not application/x-protobuf. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not now; nothing is known to be stored. Send it again after `Retry-After`. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -860,11 +1062,11 @@ export interface operations {
                 method?: components["schemas"]["MethodName"];
                 /** @description The one load label to show. Default `idle`. */
                 load?: components["schemas"]["LoadName"];
-                /** @description Start of the window: `2026-11-23T10:00:00Z` or `now-5m` (units s, m, h, d). Default `now-1h`. */
+                /** @description Start of the window: `2026-11-23T10:00:00Z`, or `now-1h` (units s, m, h, d). Default `now-1h`. */
                 from?: string;
                 /** @description End of the window, exclusive, written like `from`. Default `now`. */
                 to?: string;
-                /** @description Length of one step, a multiple of 10s; at most 5000 steps in the window. Default: the shortest that makes at most 360. */
+                /** @description Length of one step, a multiple of 10s; at most 5000 steps in the window. Default: the shortest usual one that makes at most 360. */
                 step?: string;
             };
             header?: never;
@@ -882,8 +1084,17 @@ export interface operations {
                     "application/json": components["schemas"]["SeriesAnswer"];
                 };
             };
-            /** @description A parameter is unknown, repeated or out of range; the detail says what is allowed. */
+            /** @description A parameter is missing, unknown, repeated or out of range; the detail says what is allowed. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such agent or zone. */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -920,7 +1131,7 @@ export interface operations {
                     "application/json": components["schemas"]["ZonesAnswer"];
                 };
             };
-            /** @description A parameter is unknown, repeated or out of range; the detail says what is allowed. */
+            /** @description A parameter is missing, unknown, repeated or out of range; the detail says what is allowed. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -930,6 +1141,75 @@ export interface operations {
                 };
             };
             /** @description Too many queries at once, or the store cannot be read; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    healthz: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It runs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+        };
+    };
+    metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Prometheus text format 0.0.4. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain; version=0.0.4": string;
+                };
+            };
+        };
+    };
+    readyz: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The store is open and writable. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description It is not. */
             503: {
                 headers: {
                     [name: string]: unknown;

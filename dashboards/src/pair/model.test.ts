@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Coverage, HeatmapAnswer, SeriesAnswer, SeriesPoint } from '../api/model.ts';
-import { bands, heatCells, lossBars, pointAt, seriesCsv, sharedStepS, silences } from './model.ts';
+import { bands, causesOf, heatCells, lossBars, pointAt, seriesCsv, sharedStepS, silences } from './model.ts';
 
 const T0 = Date.parse('2026-11-23T10:00:00Z');
 const iso = (s: number): string => new Date(T0 + s * 1000).toISOString().replace('.000Z', 'Z');
@@ -113,6 +113,13 @@ describe('silences', () => {
   it('is silent throughout when nothing was ever reported', () => {
     expect(silences([], 10, [], span, later)).toMatchObject([{ fromMs: T0, toMs: span.toMs }]);
   });
+});
+
+it('the store’s own holes are causes too', () => {
+  const missing = [{ from: iso(0), to: iso(60), cause: 'retention' }];
+  const causes = causesOf({ ...series([]), coverage: { ...coverage, missing } });
+  expect(silences([T0 + 60_000], 540, causes, span, T0 + 3_600_000)).toEqual([]);
+  expect(causes).toMatchObject([{ cause: 'retention', reports: null }]);
 });
 
 it('bands break at a hole instead of bridging it', () => {

@@ -1,7 +1,7 @@
 // The pair page before it is drawn: the heat map as rectangles, stretches without data, bands, the loss strip, the table.
 // All charts share one time span, the one the collector answered for; positions are shares 0..1 of it.
 
-import type { Gap, HeatmapAnswer, SeriesAnswer, SeriesPoint } from '../api/model.ts';
+import type { HeatmapAnswer, SeriesAnswer, SeriesPoint } from '../api/model.ts';
 import { logShare, type Span } from '../draw/scale.ts';
 
 export interface TimeSpan {
@@ -80,6 +80,24 @@ export interface Silence {
   reports: number | null;
 }
 
+/** Why a stretch may be empty, as far as anyone knows: reports the agent gave up, and what the store no longer holds. */
+export interface Cause {
+  start_at: string;
+  end_at: string;
+  cause: string;
+  reports: number | null;
+}
+
+export function causesOf(series: SeriesAnswer): Cause[] {
+  const missing = series.coverage.missing.map((one) => ({
+    start_at: one.from,
+    end_at: one.to,
+    cause: one.cause,
+    reports: null,
+  }));
+  return [...series.gaps, ...missing];
+}
+
 /** Newest data takes this long to arrive (an interval and its waiting time); until then its absence means nothing. */
 const SETTLING_MS = 30_000;
 
@@ -87,7 +105,7 @@ const SETTLING_MS = 30_000;
 export function silences(
   startsMs: readonly number[],
   stepS: number,
-  gaps: readonly Gap[],
+  causes: readonly Cause[],
   span: TimeSpan,
   nowMs: number,
 ): Silence[] {
@@ -96,7 +114,7 @@ export function silences(
   const found: Silence[] = [];
   const add = (fromMs: number, toMs: number): void => {
     if (toMs - fromMs < step / 2) return;
-    const gap = gaps.find((one) => Date.parse(one.start_at) < toMs && Date.parse(one.end_at) > fromMs);
+    const gap = causes.find((one) => Date.parse(one.start_at) < toMs && Date.parse(one.end_at) > fromMs);
     found.push({ fromMs, toMs, cause: gap?.cause ?? null, reports: gap?.reports ?? null });
   };
   let reached = span.fromMs;

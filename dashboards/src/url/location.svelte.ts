@@ -25,7 +25,10 @@ class Location {
     if (options.replace) window.history.replaceState(null, '', href);
     else window.history.pushState(null, '', href);
     this.#read();
-    if (this.#pathname !== before) window.scrollTo(0, 0);
+    if (this.#pathname === before) return;
+    // A new screen begins at its top, for the eye and for the next Tab alike.
+    window.scrollTo(0, 0);
+    document.getElementById('main')?.focus({ preventScroll: true });
   }
 
   /** The address of this screen with some parameters changed. */
