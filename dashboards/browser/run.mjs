@@ -143,9 +143,12 @@ tests['the map tells the closest zone, as the API does'] = async () => {
 tests['the map and the list point at each other'] = async () => {
   const { page, clean } = await open(SCREENS.map.path);
   await page.waitForSelector('svg a.metro', WAIT);
-  await page.focus('svg a.metro');
+  await page.waitForSelector('svg .arcs path', { ...WAIT, state: 'attached' });
+  await page.focus('svg a.metro:has(circle[fill^=rgb])');
   await page.waitForSelector('tr.kin', WAIT);
-  assert.ok((await page.$$('svg .arcs g.faded')).length > 0, 'other lines step back');
+  const lines = (await page.$$('svg .arcs > g')).length;
+  const faded = (await page.$$('svg .arcs > g.faded')).length;
+  assert.equal(faded, lines - 1, 'every other line steps back');
   await clean();
 };
 

@@ -18,6 +18,11 @@ export function valueOf(cell: Cell, metric: Metric): number | null {
   }
 }
 
+/** Probed, and nothing came back: there is no delay, and that is worse than any delay. */
+export function isDead(cell: Cell | null): boolean {
+  return cell !== null && cell.n === 0 && cell.sent > 0 && cell.returned === 0;
+}
+
 export function unitOf(metric: Metric): 'ms' | '%' {
   return metric === 'loss' ? '%' : 'ms';
 }

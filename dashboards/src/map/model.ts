@@ -3,7 +3,7 @@
 
 import type { Agent, Cell, Zone } from '../api/model.ts';
 import { groupBy } from '../group.ts';
-import { valueOf } from '../metric.ts';
+import { isDead, valueOf } from '../metric.ts';
 import { tooFew } from '../numbers/samples.ts';
 import type { Metric } from '../url/state.ts';
 
@@ -20,8 +20,10 @@ export interface Metro {
   latitude: number;
   longitude: number;
   zones: RankedZone[];
-  /** The zone that speaks for the metro: its best with enough samples. */
-  best: RankedZone | null;
+  /** A delay: that of its best zone with enough samples. Loss: all probes to the metro together, because counts add up. */
+  value: number | null;
+  /** Every zone of it was probed and none answered. */
+  dead: boolean;
 }
 
 export interface City {
@@ -33,7 +35,7 @@ export interface City {
 
 const order = (one: RankedZone): number => (one.value === null ? 2 : one.few ? 1 : 0);
 
-/** Best first; then those with too few samples to rank, then those without a value. */
+/** Best first (of losses the worst first: it is what one looks for); then those with too few samples to rank, then those without a value. */
 export function rankZones(zones: readonly Zone[], cells: readonly Cell[], metric: Metric): RankedZone[] {
   const byZone = new Map(cells.map((cell) => [cell.zone, cell]));
   return zones
@@ -45,7 +47,7 @@ export function rankZones(zones: readonly Zone[], cells: readonly Cell[], metric
     .sort((a, b) => {
       const byOrder = order(a) - order(b);
       if (byOrder !== 0) return byOrder;
-      const byValue = (a.value ?? 0) - (b.value ?? 0);
+      const byValue = ((a.value ?? 0) - (b.value ?? 0)) * (metric === 'loss' ? -1 : 1);
       // Equal losses are ordered by delay, so that the list stays useful when nothing is lost.
       const byDelay = (a.cell?.p50_us ?? 0) - (b.cell?.p50_us ?? 0);
       return byValue || byDelay || (a.zone.zone < b.zone.zone ? -1 : 1);
@@ -53,7 +55,7 @@ export function rankZones(zones: readonly Zone[], cells: readonly Cell[], metric
 }
 
 /** One place per metro, in the middle of its zones. Zones without coordinates stay in the list only. */
-export function gatherMetros(ranked: readonly RankedZone[]): Metro[] {
+export function gatherMetros(ranked: readonly RankedZone[], metric: Metric): Metro[] {
   const placed = ranked.filter((one) => one.zone.latitude !== null && one.zone.longitude !== null);
   const groups = groupBy(placed, (one) => one.zone.metro);
   const mean = (values: number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
@@ -62,8 +64,18 @@ export function gatherMetros(ranked: readonly RankedZone[]): Metro[] {
     latitude: mean(zones.map((one) => one.zone.latitude!)),
     longitude: mean(zones.map((one) => one.zone.longitude!)),
     zones,
-    best: zones.find((one) => one.value !== null && !one.few) ?? null,
+    dead: zones.every((one) => isDead(one.cell)),
+    value:
+      metric === 'loss'
+        ? pooledLoss(zones)
+        : (zones.find((one) => one.value !== null && !one.few)?.value ?? null),
   }));
+}
+
+function pooledLoss(zones: readonly RankedZone[]): number | null {
+  const sent = zones.reduce((sum, one) => sum + (one.cell?.sent ?? 0), 0);
+  const lost = zones.reduce((sum, one) => sum + (one.cell?.lost ?? 0), 0);
+  return sent === 0 ? null : lost / sent;
 }
 
 /** Vantage points by city: two networks in one city are one dot. */
@@ -89,6 +101,24 @@ export function chooseAgent(agents: readonly Agent[], asked: string | null): Age
     agents[0] ??
     null
   );
+}
+
+/** The least stretch of country shown around the places: one city alone is not blown up to street level. */
+const LEAST_DEGREES = { latitude: 5, longitude: 8 };
+
+/** The places, and around their middle four corners that keep the map at the scale of a country or wider. */
+export function frameOf(places: readonly { latitude: number; longitude: number }[]): [number, number][] {
+  if (places.length === 0) return [];
+  const middle = (values: number[]): number => (Math.min(...values) + Math.max(...values)) / 2;
+  const latitude = middle(places.map((place) => place.latitude));
+  const longitude = middle(places.map((place) => place.longitude));
+  const corners = [-0.5, 0.5].flatMap((a) =>
+    [-0.5, 0.5].map((b): [number, number] => [
+      longitude + a * LEAST_DEGREES.longitude,
+      latitude + b * LEAST_DEGREES.latitude,
+    ]),
+  );
+  return [...places.map((place): [number, number] => [place.longitude, place.latitude]), ...corners];
 }
 
 /** A gently bent line from one place to another, so that lines to neighbouring places part early. */

@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
-import { count, exactMs, percent, shortMs } from './delay.ts';
+import { count, exactMs, percent, shortMs, tickMs } from './delay.ts';
 
 it('shortMs fits a cell at every size', () => {
-  expect([420, 996, 9_120, 12_345, 99_960, 104_200].map((us) => shortMs(us, 'en'))).toEqual([
+  expect([23, 420, 996, 9_120, 12_345, 99_960, 104_200].map((us) => shortMs(us, 'en'))).toEqual([
+    '0.023',
     '0.42',
     '1.0',
     '9.1',
@@ -34,6 +35,17 @@ it('percent never rounds a real loss to nothing', () => {
     '0.09',
     '3.4',
     '100',
+  ]);
+});
+
+it('ticks are told apart at every scale', () => {
+  expect([15, 20, 150, 1_500, 10_000, 200_000].map((us) => tickMs(us, 'en'))).toEqual([
+    '0.015',
+    '0.02',
+    '0.15',
+    '1.5',
+    '10',
+    '200',
   ]);
 });
 
