@@ -20,12 +20,13 @@ const WAIT = { timeout: 15_000 };
 /** A page that remembers everything it must never do. `allow` names console errors a test provokes on purpose. */
 async function open(
   path,
-  { theme = 'light', width = 1440, bypassCSP = false, lang = 'en', route, allow } = {},
+  { theme = 'light', width = 1440, bypassCSP = false, lang = 'en', timezoneId = 'UTC', route, allow } = {},
 ) {
   const context = await browser.newContext({
     viewport: { width, height: 900 },
     colorScheme: theme,
     locale: 'en-GB',
+    timezoneId,
     bypassCSP,
   });
   const page = await context.newPage();
@@ -277,6 +278,29 @@ tests['a question the collector refuses is answered in its own words'] = async (
   const { page, clean } = await open('/?from=now-1m&to=now-5m', { allow: /Failed to load resource/ });
   await page.waitForSelector('.fault', WAIT);
   assert.match(await page.textContent('.fault'), /refuses/);
+  await clean();
+};
+
+tests['the clock on screen is the one chosen, and is always named'] = async () => {
+  for (const [clock, name] of [
+    ['utc', /^UTC$/],
+    ['local', /^UTC[+]1$/],
+  ]) {
+    const { page, clean } = await open(`${pair}&clock=${clock}`, { timezoneId: 'Africa/Lagos' });
+    await page.waitForSelector('.charts text.zone', WAIT);
+    assert.match(await page.textContent('.charts text.zone'), name);
+    await clean();
+  }
+};
+
+tests['the numbers can be taken away as CSV'] = async () => {
+  const { page, clean } = await open(pair);
+  await page.waitForSelector(SCREENS.pair.ready, WAIT);
+  const [download] = await Promise.all([page.waitForEvent('download', WAIT), page.click('text=CSV')]);
+  const text = readFileSync(await download.path(), 'utf8');
+  assert.match(text, /^start_at_utc,step_s,agent,zone,/);
+  assert.ok(text.trim().split('\r\n').length > 1);
+  assert.match(download.suggestedFilename(), /^azimuth_.*\.csv$/);
   await clean();
 };
 
