@@ -319,6 +319,20 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When nothing could be removed.
     fn prune(&self, before_unix_ms: u64) -> Result<Pruned, StoreError>;
+
+    /// How the store itself fares. Cheap, never blocks.
+    fn condition(&self) -> Condition;
+}
+
+/// How a store fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Condition {
+    /// Whether the last write went through, as far as the store knows.
+    pub writable: bool,
+    /// What it takes on disk.
+    pub disk_bytes: u64,
+    /// Damaged files it has set aside and kept.
+    pub files_set_aside: u64,
 }
 
 /// What a call to [`Store::prune`] did.

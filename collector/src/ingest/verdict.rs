@@ -21,6 +21,19 @@ pub enum VerdictKind {
     Retry,
 }
 
+impl VerdictKind {
+    /// The word, as in the answer.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Duplicate => "duplicate",
+            Self::Refused => "refused",
+            Self::ManifestWanted => "manifest_wanted",
+            Self::Retry => "retry",
+        }
+    }
+}
+
 /// The verdict on one item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Verdict {

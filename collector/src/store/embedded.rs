@@ -10,7 +10,7 @@ mod tables;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use azimuth_measurement::codec::decode_report;
@@ -24,7 +24,7 @@ use super::admission::Plan;
 use super::dictionary::AgentNumber;
 use super::sequences::SettledSequences;
 use super::{
-    Admission, AgentStatus, Coverage, Dictionary, Item, Observation, Pruned, ScanRequest, Store, StoreError,
+    Admission, AgentStatus, Condition, Coverage, Dictionary, Item, Observation, Pruned, ScanRequest, Store, StoreError,
     StoredGap, TimeRange, VerifiedManifest, Visit,
 };
 
@@ -43,7 +43,7 @@ pub struct EmbeddedStore {
     dictionary: RwLock<Arc<Dictionary>>,
     /// A write failed; redb takes no more until the file is opened again.
     reopen: AtomicBool,
-    set_aside: AtomicU64,
+    set_aside: u64,
 }
 
 /// Attaches what was being done to whatever redb said.
@@ -63,18 +63,8 @@ impl EmbeddedStore {
             database: RwLock::new(Some(opened.database)),
             dictionary: RwLock::new(opened.dictionary),
             reopen: AtomicBool::new(false),
-            set_aside: AtomicU64::new(opened.set_aside),
+            set_aside: opened.set_aside,
         })
-    }
-
-    /// Damaged files that lie in the data directory, set aside.
-    pub fn files_set_aside(&self) -> u64 {
-        self.set_aside.load(Ordering::Relaxed)
-    }
-
-    /// Size of the file, in bytes.
-    pub fn file_bytes(&self) -> u64 {
-        std::fs::metadata(self.directory.join(open::FILE_NAME)).map_or(0, |metadata| metadata.len())
     }
 
     fn with_database<T>(
@@ -250,6 +240,15 @@ impl Store for EmbeddedStore {
             Ok(Pruned { reports: removed as u64, more: removed == MAX_PRUNED_AT_ONCE })
         })
     }
+
+    fn condition(&self) -> Condition {
+        let file = self.directory.join(open::FILE_NAME);
+        Condition {
+            writable: !self.reopen.load(Ordering::Acquire),
+            disk_bytes: std::fs::metadata(file).map_or(0, |metadata| metadata.len()),
+            files_set_aside: self.set_aside,
+        }
+    }
 }
 
 fn has_older(database: &Database, before_unix_ms: u64, doing: &'static str) -> Result<bool, StoreError> {
@@ -390,7 +389,7 @@ mod tests {
         let after = open(directory.path());
         assert_eq!(scan_all(&after, ALL_TIME).0, seen);
         assert_eq!(after.agents().expect("readable"), agents);
-        assert_eq!(after.files_set_aside(), 0);
+        assert_eq!(after.condition().files_set_aside, 0);
     }
 
     #[test]
@@ -425,7 +424,7 @@ mod tests {
             let file = directory.path().join(open::FILE_NAME);
             std::fs::write(&file, damage).expect("writable");
             let store = open(directory.path());
-            assert_eq!(store.files_set_aside(), 1);
+            assert_eq!(store.condition().files_set_aside, 1);
             let aside = directory.path().join(format!("hot.redb.damaged-{T0}"));
             assert_eq!(std::fs::read(aside).expect("kept"), damage, "kept as it was");
             seed(&store, &["a"]);

@@ -12,7 +12,7 @@ use super::admission::Plan;
 use super::dictionary::AgentNumber;
 use super::sequences::SettledSequences;
 use super::{
-    Admission, AgentStatus, Coverage, Dictionary, Item, Observation, Pruned, ScanRequest, Store, StoreError,
+    Admission, AgentStatus, Condition, Coverage, Dictionary, Item, Observation, Pruned, ScanRequest, Store, StoreError,
     StoredGap, TimeRange, VerifiedManifest, Visit,
 };
 
@@ -109,6 +109,10 @@ impl Store for MemoryStore {
         rooms.gaps.retain(|key, _| key.0 >= before_unix_ms);
         rooms.pruned_before_unix_ms = rooms.pruned_before_unix_ms.max(before_unix_ms);
         Ok(Pruned { reports: (before - rooms.reports.len()) as u64, more: false })
+    }
+
+    fn condition(&self) -> Condition {
+        Condition { writable: true, disk_bytes: 0, files_set_aside: 0 }
     }
 }
 
