@@ -45,7 +45,12 @@ impl Ingest {
     /// When the system gives no thread.
     pub fn start(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> std::io::Result<Self> {
         let committer = Committer::start(Arc::clone(&store), Arc::clone(&metrics))?;
-        Ok(Self { store, committer, metrics, examining: Semaphore::new(MAX_EXAMINED_AT_ONCE) })
+        Ok(Self {
+            store,
+            committer,
+            metrics,
+            examining: Semaphore::new(MAX_EXAMINED_AT_ONCE),
+        })
     }
 
     /// Bytes that wait for a commit.
@@ -72,7 +77,9 @@ impl Ingest {
         let known = self.store.dictionary();
         let examined = tokio::task::spawn_blocking(move || examine(&body, &known, received_at_unix_ms))
             .await
-            .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))??;
+            .map_err(|error| {
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string())
+            })??;
         drop(turn);
         self.settle(examined).await
     }
@@ -94,21 +101,34 @@ impl Ingest {
         let admissions = if items.is_empty() {
             Vec::new()
         } else {
-            self.committer.commit(examined.manifests, items).await.map_err(problem_of)?
+            self.committer
+                .commit(examined.manifests, items)
+                .await
+                .map_err(|error| problem_of(&error))?
         };
-        let mut settled = asked.into_iter().zip(admissions).map(|((named, histograms), admission)| {
-            if admission == Admission::Stored {
-                self.metrics.histograms_stored.add(histograms);
-            }
-            verdict_of(named, admission)
-        });
-        let verdicts: Vec<Verdict> =
-            verdicts.into_iter().filter_map(|verdict| verdict.or_else(|| settled.next())).collect();
+        let mut settled = asked
+            .into_iter()
+            .zip(admissions)
+            .map(|((named, histograms), admission)| {
+                if admission == Admission::Stored {
+                    self.metrics.histograms_stored.add(histograms);
+                }
+                verdict_of(named, admission)
+            });
+        let verdicts: Vec<Verdict> = verdicts
+            .into_iter()
+            .filter_map(|verdict| verdict.or_else(|| settled.next()))
+            .collect();
         for verdict in &verdicts {
             let reason = verdict.problem.as_ref().map_or("", Problem::reason);
             self.metrics.items.count(verdict.verdict.as_str(), reason);
             if verdict.verdict == VerdictKind::Refused {
-                tracing::warn!(reason, sequence = verdict.sequence, "report refused: {}", detail_of(verdict));
+                tracing::warn!(
+                    reason,
+                    sequence = verdict.sequence,
+                    "report refused: {}",
+                    detail_of(verdict)
+                );
             }
         }
         Ok(Verdicts { verdicts })
@@ -125,8 +145,8 @@ fn overloaded(reason: &'static str, detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason, detail).retry_after_s(fastrand::u32(RETRY_SPREAD_S))
 }
 
-fn problem_of(error: CommitError) -> Problem {
-    match &error {
+fn problem_of(error: &CommitError) -> Problem {
+    match error {
         CommitError::QueueFull => overloaded("queue_full", error.to_string()),
         CommitError::Store(_) => overloaded("store_failed", error.to_string()),
         CommitError::Stopping => overloaded("stopping", error.to_string()),
@@ -141,7 +161,8 @@ fn sequence_and_epoch(item: &Item) -> (u64, u64) {
 }
 
 fn verdict_of((sequence, epoch): (u64, u64), admission: Admission) -> Verdict {
-    let not_stored = |verdict, status, reason, detail: &str| (verdict, Some(Problem::new(status, reason, detail)));
+    let not_stored =
+        |verdict, status, reason, detail: &str| (verdict, Some(Problem::new(status, reason, detail)));
     let (verdict, problem) = match admission {
         Admission::Stored => (VerdictKind::Stored, None),
         Admission::Duplicate => not_stored(
@@ -181,5 +202,10 @@ fn verdict_of((sequence, epoch): (u64, u64), admission: Admission) -> Verdict {
             "the manifest of this report is not known here; send it again with it",
         ),
     };
-    Verdict { sequence: Some(sequence), epoch: Some(epoch), verdict, problem }
+    Verdict {
+        sequence: Some(sequence),
+        epoch: Some(epoch),
+        verdict,
+        problem,
+    }
 }

@@ -79,8 +79,13 @@ pub struct Metrics {
 impl Metrics {
     /// Notes a finished commit.
     pub fn note_commit(&self, took: Duration, succeeded: bool) {
-        self.commit_us.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
-        if succeeded { self.commits.add(1) } else { self.commits_failed.add(1) }
+        self.commit_us
+            .add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        if succeeded {
+            self.commits.add(1)
+        } else {
+            self.commits_failed.add(1)
+        }
     }
 
     /// The page that Prometheus reads.
@@ -104,16 +109,36 @@ impl Metrics {
             ("endpoint", "outcome"),
             &self.queries,
         );
-        page.counter("azimuth_ingest_bodies_total", "POST bodies read.", self.bodies.get());
-        page.counter("azimuth_ingest_body_bytes_total", "Bytes of POST bodies read.", self.body_bytes.get());
+        page.counter(
+            "azimuth_ingest_bodies_total",
+            "POST bodies read.",
+            self.bodies.get(),
+        );
+        page.counter(
+            "azimuth_ingest_body_bytes_total",
+            "Bytes of POST bodies read.",
+            self.body_bytes.get(),
+        );
         page.counter(
             "azimuth_ingest_histograms_stored_total",
             "Interval histograms in stored reports.",
             self.histograms_stored.get(),
         );
-        page.gauge("azimuth_ingest_queue_bytes", "Bytes waiting for the next commit.", queued_bytes);
-        page.counter("azimuth_store_commits_total", "Transactions made durable.", self.commits.get());
-        page.counter("azimuth_store_commits_failed_total", "Transactions that failed.", self.commits_failed.get());
+        page.gauge(
+            "azimuth_ingest_queue_bytes",
+            "Bytes waiting for the next commit.",
+            queued_bytes,
+        );
+        page.counter(
+            "azimuth_store_commits_total",
+            "Transactions made durable.",
+            self.commits.get(),
+        );
+        page.counter(
+            "azimuth_store_commits_failed_total",
+            "Transactions that failed.",
+            self.commits_failed.get(),
+        );
         page.counter(
             "azimuth_store_commit_microseconds_total",
             "Time spent in transactions.",
@@ -129,16 +154,32 @@ impl Metrics {
             "Stored reports that a query could not read back.",
             self.reports_unreadable.get(),
         );
-        page.gauge("azimuth_store_writable", "1 when the last write went through.", store.writable.into());
-        page.gauge("azimuth_store_bytes", "Size of the store on disk.", store.disk_bytes);
+        page.gauge(
+            "azimuth_store_writable",
+            "1 when the last write went through.",
+            store.writable.into(),
+        );
+        page.gauge(
+            "azimuth_store_bytes",
+            "Size of the store on disk.",
+            store.disk_bytes,
+        );
         page.gauge(
             "azimuth_store_files_set_aside",
             "Damaged files kept aside in the data directory.",
             store.files_set_aside,
         );
         page.gauge("azimuth_agents", "Agents known.", dictionary.agent_count() as u64);
-        page.gauge("azimuth_series", "Series known.", dictionary.series_count() as u64);
-        page.counter("azimuth_connections_total", "Connections accepted.", self.connections.get());
+        page.gauge(
+            "azimuth_series",
+            "Series known.",
+            dictionary.series_count() as u64,
+        );
+        page.counter(
+            "azimuth_connections_total",
+            "Connections accepted.",
+            self.connections.get(),
+        );
         page.counter(
             "azimuth_connections_refused_total",
             "Connections closed at once because too many were open.",
@@ -177,7 +218,11 @@ impl Page {
     fn family(&mut self, name: &str, help: &str, labels: (&str, &str), family: &Family) {
         self.head(name, "counter", help);
         for ((first, second), value) in family.snapshot() {
-            let _ = writeln!(self.text, "{name}{{{}=\"{first}\",{}=\"{second}\"}} {value}", labels.0, labels.1);
+            let _ = writeln!(
+                self.text,
+                "{name}{{{}=\"{first}\",{}=\"{second}\"}} {value}",
+                labels.0, labels.1
+            );
         }
     }
 }
@@ -192,7 +237,11 @@ mod tests {
         metrics.items.count("refused", "bad_interval");
         metrics.items.count("refused", "bad_interval");
         metrics.note_commit(Duration::from_micros(1_500), true);
-        let condition = Condition { writable: true, disk_bytes: 42, files_set_aside: 1 };
+        let condition = Condition {
+            writable: true,
+            disk_bytes: 42,
+            files_set_aside: 1,
+        };
         let page = metrics.render(condition, &Dictionary::default(), 7);
         for line in [
             "azimuth_ingest_items_total{verdict=\"refused\",reason=\"bad_interval\"} 2",
@@ -201,7 +250,10 @@ mod tests {
             "azimuth_store_files_set_aside 1",
             "azimuth_ingest_queue_bytes 7",
         ] {
-            assert!(page.lines().any(|found| found == line), "{line} is missing from\n{page}");
+            assert!(
+                page.lines().any(|found| found == line),
+                "{line} is missing from\n{page}"
+            );
         }
     }
 }

@@ -142,7 +142,11 @@ impl SeriesSelection {
 
     /// Every series in the set, ascending.
     pub fn iter(&self) -> impl Iterator<Item = SeriesId> + '_ {
-        self.chosen.iter().enumerate().filter(|(_, chosen)| **chosen).map(|(index, _)| SeriesId::at(index))
+        self.chosen
+            .iter()
+            .enumerate()
+            .filter(|(_, chosen)| **chosen)
+            .map(|(index, _)| SeriesId::at(index))
     }
 }
 
@@ -186,7 +190,11 @@ impl Coverage {
     fn hot(range: TimeRange, pruned_before_unix_ms: u64) -> Self {
         let to_unix_ms = range.to_unix_ms.min(pruned_before_unix_ms);
         let missing = (range.from_unix_ms < to_unix_ms).then_some(TimeRange { to_unix_ms, ..range });
-        Self { tier: Tier::Hot, missing: missing.into_iter().collect(), unreadable_reports: 0 }
+        Self {
+            tier: Tier::Hot,
+            missing: missing.into_iter().collect(),
+            unreadable_reports: 0,
+        }
     }
 }
 
@@ -238,7 +246,9 @@ impl AgentStatus {
     /// The row after one more report. Late reports count, but do not turn the row back to an older manifest.
     fn note(before: Option<Self>, report: &VerifiedReport, manifest: &Arc<Manifest>) -> Self {
         let end_unix_ms = report.placed.end_unix_ms();
-        let before_end = before.as_ref().map_or(0, |status| status.last_interval_end_unix_ms);
+        let before_end = before
+            .as_ref()
+            .map_or(0, |status| status.last_interval_end_unix_ms);
         let newer = before.as_ref().filter(|_| before_end > end_unix_ms);
         Self {
             agent: report.agent.clone(),

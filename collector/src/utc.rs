@@ -60,7 +60,9 @@ const ALLOWED_TIMES: &str =
 /// # Errors
 /// A sentence that says what is allowed.
 pub fn parse_span_ms(text: &str) -> Result<u64, String> {
-    let not_a_span = || format!("`{text}` is not a span of time; write a whole number and a unit, such as 30s, 5m, 1h or 7d");
+    let not_a_span = || {
+        format!("`{text}` is not a span of time; write a whole number and a unit, such as 30s, 5m, 1h or 7d")
+    };
     let unit = text.chars().last().ok_or_else(not_a_span)?;
     let unit_ms: u64 = match unit {
         's' => 1_000,
@@ -118,15 +120,31 @@ mod tests {
             ("2026-11-23T10:00:00.250Z", NOW + 250),
         ];
         for (text, expected) in cases {
-            assert_eq!(UtcInstant::parse(text, NOW).map(UtcInstant::unix_ms), Ok(expected), "{text}");
+            assert_eq!(
+                UtcInstant::parse(text, NOW).map(UtcInstant::unix_ms),
+                Ok(expected),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn refuses_what_is_not_a_time_and_says_what_is() {
         for text in [
-            "", "now+5m", "now-", "now-5", "now-m", "now--5m", "now-5w", "now-1.5h", "yesterday",
-            "2026-11-23", "2026-11-23T10:00:00", "1969-12-31T23:59:59Z", "now-99999999999999999999d", "now-5é",
+            "",
+            "now+5m",
+            "now-",
+            "now-5",
+            "now-m",
+            "now--5m",
+            "now-5w",
+            "now-1.5h",
+            "yesterday",
+            "2026-11-23",
+            "2026-11-23T10:00:00",
+            "1969-12-31T23:59:59Z",
+            "now-99999999999999999999d",
+            "now-5é",
         ] {
             let error = UtcInstant::parse(text, NOW).expect_err(text);
             assert!(error.contains('`'), "{error} must quote the text");
@@ -136,8 +154,14 @@ mod tests {
     #[test]
     fn writes_iso_8601() {
         assert_eq!(UtcInstant::from_unix_ms(NOW).to_string(), "2026-11-23T10:00:00Z");
-        assert_eq!(UtcInstant::from_unix_ms(NOW + 5).to_string(), "2026-11-23T10:00:00.005Z");
-        assert_eq!(UtcInstant::from_unix_ms(u64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(
+            UtcInstant::from_unix_ms(NOW + 5).to_string(),
+            "2026-11-23T10:00:00.005Z"
+        );
+        assert_eq!(
+            UtcInstant::from_unix_ms(u64::MAX).to_string(),
+            "9999-12-31T23:59:59.999Z"
+        );
     }
 
     proptest! {

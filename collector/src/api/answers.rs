@@ -9,6 +9,7 @@ use crate::query::distribution::{Bin, Percentile};
 use crate::query::heatmap::{HeatmapColumn, HeatmapRow};
 use crate::query::map::MapCell;
 use crate::query::series::{Gap, SeriesPoint};
+use crate::store::Coverage;
 use crate::utc::UtcInstant;
 use crate::words::{ClockName, LoadName, MethodName};
 
@@ -34,6 +35,22 @@ pub struct MissingStretch {
     pub to: UtcInstant,
     /// Why: `retention`.
     pub cause: String,
+}
+
+impl From<Coverage> for CoverageAnswer {
+    fn from(coverage: Coverage) -> Self {
+        let missing = coverage.missing.into_iter().map(|range| MissingStretch {
+            from: UtcInstant::from_unix_ms(range.from_unix_ms),
+            to: UtcInstant::from_unix_ms(range.to_unix_ms),
+            cause: "retention".to_owned(),
+        });
+        Self {
+            tier: coverage.tier.as_str().to_owned(),
+            resolution_s: coverage.tier.resolution_s(),
+            missing: missing.collect(),
+            unreadable_reports: coverage.unreadable_reports,
+        }
+    }
 }
 
 /// `GET /api/v1/map`

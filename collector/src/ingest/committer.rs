@@ -55,7 +55,9 @@ pub struct Committer {
 
 impl std::fmt::Debug for Submission {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Submission").field("items", &self.items.len()).finish_non_exhaustive()
+        f.debug_struct("Submission")
+            .field("items", &self.items.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -92,13 +94,21 @@ impl Committer {
         items: Vec<Item>,
     ) -> Result<Vec<Admission>, CommitError> {
         let bytes: usize = items.iter().map(item_bytes).sum::<usize>()
-            + manifests.iter().map(|manifest| manifest.frame.len()).sum::<usize>();
+            + manifests
+                .iter()
+                .map(|manifest| manifest.frame.len())
+                .sum::<usize>();
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room)
             .try_acquire_many_owned(bytes)
             .map_err(|_| CommitError::QueueFull)?;
         let (answer, answered) = oneshot::channel();
-        let submission = Submission { manifests, items, _room: room, answer };
+        let submission = Submission {
+            manifests,
+            items,
+            _room: room,
+            answer,
+        };
         {
             let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
             let queue = queue.as_ref().ok_or(CommitError::Stopping)?;
@@ -171,7 +181,10 @@ fn commit_group(mut group: Vec<Submission>, store: &dyn Store, metrics: &Metrics
                 let manifests: Vec<VerifiedManifest> = manifests.by_ref().take(manifest_count).collect();
                 let items: Vec<Item> = items.by_ref().take(item_count).collect();
                 let result = commit(&manifests, &items, store, metrics);
-                answer(submission.answer, result.map_err(|error| CommitError::Store(error.to_string())));
+                answer(
+                    submission.answer,
+                    result.map_err(|error| CommitError::Store(error.to_string())),
+                );
             }
         }
     }
@@ -186,7 +199,10 @@ fn commit(
     let started = clock::monotonic();
     // A backend that panics on a damaged page must not take the commit thread, and with it all ingest, down.
     let result = catch_unwind(AssertUnwindSafe(|| store.commit(manifests, items))).unwrap_or_else(|_| {
-        Err(StoreError { doing: "commit", cause: "the backend panicked; see the log".to_owned() })
+        Err(StoreError {
+            doing: "commit",
+            cause: "the backend panicked; see the log".to_owned(),
+        })
     });
     metrics.note_commit(clock::monotonic() - started, result.is_ok());
     result

@@ -50,7 +50,11 @@ pub fn examine(body: &[u8], known: &Dictionary, received_at_unix_ms: u64) -> Res
     for (position, frame) in batch.manifests.into_iter().enumerate() {
         let (manifest, id) = codec::decode_manifest(&frame)
             .map_err(|error| body_fault(&format!("manifest {position} of the body"), &error))?;
-        manifests.push(VerifiedManifest { id, manifest: Arc::new(manifest), frame });
+        manifests.push(VerifiedManifest {
+            id,
+            manifest: Arc::new(manifest),
+            frame,
+        });
     }
     let offered: HashMap<(&AgentId, ManifestId), &Manifest> = manifests
         .iter()
@@ -65,7 +69,10 @@ pub fn examine(body: &[u8], known: &Dictionary, received_at_unix_ms: u64) -> Res
                 let finding = examine_report(frame, age_ms, received_at_unix_ms, known, &offered)
                     .map(|(report, histograms)| {
                         skews.insert(report.agent.clone(), report.clock_skew_ms);
-                        Finding::Sound(Box::new(SoundItem { item: Item::Report(report), histograms }))
+                        Finding::Sound(Box::new(SoundItem {
+                            item: Item::Report(report),
+                            histograms,
+                        }))
                     })
                     .unwrap_or_else(|verdict| Finding::Unsound(*verdict));
                 items.push(finding);
@@ -77,7 +84,10 @@ pub fn examine(body: &[u8], known: &Dictionary, received_at_unix_ms: u64) -> Res
     for (position, tombstone) in tombstones {
         let skew_ms = skews.get(&tombstone.agent).copied().unwrap_or(0);
         let item = Item::Tombstone(on_our_time_line(tombstone, skew_ms));
-        items.insert(position, Finding::Sound(Box::new(SoundItem { item, histograms: 0 })));
+        items.insert(
+            position,
+            Finding::Sound(Box::new(SoundItem { item, histograms: 0 })),
+        );
     }
     Ok(Examined { manifests, items })
 }
@@ -106,24 +116,52 @@ fn examine_report(
     offered: &HashMap<(&AgentId, ManifestId), &Manifest>,
 ) -> Result<(VerifiedReport, u64), Box<Verdict>> {
     let report = codec::decode_report(&frame).map_err(|error| {
-        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.reason(), error.to_string());
-        Box::new(Verdict { sequence: None, epoch: None, verdict: VerdictKind::Refused, problem: Some(problem) })
+        let problem = Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            error.reason(),
+            error.to_string(),
+        );
+        Box::new(Verdict {
+            sequence: None,
+            epoch: None,
+            verdict: VerdictKind::Refused,
+            problem: Some(problem),
+        })
     })?;
     let unsound = |verdict, status, reason, detail: String| {
         let problem = Some(Problem::new(status, reason, detail));
-        Box::new(Verdict { sequence: Some(report.sequence), epoch: Some(report.epoch), verdict, problem })
+        Box::new(Verdict {
+            sequence: Some(report.sequence),
+            epoch: Some(report.epoch),
+            verdict,
+            problem,
+        })
     };
-    let refused =
-        |reason, detail| unsound(VerdictKind::Refused, StatusCode::UNPROCESSABLE_ENTITY, reason, detail);
+    let refused = |reason, detail| {
+        unsound(
+            VerdictKind::Refused,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            reason,
+            detail,
+        )
+    };
 
-    let manifest = offered.get(&(&report.agent, report.manifest)).copied().or_else(|| {
-        known.manifest_of(&report.agent, report.manifest).map(|known| known.manifest.as_ref())
-    });
+    let manifest = offered
+        .get(&(&report.agent, report.manifest))
+        .copied()
+        .or_else(|| {
+            known
+                .manifest_of(&report.agent, report.manifest)
+                .map(|known| known.manifest.as_ref())
+        });
     let Some(manifest) = manifest else {
         return Err(match offered.keys().find(|(_, id)| *id == report.manifest) {
             Some((other, _)) => refused(
                 "agent_mismatch",
-                format!("the report is from agent {}, its manifest from agent {other}", report.agent),
+                format!(
+                    "the report is from agent {}, its manifest from agent {other}",
+                    report.agent
+                ),
             ),
             None => unsound(
                 VerdictKind::ManifestWanted,
@@ -138,12 +176,22 @@ fn examine_report(
     };
     // Records ascend, so the last one names the highest series.
     let series = manifest.series.len();
-    if let Some(record) = report.records.last().filter(|record| record.series as usize >= series) {
-        let detail = format!("a record names series {}, the manifest has {series}", record.series);
+    if let Some(record) = report
+        .records
+        .last()
+        .filter(|record| record.series as usize >= series)
+    {
+        let detail = format!(
+            "a record names series {}, the manifest has {series}",
+            record.series
+        );
         return Err(refused("series_out_of_range", detail));
     }
     let Some(placement) = place(report.interval, age_ms, received_at_unix_ms) else {
-        return Err(refused("age_out_of_range", format!("an age of {age_ms} ms is more than 366 days")));
+        return Err(refused(
+            "age_out_of_range",
+            format!("an age of {age_ms} ms is more than 366 days"),
+        ));
     };
     Ok(verified(report, frame, placement, received_at_unix_ms))
 }
@@ -154,7 +202,11 @@ fn verified(
     placement: super::placement::Placement,
     received_at_unix_ms: u64,
 ) -> (VerifiedReport, u64) {
-    let histograms = report.records.iter().map(|record| record.delays.len() as u64).sum();
+    let histograms = report
+        .records
+        .iter()
+        .map(|record| record.delays.len() as u64)
+        .sum();
     let verified = VerifiedReport {
         send_lateness_p99_us: quantile_us(&report.health.send_lateness, 0.99),
         agent: report.agent,
@@ -192,10 +244,16 @@ mod tests {
 
     fn body(manifests: &[&Manifest], reports: &[(u64, &Report)]) -> Vec<u8> {
         encode_batch(&Batch {
-            manifests: manifests.iter().map(|manifest| encode_manifest(manifest)).collect(),
+            manifests: manifests
+                .iter()
+                .map(|manifest| encode_manifest(manifest))
+                .collect(),
             items: reports
                 .iter()
-                .map(|(age_ms, report)| BatchItem::Report { age_ms: *age_ms, frame: encode_report(report) })
+                .map(|(age_ms, report)| BatchItem::Report {
+                    age_ms: *age_ms,
+                    frame: encode_report(report),
+                })
                 .collect(),
         })
     }
@@ -216,43 +274,101 @@ mod tests {
     #[test]
     fn a_sound_report_is_placed_and_counted() {
         let manifest = manifest_of("one", 2);
-        let finding = only_finding(&body(&[&manifest], &[(2_000, &report_of(&manifest, 7, 0, &[500]))]));
-        let Finding::Sound(sound) = finding else { panic!("{finding:?}") };
+        let finding = only_finding(&body(
+            &[&manifest],
+            &[(2_000, &report_of(&manifest, 7, 0, &[500]))],
+        ));
+        let Finding::Sound(sound) = finding else {
+            panic!("{finding:?}")
+        };
         assert_eq!(sound.histograms, 2);
-        let Item::Report(report) = sound.item else { panic!("a report") };
-        assert_eq!((report.sequence, report.placed.start_unix_ms(), report.clock_skew_ms), (7, T0, 0));
+        let Item::Report(report) = sound.item else {
+            panic!("a report")
+        };
+        assert_eq!(
+            (
+                report.sequence,
+                report.placed.start_unix_ms(),
+                report.clock_skew_ms
+            ),
+            (7, T0, 0)
+        );
     }
 
     #[test]
     fn each_fault_has_its_verdict_and_reason() {
         let (one, two) = (manifest_of("one", 1), manifest_of("two", 1));
         let sound = report_of(&one, 1, 0, &[500]);
-        let of_two = Report { manifest: two.id(), ..sound.clone() };
-        let wide = Report { manifest: one.id(), ..report_of(&manifest_of("one", 2), 1, 0, &[500]) };
+        let of_two = Report {
+            manifest: two.id(),
+            ..sound.clone()
+        };
+        let wide = Report {
+            manifest: one.id(),
+            ..report_of(&manifest_of("one", 2), 1, 0, &[500])
+        };
         let mut counts = sound.clone();
-        counts.records[0].counts = ProbeCounts { sent: 9, returned: 5, ..ProbeCounts::default() };
+        counts.records[0].counts = ProbeCounts {
+            sent: 9,
+            returned: 5,
+            ..ProbeCounts::default()
+        };
         let cases = [
-            (body(&[], &[(0, &sound)]), (VerdictKind::ManifestWanted, "manifest_unknown")),
-            (body(&[&two], &[(0, &of_two)]), (VerdictKind::Refused, "agent_mismatch")),
-            (body(&[&one], &[(0, &wide)]), (VerdictKind::Refused, "series_out_of_range")),
-            (body(&[&one], &[(u64::MAX, &sound)]), (VerdictKind::Refused, "age_out_of_range")),
-            (body(&[&one], &[(0, &counts)]), (VerdictKind::Refused, "contradictory_counts")),
+            (
+                body(&[], &[(0, &sound)]),
+                (VerdictKind::ManifestWanted, "manifest_unknown"),
+            ),
+            (
+                body(&[&two], &[(0, &of_two)]),
+                (VerdictKind::Refused, "agent_mismatch"),
+            ),
+            (
+                body(&[&one], &[(0, &wide)]),
+                (VerdictKind::Refused, "series_out_of_range"),
+            ),
+            (
+                body(&[&one], &[(u64::MAX, &sound)]),
+                (VerdictKind::Refused, "age_out_of_range"),
+            ),
+            (
+                body(&[&one], &[(0, &counts)]),
+                (VerdictKind::Refused, "contradictory_counts"),
+            ),
         ];
         for (body, expected) in cases {
             assert_eq!(reason(&only_finding(&body)), expected);
         }
-        let garbage = Batch { items: vec![BatchItem::Report { age_ms: 0, frame: vec![7; 40] }], ..Batch::default() };
-        assert_eq!(reason(&only_finding(&encode_batch(&garbage))), (VerdictKind::Refused, "bad_compression"));
+        let garbage = Batch {
+            items: vec![BatchItem::Report {
+                age_ms: 0,
+                frame: vec![7; 40],
+            }],
+            ..Batch::default()
+        };
+        assert_eq!(
+            reason(&only_finding(&encode_batch(&garbage))),
+            (VerdictKind::Refused, "bad_compression")
+        );
     }
 
     #[test]
     fn a_body_that_is_no_batch_is_a_problem_as_a_whole() {
         let fault = |body: &[u8]| examine(body, &Dictionary::default(), RECEIVED).expect_err("no batch");
         assert_eq!(fault(b"\xff\xff\xff").status(), StatusCode::BAD_REQUEST);
-        assert_eq!(fault(&vec![0; codec::MAX_BATCH_BYTES + 1]).status(), StatusCode::PAYLOAD_TOO_LARGE);
-        let bad_manifest = Batch { manifests: vec![vec![1, 2, 3]], ..Batch::default() };
+        assert_eq!(
+            fault(&vec![0; codec::MAX_BATCH_BYTES + 1]).status(),
+            StatusCode::PAYLOAD_TOO_LARGE
+        );
+        let bad_manifest = Batch {
+            manifests: vec![vec![1, 2, 3]],
+            ..Batch::default()
+        };
         let problem = fault(&encode_batch(&bad_manifest));
-        assert!(problem.detail().starts_with("manifest 0 of the body"), "{}", problem.detail());
+        assert!(
+            problem.detail().starts_with("manifest 0 of the body"),
+            "{}",
+            problem.detail()
+        );
     }
 
     #[test]
@@ -268,10 +384,17 @@ mod tests {
             cause: LossCause::QueueFull,
         };
         // The agent's clock is a minute ahead: its interval 6 is our interval 0.
-        let report = BatchItem::Report { age_ms: 2_000, frame: encode_report(&report_of(&manifest, 3, 6, &[500])) };
+        let report = BatchItem::Report {
+            age_ms: 2_000,
+            frame: encode_report(&report_of(&manifest, 3, 6, &[500])),
+        };
         let batch = Batch {
             manifests: vec![encode_manifest(&manifest)],
-            items: vec![BatchItem::Tombstone(tombstone.clone()), report, BatchItem::Tombstone(tombstone)],
+            items: vec![
+                BatchItem::Tombstone(tombstone.clone()),
+                report,
+                BatchItem::Tombstone(tombstone),
+            ],
         };
         let examined = examine(&encode_batch(&batch), &Dictionary::default(), RECEIVED).expect("a batch");
         let starts: Vec<Option<u64>> = examined

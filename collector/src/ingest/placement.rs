@@ -24,16 +24,24 @@ pub struct Placement {
 /// Places `claimed`, which ended `age_ms` before it was received at `received_at_unix_ms`. `None` when the age is not
 /// one: more than [`MAX_AGE_MS`], or before 1970.
 pub fn place(claimed: Interval, age_ms: u64, received_at_unix_ms: u64) -> Option<Placement> {
-    let ended_at = received_at_unix_ms.checked_sub(age_ms).filter(|_| age_ms <= MAX_AGE_MS)?;
+    let ended_at = received_at_unix_ms
+        .checked_sub(age_ms)
+        .filter(|_| age_ms <= MAX_AGE_MS)?;
     let clock_skew_ms = signed_difference(claimed.end_unix_ms(), ended_at);
     if clock_skew_ms.unsigned_abs() <= TOLERATED_SKEW_MS {
-        return Some(Placement { interval: claimed, clock_skew_ms });
+        return Some(Placement {
+            interval: claimed,
+            clock_skew_ms,
+        });
     }
     let length = u64::from(claimed.length_ms());
     // Rounded to the nearest interval of the grid, so that two agents' intervals still tile.
     let nearest = ended_at.saturating_sub(length).saturating_add(length / 2);
     let interval = Interval::containing(nearest, claimed.length_ms()).ok()?;
-    Some(Placement { interval, clock_skew_ms })
+    Some(Placement {
+        interval,
+        clock_skew_ms,
+    })
 }
 
 /// The instant on the collector's time line that an agent with this skew calls `at_unix_ms`.
@@ -66,7 +74,13 @@ mod tests {
     fn a_clock_that_agrees_stands() {
         for (received, skew) in [(T0 + 12_000, 0), (T0 + 14_000, -2_000), (T0 + 10_000, 2_000)] {
             let placement = place(interval(T0), 2_000, received);
-            assert_eq!(placement, Some(Placement { interval: interval(T0), clock_skew_ms: skew }));
+            assert_eq!(
+                placement,
+                Some(Placement {
+                    interval: interval(T0),
+                    clock_skew_ms: skew
+                })
+            );
         }
     }
 
@@ -80,7 +94,10 @@ mod tests {
         }
         // 2,001 ms behind: the same interval, because rounding absorbs what the network took.
         let placement = place(interval(T0), 2_000, T0 + 14_001).expect("an age");
-        assert_eq!((placement.interval, placement.clock_skew_ms), (interval(T0), -2_001));
+        assert_eq!(
+            (placement.interval, placement.clock_skew_ms),
+            (interval(T0), -2_001)
+        );
     }
 
     #[test]

@@ -1,8 +1,14 @@
 //! One pair over time: percentiles per step, and the gaps whose cause is known.
 
+use std::ops::ControlFlow;
+
+use azimuth_measurement::Accumulator;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::merge::{Merge, quantiles_us};
+use super::{PairQuestion, QueryError};
+use crate::store::{Coverage, Observation, ScanRequest, Store};
 use crate::utc::UtcInstant;
 
 /// One step that has data. A step without data has no point.
@@ -49,4 +55,163 @@ pub struct Gap {
     pub cause: String,
     /// How many reports were given up.
     pub reports: u64,
+}
+
+/// One point per step that has data, ascending.
+///
+/// # Errors
+/// When a name is not known, the store cannot be read, or counters overflow.
+pub fn series(
+    store: &dyn Store,
+    question: &PairQuestion,
+    step_ms: u64,
+) -> Result<(Vec<SeriesPoint>, Coverage), QueryError> {
+    let mut scratch = Accumulator::new();
+    let mut points = Vec::new();
+    let coverage = for_each_step(store, question, step_ms, &mut |start_unix_ms, merge| {
+        merge.fill_best(&mut scratch)?;
+        let [p10_us, p50_us, p90_us, p99_us] = quantiles_us(&scratch, [0.1, 0.5, 0.9, 0.99]);
+        let counts = merge.counts();
+        points.push(SeriesPoint {
+            start_at: UtcInstant::from_unix_ms(start_unix_ms),
+            n: scratch.count(),
+            sent: counts.sent,
+            returned: counts.returned,
+            lost: counts.lost(),
+            min_us: scratch.min_us(),
+            p10_us,
+            p50_us,
+            p90_us,
+            p99_us,
+            max_us: scratch.max_us(),
+        });
+        Ok(())
+    })?;
+    Ok((points, coverage))
+}
+
+/// Merges the pair's observations step by step. A scan ascends, so only one step is open at a time.
+pub(super) fn for_each_step(
+    store: &dyn Store,
+    question: &PairQuestion,
+    step_ms: u64,
+    finish: &mut dyn FnMut(u64, Merge) -> Result<(), QueryError>,
+) -> Result<Coverage, QueryError> {
+    let selection = question.selection(store)?;
+    let step_ms = step_ms.max(1);
+    let mut scratch = Accumulator::new();
+    let mut open: Option<(u64, Merge)> = None;
+    let mut take = |observation: Observation| -> Result<(), QueryError> {
+        let start = observation.start_unix_ms / step_ms * step_ms;
+        if let Some((finished_start, merge)) = open.take_if(|(open_start, _)| *open_start != start) {
+            finish(finished_start, merge)?;
+        }
+        let (_, merge) = open.get_or_insert_with(|| (start, Merge::default()));
+        merge.add(&observation.counts, observation.delays, &mut scratch)
+    };
+    let mut failed = None;
+    let request = ScanRequest {
+        range: question.range,
+        series: &selection,
+        step_ms,
+    };
+    let coverage = store.scan(request, &mut |observation| match take(observation) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
+        }
+    })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    if let Some((start, merge)) = open {
+        finish(start, merge)?;
+    }
+    Ok(coverage)
+}
+
+/// The gaps of the pair's agent that overlap the range.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn gaps(store: &dyn Store, question: &PairQuestion) -> Result<Vec<Gap>, QueryError> {
+    let stored = store.gaps(&question.agent, question.range)?;
+    Ok(stored
+        .into_iter()
+        .map(|gap| Gap {
+            start_at: UtcInstant::from_unix_ms(gap.start_unix_ms),
+            end_at: UtcInstant::from_unix_ms(gap.end_unix_ms),
+            cause: gap.cause.to_string(),
+            reports: gap.reports,
+        })
+        .collect())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use azimuth_measurement::{LoadLabel, Method};
+
+    use super::*;
+    use crate::store::TimeRange;
+    use crate::store::conformance::{T0, agent, item, manifest_of, report_of, verified};
+    use crate::store::embedded::EmbeddedStore;
+
+    /// A store in which agent `a` measured `az0` and `az1` with these delays, interval by interval.
+    pub(in crate::query) fn seeded(delays_us: &[&[u32]]) -> (tempfile::TempDir, EmbeddedStore) {
+        let directory = tempfile::tempdir().expect("a scratch directory");
+        let store = EmbeddedStore::open(directory.path(), T0).expect("openable");
+        let manifest = manifest_of("a", 2);
+        let items: Vec<_> = (0..)
+            .zip(delays_us)
+            .filter(|(_, delays)| !delays.is_empty())
+            .map(|(slot, delays)| item(&report_of(&manifest, slot + 1, slot, delays)))
+            .collect();
+        store.commit(&[verified(&manifest)], &items).expect("writable");
+        (directory, store)
+    }
+
+    pub(in crate::query) fn pair() -> PairQuestion {
+        PairQuestion {
+            agent: agent("a"),
+            zone: "aws/eu-west-3/az0".parse().expect("a zone"),
+            method: Method::Stamp,
+            load: LoadLabel::Idle,
+            range: TimeRange {
+                from_unix_ms: T0,
+                to_unix_ms: T0 + 3_600_000,
+            },
+        }
+    }
+
+    #[test]
+    fn steps_merge_and_absent_is_absent() {
+        let (_directory, store) = seeded(&[&[100], &[300, 301], &[], &[], &[500]]);
+        let (points, _) = series(&store, &pair(), 20_000).expect("readable");
+        let seen: Vec<_> = points
+            .iter()
+            .map(|point| (point.start_at.unix_ms() - T0, point.n, point.sent))
+            .collect();
+        assert_eq!(
+            seen,
+            [(0, 3, 5), (40_000, 1, 2)],
+            "no point stands for the step without data"
+        );
+        assert_eq!(
+            (points[0].p10_us, points[0].p50_us, points[0].max_us),
+            (Some(100), Some(300), Some(301))
+        );
+    }
+
+    #[test]
+    fn the_range_bounds_what_is_read() {
+        let (_directory, store) = seeded(&[&[100], &[300], &[500]]);
+        let range = TimeRange {
+            from_unix_ms: T0 + 10_000,
+            to_unix_ms: T0 + 20_000,
+        };
+        let (points, _) = series(&store, &PairQuestion { range, ..pair() }, 10_000).expect("readable");
+        assert_eq!(points.len(), 1);
+        assert_eq!(points[0].p50_us, Some(300));
+    }
 }

@@ -37,8 +37,10 @@ impl<'a> Plan<'a> {
         items: &'a [Item],
         mut load: impl FnMut(AgentNumber, u64) -> Result<SettledSequences, StoreError>,
     ) -> Result<Self, StoreError> {
-        let offered: HashMap<(&AgentId, ManifestId), &VerifiedManifest> =
-            manifests.iter().map(|offer| ((&offer.manifest.agent, offer.id), offer)).collect();
+        let offered: HashMap<(&AgentId, ManifestId), &VerifiedManifest> = manifests
+            .iter()
+            .map(|offer| ((&offer.manifest.agent, offer.id), offer))
+            .collect();
         let conflicting: HashSet<(&AgentId, ManifestId)> = manifests
             .iter()
             .map(|offer| (&offer.manifest.agent, offer.id, &offer.manifest))
@@ -79,11 +81,17 @@ impl<'a> Plan<'a> {
     ) -> Result<Admission, StoreError> {
         // Looked at before anything grows, so that a replay or a refusal leaves no trace.
         if let Some(number) = self.dictionary.agent_number(&report.agent)
-            && self.settled_mut(number, report.epoch, load)?.contains(report.sequence)
+            && self
+                .settled_mut(number, report.epoch, load)?
+                .contains(report.sequence)
         {
             return Ok(Admission::Duplicate);
         }
-        if self.dictionary.manifest_of(&report.agent, report.manifest).is_none() {
+        if self
+            .dictionary
+            .manifest_of(&report.agent, report.manifest)
+            .is_none()
+        {
             let Some(offer) = offered.get(&(&report.agent, report.manifest)) else {
                 return Ok(Admission::ManifestUnknown);
             };
@@ -96,8 +104,9 @@ impl<'a> Plan<'a> {
                 return Ok(full.into());
             }
             // A sequence space that is full must not leave its manifest behind.
-            if let settle @ (Settle::Known | Settle::Fragmented) =
-                self.settled_mut(number, report.epoch, load)?.settle(report.sequence, report.sequence)
+            if let settle @ (Settle::Known | Settle::Fragmented) = self
+                .settled_mut(number, report.epoch, load)?
+                .settle(report.sequence, report.sequence)
             {
                 return Ok(settle.into());
             }
@@ -110,7 +119,9 @@ impl<'a> Plan<'a> {
         let Some(number) = self.dictionary.agent_number(&report.agent) else {
             return Ok(Admission::ManifestUnknown);
         };
-        let settle = self.settled_mut(number, report.epoch, load)?.settle(report.sequence, report.sequence);
+        let settle = self
+            .settled_mut(number, report.epoch, load)?
+            .settle(report.sequence, report.sequence);
         if let Settle::New(_) = settle {
             self.reports.push((number, report));
         }

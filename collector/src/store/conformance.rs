@@ -88,7 +88,10 @@ pub(crate) fn report_of(manifest: &Manifest, sequence: u64, slot: u64, delays_us
             returned: delays_us.len() as u64,
             ..ProbeCounts::default()
         },
-        delays: vec![(StampClock::Kernel, DelayHistogram::from_values_us(&mut delays_us.to_vec()))],
+        delays: vec![(
+            StampClock::Kernel,
+            DelayHistogram::from_values_us(&mut delays_us.to_vec()),
+        )],
     };
     Report {
         agent: manifest.agent.clone(),
@@ -120,7 +123,11 @@ pub(crate) fn item(report: &Report) -> Item {
 pub(crate) fn scan_all(store: &dyn Store, range: TimeRange) -> (Vec<Observation>, Coverage) {
     let selection: SeriesSelection = store.dictionary().series().map(|(id, _)| id).collect();
     let mut seen = Vec::new();
-    let request = ScanRequest { range, series: &selection, step_ms: LENGTH_MS.into() };
+    let request = ScanRequest {
+        range,
+        series: &selection,
+        step_ms: LENGTH_MS.into(),
+    };
     let coverage = store
         .scan(request, &mut |observation| {
             seen.push(observation);
@@ -130,7 +137,10 @@ pub(crate) fn scan_all(store: &dyn Store, range: TimeRange) -> (Vec<Observation>
     (seen, coverage)
 }
 
-const ALL_TIME: TimeRange = TimeRange { from_unix_ms: 0, to_unix_ms: u64::MAX };
+const ALL_TIME: TimeRange = TimeRange {
+    from_unix_ms: 0,
+    to_unix_ms: u64::MAX,
+};
 
 fn starts(store: &dyn Store, range: TimeRange) -> Vec<u64> {
     let slot = |observation: &Observation| (observation.start_unix_ms - T0) / u64::from(LENGTH_MS);
@@ -145,17 +155,27 @@ fn commit(store: &dyn Store, manifests: &[&Manifest], items: &[Item]) -> Vec<Adm
 fn what_is_committed_is_scanned_whole_and_in_order_of_time(store: &dyn Store) {
     let (one, two) = (manifest_of("one", 2), manifest_of("two", 1));
     let late = report_of(&one, 2, 0, &[500, 700]);
-    let items = [item(&report_of(&one, 1, 3, &[900])), item(&report_of(&two, 1, 2, &[])), item(&late)];
+    let items = [
+        item(&report_of(&one, 1, 3, &[900])),
+        item(&report_of(&two, 1, 2, &[])),
+        item(&late),
+    ];
     assert_eq!(commit(store, &[&one, &two], &items), [Admission::Stored; 3]);
     assert_eq!(starts(store, ALL_TIME), [0, 0, 2, 3, 3]);
 
     let (seen, coverage) = scan_all(store, ALL_TIME);
     assert_eq!((coverage.unreadable_reports, coverage.missing.len()), (0, 0));
     for (observation, record) in seen.iter().zip(&late.records) {
-        assert_eq!((&observation.counts, &observation.delays), (&record.counts, &record.delays));
+        assert_eq!(
+            (&observation.counts, &observation.delays),
+            (&record.counts, &record.delays)
+        );
     }
     let edge = |slot: u64| T0 + slot * u64::from(LENGTH_MS);
-    let middle = TimeRange { from_unix_ms: edge(1), to_unix_ms: edge(3) };
+    let middle = TimeRange {
+        from_unix_ms: edge(1),
+        to_unix_ms: edge(3),
+    };
     assert_eq!(starts(store, middle), [2], "from is inside, to is not");
 
     let dictionary = store.dictionary();
@@ -165,7 +185,11 @@ fn what_is_committed_is_scanned_whole_and_in_order_of_time(store: &dyn Store) {
         .map(|(id, _)| id)
         .collect();
     let mut seen = 0;
-    let request = ScanRequest { range: ALL_TIME, series: &only_two, step_ms: 10_000 };
+    let request = ScanRequest {
+        range: ALL_TIME,
+        series: &only_two,
+        step_ms: 10_000,
+    };
     store
         .scan(request, &mut |observation| {
             assert!(only_two.contains(observation.series));
@@ -184,7 +208,10 @@ fn a_replay_changes_nothing(store: &dyn Store) {
         assert_eq!(commit(store, &[&manifest], &first), [Admission::Duplicate]);
     }
     // The same sequence with another interval is a replay all the same.
-    assert_eq!(commit(store, &[], &[item(&report_of(&manifest, 1, 5, &[500]))]), [Admission::Duplicate]);
+    assert_eq!(
+        commit(store, &[], &[item(&report_of(&manifest, 1, 5, &[500]))]),
+        [Admission::Duplicate]
+    );
     assert_eq!(starts(store, ALL_TIME), [0]);
     assert_eq!(store.agents().expect("readable")[0].reports_stored, 1);
 }
@@ -202,11 +229,21 @@ fn a_sequence_may_come_late_or_far_ahead(store: &dyn Store) {
     let sequences = [1, 1_000_000, 2, 999_999, 3_000];
     for (slot, sequence) in (0..).zip(sequences) {
         let report = item(&report_of(&manifest, sequence, slot, &[500]));
-        assert_eq!(commit(store, &[&manifest], std::slice::from_ref(&report)), [Admission::Stored]);
+        assert_eq!(
+            commit(store, &[&manifest], std::slice::from_ref(&report)),
+            [Admission::Stored]
+        );
         assert_eq!(commit(store, &[], &[report]), [Admission::Duplicate]);
     }
-    let other_epoch = Report { epoch: T0 + 1, ..report_of(&manifest, 1, 9, &[500]) };
-    assert_eq!(commit(store, &[], &[item(&other_epoch)]), [Admission::Stored], "a sequence space of its own");
+    let other_epoch = Report {
+        epoch: T0 + 1,
+        ..report_of(&manifest, 1, 9, &[500])
+    };
+    assert_eq!(
+        commit(store, &[], &[item(&other_epoch)]),
+        [Admission::Stored],
+        "a sequence space of its own"
+    );
     assert_eq!(starts(store, ALL_TIME), [0, 1, 2, 3, 4, 9]);
 }
 
@@ -225,20 +262,39 @@ fn a_tombstone_settles_its_sequences_and_shows_as_a_gap(store: &dyn Store) {
     let stone = [Item::Tombstone(tombstone.clone())];
     assert_eq!(commit(store, &[], &stone), [Admission::Stored]);
     assert_eq!(commit(store, &[], &stone), [Admission::Duplicate]);
-    assert_eq!(commit(store, &[], &[item(&report_of(&manifest, 7, 6, &[500]))]), [Admission::Duplicate]);
+    assert_eq!(
+        commit(store, &[], &[item(&report_of(&manifest, 7, 6, &[500]))]),
+        [Admission::Duplicate]
+    );
 
-    let around = TimeRange { from_unix_ms: T0 + 50_000, to_unix_ms: T0 + 60_000 };
+    let around = TimeRange {
+        from_unix_ms: T0 + 50_000,
+        to_unix_ms: T0 + 60_000,
+    };
     let gaps = store.gaps(&agent("one"), around).expect("readable");
     assert_eq!(gaps.len(), 1);
-    assert_eq!((gaps[0].reports, gaps[0].cause), (9, LossCause::QueueFull), "sequence 3 had arrived");
+    assert_eq!(
+        (gaps[0].reports, gaps[0].cause),
+        (9, LossCause::QueueFull),
+        "sequence 3 had arrived"
+    );
     assert_eq!((gaps[0].start_unix_ms, gaps[0].end_unix_ms), (T0, T0 + 100_000));
-    let after = TimeRange { from_unix_ms: T0 + 100_000, to_unix_ms: u64::MAX };
+    let after = TimeRange {
+        from_unix_ms: T0 + 100_000,
+        to_unix_ms: u64::MAX,
+    };
     assert_eq!(store.gaps(&agent("one"), after).expect("readable"), []);
     assert_eq!(store.gaps(&agent("two"), ALL_TIME).expect("readable"), []);
 
     // An agent may give up reports before any other of its reports arrives.
-    let unheard = Tombstone { agent: agent("unheard"), ..tombstone };
-    assert_eq!(commit(store, &[], &[Item::Tombstone(unheard)]), [Admission::Stored]);
+    let unheard = Tombstone {
+        agent: agent("unheard"),
+        ..tombstone
+    };
+    assert_eq!(
+        commit(store, &[], &[Item::Tombstone(unheard)]),
+        [Admission::Stored]
+    );
     assert_eq!(store.agents().expect("readable").len(), 1);
 }
 
@@ -248,15 +304,25 @@ fn a_manifest_is_wanted_before_its_reports(store: &dyn Store) {
     assert_eq!(commit(store, &[], &report), [Admission::ManifestUnknown]);
     assert_eq!(starts(store, ALL_TIME), [0; 0]);
     assert_eq!(store.dictionary().agent_count(), 0, "a refusal leaves no trace");
-    assert_eq!(commit(store, &[&manifest], &report), [Admission::Stored], "and is not taken for a replay");
+    assert_eq!(
+        commit(store, &[&manifest], &report),
+        [Admission::Stored],
+        "and is not taken for a replay"
+    );
 }
 
 fn a_manifest_cannot_change_under_its_id(store: &dyn Store) {
     let manifest = manifest_of("one", 1);
     commit(store, &[&manifest], &[item(&report_of(&manifest, 1, 0, &[500]))]);
-    let forged = VerifiedManifest { id: manifest.id(), ..verified(&manifest_of("one", 2)) };
+    let forged = VerifiedManifest {
+        id: manifest.id(),
+        ..verified(&manifest_of("one", 2))
+    };
     let next = [item(&report_of(&manifest, 2, 1, &[500]))];
-    assert_eq!(store.commit(&[forged], &next).expect("writable"), [Admission::ManifestConflict]);
+    assert_eq!(
+        store.commit(&[forged], &next).expect("writable"),
+        [Admission::ManifestConflict]
+    );
     assert_eq!(commit(store, &[&manifest], &next), [Admission::Stored]);
 }
 
@@ -266,36 +332,83 @@ fn a_new_manifest_continues_known_series(store: &dyn Store) {
     commit(store, &[&after], &[item(&report_of(&after, 2, 1, &[500]))]);
     let (seen, _) = scan_all(store, ALL_TIME);
     assert_eq!(seen.len(), 3);
-    assert_eq!(seen[0].series, seen[1].series, "described in the same words, it is the same series");
+    assert_eq!(
+        seen[0].series, seen[1].series,
+        "described in the same words, it is the same series"
+    );
     assert_ne!(seen[1].series, seen[2].series);
 }
 
 fn agents_show_their_latest_state(store: &dyn Store) {
     let (before, after) = (manifest_of("one", 1), manifest_of("one", 2));
     let other = manifest_of("a-first", 1);
-    commit(store, &[&after, &other], &[item(&report_of(&after, 5, 9, &[500])), item(&report_of(&other, 1, 0, &[]))]);
+    commit(
+        store,
+        &[&after, &other],
+        &[
+            item(&report_of(&after, 5, 9, &[500])),
+            item(&report_of(&other, 1, 0, &[])),
+        ],
+    );
     commit(store, &[&before], &[item(&report_of(&before, 1, 1, &[500]))]);
     let agents = store.agents().expect("readable");
-    assert_eq!(agents.iter().map(|status| status.agent.as_str()).collect::<Vec<_>>(), ["a-first", "one"]);
+    assert_eq!(
+        agents
+            .iter()
+            .map(|status| status.agent.as_str())
+            .collect::<Vec<_>>(),
+        ["a-first", "one"]
+    );
     let one = &agents[1];
-    assert_eq!(*one.manifest, after, "a late report does not bring the old manifest back");
+    assert_eq!(
+        *one.manifest, after,
+        "a late report does not bring the old manifest back"
+    );
     assert_eq!(one.manifest_id, after.id());
     assert_eq!(one.last_interval_end_unix_ms, T0 + 100_000);
-    assert_eq!((one.reports_stored, one.clock_skew_ms, one.send_lateness_p99_us), (2, 7, Some(20)));
+    assert_eq!(
+        (one.reports_stored, one.clock_skew_ms, one.send_lateness_p99_us),
+        (2, 7, Some(20))
+    );
 }
 
 fn pruning_forgets_data_but_not_sequences(store: &dyn Store) {
     let manifest = manifest_of("one", 1);
-    let items: Vec<Item> = (0..10).map(|slot| item(&report_of(&manifest, slot + 1, slot, &[500]))).collect();
+    let items: Vec<Item> = (0..10)
+        .map(|slot| item(&report_of(&manifest, slot + 1, slot, &[500])))
+        .collect();
     commit(store, &[&manifest], &items);
     let cut = T0 + 40_000;
     assert_eq!(store.prune(cut).expect("writable").reports, 4);
     assert_eq!(store.prune(cut).expect("writable").reports, 0);
     assert_eq!(starts(store, ALL_TIME), [4, 5, 6, 7, 8, 9]);
-    assert_eq!(commit(store, &[], &items), [Admission::Duplicate; 10], "a late replay is still a replay");
-    let (_, coverage) = scan_all(store, TimeRange { from_unix_ms: T0, to_unix_ms: T0 + 100_000 });
-    assert_eq!(coverage.missing, [TimeRange { from_unix_ms: T0, to_unix_ms: cut }], "and the answer says so");
-    let (_, coverage) = scan_all(store, TimeRange { from_unix_ms: cut, to_unix_ms: T0 + 100_000 });
+    assert_eq!(
+        commit(store, &[], &items),
+        [Admission::Duplicate; 10],
+        "a late replay is still a replay"
+    );
+    let (_, coverage) = scan_all(
+        store,
+        TimeRange {
+            from_unix_ms: T0,
+            to_unix_ms: T0 + 100_000,
+        },
+    );
+    assert_eq!(
+        coverage.missing,
+        [TimeRange {
+            from_unix_ms: T0,
+            to_unix_ms: cut
+        }],
+        "and the answer says so"
+    );
+    let (_, coverage) = scan_all(
+        store,
+        TimeRange {
+            from_unix_ms: cut,
+            to_unix_ms: T0 + 100_000,
+        },
+    );
     assert_eq!(coverage.missing, []);
 }
 
@@ -304,7 +417,11 @@ fn a_visitor_may_stop(store: &dyn Store) {
     commit(store, &[&manifest], &[item(&report_of(&manifest, 1, 0, &[500]))]);
     let selection: SeriesSelection = store.dictionary().series().map(|(id, _)| id).collect();
     let mut seen = 0;
-    let request = ScanRequest { range: ALL_TIME, series: &selection, step_ms: 10_000 };
+    let request = ScanRequest {
+        range: ALL_TIME,
+        series: &selection,
+        step_ms: 10_000,
+    };
     store
         .scan(request, &mut |_| {
             seen += 1;

@@ -104,7 +104,10 @@ impl Dictionary {
 
     /// Every series, with its number.
     pub fn series(&self) -> impl Iterator<Item = (SeriesId, &Series)> {
-        self.series.iter().enumerate().map(|(index, series)| (SeriesId::at(index), series.as_ref()))
+        self.series
+            .iter()
+            .enumerate()
+            .map(|(index, series)| (SeriesId::at(index), series.as_ref()))
     }
 
     /// Number of series known.
@@ -143,14 +146,21 @@ impl Dictionary {
         let keys: Vec<SeriesKey> = manifest
             .series
             .iter()
-            .map(|descriptor| SeriesKey { agent, descriptor: descriptor.clone() })
+            .map(|descriptor| SeriesKey {
+                agent,
+                descriptor: descriptor.clone(),
+            })
             .collect();
-        let unknown = keys.iter().filter(|key| !self.series_ids.contains_key(*key)).count();
+        let unknown = keys
+            .iter()
+            .filter(|key| !self.series_ids.contains_key(*key))
+            .count();
         if self.series.len() + unknown > MAX_SERIES {
             return Err(DictionaryFull::Series);
         }
         let series = keys.into_iter().map(|key| self.number_series(key)).collect();
-        self.manifests.insert((agent, id), Arc::new(KnownManifest { manifest, series }));
+        self.manifests
+            .insert((agent, id), Arc::new(KnownManifest { manifest, series }));
         Ok(())
     }
 
@@ -159,7 +169,10 @@ impl Dictionary {
             return known;
         }
         let series = SeriesId::at(self.series.len());
-        self.series.push(Arc::new(Series { agent: key.agent, descriptor: key.descriptor.clone() }));
+        self.series.push(Arc::new(Series {
+            agent: key.agent,
+            descriptor: key.descriptor.clone(),
+        }));
         self.series_ids.insert(Arc::new(key), series);
         series
     }
@@ -176,7 +189,9 @@ mod tests {
         let number = dictionary.add_agent(&agent("a")).expect("room");
         let (two, three) = (manifest_of("a", 2), manifest_of("a", 3));
         for manifest in [&two, &three, &two] {
-            dictionary.add_manifest(number, manifest.id(), Arc::new(manifest.clone())).expect("room");
+            dictionary
+                .add_manifest(number, manifest.id(), Arc::new(manifest.clone()))
+                .expect("room");
         }
         assert_eq!(dictionary.series_count(), 3);
         let known = dictionary.manifest(number, three.id()).expect("added");
@@ -189,7 +204,10 @@ mod tests {
         for number in 0..MAX_AGENTS {
             dictionary.add_agent(&agent(&format!("a{number}"))).expect("room");
         }
-        assert_eq!(dictionary.add_agent(&agent("one-more")), Err(DictionaryFull::Agents));
+        assert_eq!(
+            dictionary.add_agent(&agent("one-more")),
+            Err(DictionaryFull::Agents)
+        );
         assert_eq!(dictionary.add_agent(&agent("a7")), Ok(AgentNumber(7)));
     }
 }

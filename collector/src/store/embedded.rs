@@ -18,14 +18,15 @@ use azimuth_measurement::{AgentId, LossCause};
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction};
 
 use self::tables::{
-    AGENTS, AgentRow, GAPS, HOT, HotKey, LatestRow, MANIFESTS, META, META_PRUNED_BEFORE, SETTLED, seal, unseal,
+    AGENTS, AgentRow, GAPS, HOT, HotKey, LatestRow, MANIFESTS, META, META_PRUNED_BEFORE, SETTLED, seal,
+    unseal,
 };
 use super::admission::Plan;
 use super::dictionary::AgentNumber;
 use super::sequences::SettledSequences;
 use super::{
-    Admission, AgentStatus, Condition, Coverage, Dictionary, Item, Observation, Pruned, ScanRequest, Store, StoreError,
-    StoredGap, TimeRange, VerifiedManifest, Visit,
+    Admission, AgentStatus, Condition, Coverage, Dictionary, Item, Observation, Pruned, ScanRequest, Store,
+    StoreError, StoredGap, TimeRange, VerifiedManifest, Visit,
 };
 
 pub use open::OpenError;
@@ -48,7 +49,10 @@ pub struct EmbeddedStore {
 
 /// Attaches what was being done to whatever redb said.
 fn while_doing<E: Into<redb::Error>>(doing: &'static str) -> impl Fn(E) -> StoreError {
-    move |error| StoreError { doing, cause: error.into().to_string() }
+    move |error| StoreError {
+        doing,
+        cause: error.into().to_string(),
+    }
 }
 
 impl EmbeddedStore {
@@ -73,9 +77,10 @@ impl EmbeddedStore {
         work: impl FnOnce(&Database) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let guard = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let database = guard
-            .as_ref()
-            .ok_or_else(|| StoreError { doing, cause: "its file could not be opened again yet".to_owned() })?;
+        let database = guard.as_ref().ok_or_else(|| StoreError {
+            doing,
+            cause: "its file could not be opened again yet".to_owned(),
+        })?;
         work(database)
     }
 
@@ -87,8 +92,10 @@ impl EmbeddedStore {
         }
         let mut guard = self.database.write().unwrap_or_else(PoisonError::into_inner);
         *guard = None;
-        let (database, dictionary) = open::again(&self.directory)
-            .map_err(|error| StoreError { doing: "open its file again", cause: error.to_string() })?;
+        let (database, dictionary) = open::again(&self.directory).map_err(|error| StoreError {
+            doing: "open its file again",
+            cause: error.to_string(),
+        })?;
         *guard = Some(database);
         *self.dictionary.write().unwrap_or_else(PoisonError::into_inner) = dictionary;
         self.reopen.store(false, Ordering::Release);
@@ -103,7 +110,9 @@ impl EmbeddedStore {
         self.reopen_if_needed()?;
         let result = self.with_database(doing, |database| {
             let mut transaction = database.begin_write().map_err(while_doing(doing))?;
-            transaction.set_durability(Durability::Immediate).map_err(while_doing(doing))?;
+            transaction
+                .set_durability(Durability::Immediate)
+                .map_err(while_doing(doing))?;
             let done = work(&transaction)?;
             transaction.commit().map_err(while_doing(doing))?;
             Ok(done)
@@ -123,8 +132,10 @@ impl Store for EmbeddedStore {
             let plan = Plan::make(self.dictionary(), manifests, items, |agent, epoch| {
                 let stored = settled.get((agent.0, epoch)).map_err(while_doing(doing))?;
                 stored.map_or(Ok(SettledSequences::default()), |bytes| {
-                    SettledSequences::from_bytes(bytes.value())
-                        .map_err(|error| StoreError { doing, cause: error.to_string() })
+                    SettledSequences::from_bytes(bytes.value()).map_err(|error| StoreError {
+                        doing,
+                        cause: error.to_string(),
+                    })
                 })
             })?;
             drop(settled);
@@ -172,8 +183,12 @@ impl Store for EmbeddedStore {
                     let Some(series) = series.filter(|series| request.series.contains(*series)) else {
                         continue;
                     };
-                    let observation =
-                        Observation { series, start_unix_ms, counts: record.counts, delays: record.delays };
+                    let observation = Observation {
+                        series,
+                        start_unix_ms,
+                        counts: record.counts,
+                        delays: record.delays,
+                    };
                     if visit(observation) == ControlFlow::Break(()) {
                         return Ok(coverage);
                     }
@@ -192,7 +207,11 @@ impl Store for EmbeddedStore {
             let mut statuses = Vec::new();
             for row in agents.iter().map_err(while_doing(doing))? {
                 let (number, row) = row.map_err(while_doing(doing))?;
-                statuses.extend(read_status(&dictionary, AgentNumber(number.value()), row.value())?);
+                statuses.extend(read_status(
+                    &dictionary,
+                    AgentNumber(number.value()),
+                    row.value(),
+                )?);
             }
             statuses.sort_by(|one, other| one.agent.cmp(&other.agent));
             Ok(statuses)
@@ -201,16 +220,28 @@ impl Store for EmbeddedStore {
 
     fn gaps(&self, agent: &AgentId, range: TimeRange) -> Result<Vec<StoredGap>, StoreError> {
         let doing = "read gaps";
-        let Some(number) = self.dictionary().agent_number(agent) else { return Ok(Vec::new()) };
+        let Some(number) = self.dictionary().agent_number(agent) else {
+            return Ok(Vec::new());
+        };
         self.with_database(doing, |database| {
             let read = database.begin_read().map_err(while_doing(doing))?;
             let table = read.open_table(GAPS).map_err(while_doing(doing))?;
             let mut gaps = Vec::new();
-            for row in table.range((range.from_unix_ms, 0, 0, 0)..).map_err(while_doing(doing))? {
+            for row in table
+                .range((range.from_unix_ms, 0, 0, 0)..)
+                .map_err(while_doing(doing))?
+            {
                 let (key, value) = row.map_err(while_doing(doing))?;
                 let ((end_unix_ms, of, _, _), (start_unix_ms, cause, reports)) = (key.value(), value.value());
-                let Some(cause) = LossCause::from_wire(cause.into()).filter(|_| of == number.0) else { continue };
-                let gap = StoredGap { start_unix_ms, end_unix_ms, cause, reports };
+                let Some(cause) = LossCause::from_wire(cause.into()).filter(|_| of == number.0) else {
+                    continue;
+                };
+                let gap = StoredGap {
+                    start_unix_ms,
+                    end_unix_ms,
+                    cause,
+                    reports,
+                };
                 gaps.extend(gap.overlaps(range).then_some(gap));
             }
             Ok(gaps)
@@ -227,17 +258,27 @@ impl Store for EmbeddedStore {
             let mut hot = transaction.open_table(HOT).map_err(while_doing(doing))?;
             let end: HotKey = (before_unix_ms, 0, 0, 0);
             let mut removed = 0;
-            let old = hot.extract_from_if(..end, |_, _| true).map_err(while_doing(doing))?;
+            let old = hot
+                .extract_from_if(..end, |_, _| true)
+                .map_err(while_doing(doing))?;
             for row in old.take(MAX_PRUNED_AT_ONCE) {
                 row.map_err(while_doing(doing))?;
                 removed += 1;
             }
             let mut gaps = transaction.open_table(GAPS).map_err(while_doing(doing))?;
-            gaps.retain_in(..(before_unix_ms, 0, 0, 0), |_, _| false).map_err(while_doing(doing))?;
+            gaps.retain_in(..(before_unix_ms, 0, 0, 0), |_, _| false)
+                .map_err(while_doing(doing))?;
             let mut meta = transaction.open_table(META).map_err(while_doing(doing))?;
-            let known = meta.get(META_PRUNED_BEFORE).map_err(while_doing(doing))?.map_or(0, |known| known.value());
-            meta.insert(META_PRUNED_BEFORE, known.max(before_unix_ms)).map_err(while_doing(doing))?;
-            Ok(Pruned { reports: removed as u64, more: removed == MAX_PRUNED_AT_ONCE })
+            let known = meta
+                .get(META_PRUNED_BEFORE)
+                .map_err(while_doing(doing))?
+                .map_or(0, |known| known.value());
+            meta.insert(META_PRUNED_BEFORE, known.max(before_unix_ms))
+                .map_err(while_doing(doing))?;
+            Ok(Pruned {
+                reports: removed as u64,
+                more: removed == MAX_PRUNED_AT_ONCE,
+            })
         })
     }
 
@@ -255,9 +296,18 @@ fn has_older(database: &Database, before_unix_ms: u64, doing: &'static str) -> R
     let read = database.begin_read().map_err(while_doing(doing))?;
     let hot = read.open_table(HOT).map_err(while_doing(doing))?;
     let gaps = read.open_table(GAPS).map_err(while_doing(doing))?;
-    let oldest_report = hot.first().map_err(while_doing(doing))?.map(|(key, _)| key.value().0);
-    let oldest_gap = gaps.first().map_err(while_doing(doing))?.map(|(key, _)| key.value().0);
-    Ok(oldest_report.into_iter().chain(oldest_gap).any(|oldest| oldest < before_unix_ms))
+    let oldest_report = hot
+        .first()
+        .map_err(while_doing(doing))?
+        .map(|(key, _)| key.value().0);
+    let oldest_gap = gaps
+        .first()
+        .map_err(while_doing(doing))?
+        .map(|(key, _)| key.value().0);
+    Ok(oldest_report
+        .into_iter()
+        .chain(oldest_gap)
+        .any(|oldest| oldest < before_unix_ms))
 }
 
 fn write_plan(transaction: &WriteTransaction, plan: &Plan<'_>) -> Result<(), StoreError> {
@@ -269,8 +319,13 @@ fn write_plan(transaction: &WriteTransaction, plan: &Plan<'_>) -> Result<(), Sto
     let mut gaps = transaction.open_table(GAPS).map_err(while_doing(doing))?;
 
     for (number, agent) in &plan.agents {
-        let row = encode_row(&AgentRow { agent: agent.to_string(), latest: None })?;
-        agents.insert(number.0, row.as_slice()).map_err(while_doing(doing))?;
+        let row = encode_row(&AgentRow {
+            agent: agent.to_string(),
+            latest: None,
+        })?;
+        agents
+            .insert(number.0, row.as_slice())
+            .map_err(while_doing(doing))?;
     }
     for (number, manifest) in &plan.manifests {
         let ordinal = manifests.len().map_err(while_doing(doing))? as u32;
@@ -279,8 +334,14 @@ fn write_plan(transaction: &WriteTransaction, plan: &Plan<'_>) -> Result<(), Sto
     }
     let mut statuses: BTreeMap<AgentNumber, AgentStatus> = BTreeMap::new();
     for (number, report) in &plan.reports {
-        let key = (report.placed.start_unix_ms(), number.0, report.epoch, report.sequence);
-        hot.insert(key, seal(&report.frame).as_slice()).map_err(while_doing(doing))?;
+        let key = (
+            report.placed.start_unix_ms(),
+            number.0,
+            report.epoch,
+            report.sequence,
+        );
+        hot.insert(key, seal(&report.frame).as_slice())
+            .map_err(while_doing(doing))?;
         let before = match statuses.remove(number) {
             known @ Some(_) => known,
             None => match agents.get(number.0).map_err(while_doing(doing))? {
@@ -289,28 +350,46 @@ fn write_plan(transaction: &WriteTransaction, plan: &Plan<'_>) -> Result<(), Sto
             },
         };
         let Some(known) = plan.dictionary.manifest(*number, report.manifest) else {
-            return Err(StoreError { doing, cause: "a planned report has no manifest".to_owned() });
+            return Err(StoreError {
+                doing,
+                cause: "a planned report has no manifest".to_owned(),
+            });
         };
         statuses.insert(*number, AgentStatus::note(before, report, &known.manifest));
     }
     for (number, status) in &statuses {
         let latest = Some(LatestRow::of(status));
-        let row = encode_row(&AgentRow { agent: status.agent.to_string(), latest })?;
-        agents.insert(number.0, row.as_slice()).map_err(while_doing(doing))?;
+        let row = encode_row(&AgentRow {
+            agent: status.agent.to_string(),
+            latest,
+        })?;
+        agents
+            .insert(number.0, row.as_slice())
+            .map_err(while_doing(doing))?;
     }
     for (number, tombstone, reports) in &plan.tombstones {
-        let key = (tombstone.end_unix_ms, number.0, tombstone.epoch, tombstone.first_sequence);
+        let key = (
+            tombstone.end_unix_ms,
+            number.0,
+            tombstone.epoch,
+            tombstone.first_sequence,
+        );
         let value = (tombstone.start_unix_ms, tombstone.cause.wire(), *reports);
         gaps.insert(key, value).map_err(while_doing(doing))?;
     }
     for ((number, epoch), sequences) in &plan.settled {
-        settled.insert((number.0, *epoch), sequences.to_bytes().as_slice()).map_err(while_doing(doing))?;
+        settled
+            .insert((number.0, *epoch), sequences.to_bytes().as_slice())
+            .map_err(while_doing(doing))?;
     }
     Ok(())
 }
 
 fn encode_row(row: &AgentRow) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(row).map_err(|error| StoreError { doing: "write an agent", cause: error.to_string() })
+    serde_json::to_vec(row).map_err(|error| StoreError {
+        doing: "write an agent",
+        cause: error.to_string(),
+    })
 }
 
 fn read_status(
@@ -318,8 +397,10 @@ fn read_status(
     number: AgentNumber,
     row: &[u8],
 ) -> Result<Option<AgentStatus>, StoreError> {
-    let row: AgentRow = serde_json::from_slice(row)
-        .map_err(|error| StoreError { doing: "read an agent", cause: error.to_string() })?;
+    let row: AgentRow = serde_json::from_slice(row).map_err(|error| StoreError {
+        doing: "read an agent",
+        cause: error.to_string(),
+    })?;
     let known = row.latest.and_then(|latest| {
         let manifest = dictionary.manifest(number, latest.manifest())?;
         Some(latest.status(dictionary.agent(number)?.clone(), Arc::clone(&manifest.manifest)))
@@ -353,7 +434,10 @@ mod tests {
     use super::super::conformance::{self, T0, agent, item, manifest_of, report_of, scan_all, verified};
     use super::*;
 
-    const ALL_TIME: TimeRange = TimeRange { from_unix_ms: 0, to_unix_ms: u64::MAX };
+    const ALL_TIME: TimeRange = TimeRange {
+        from_unix_ms: 0,
+        to_unix_ms: u64::MAX,
+    };
 
     fn open(directory: &Path) -> EmbeddedStore {
         EmbeddedStore::open(directory, T0).expect("an openable store")
@@ -362,7 +446,9 @@ mod tests {
     fn seed(store: &EmbeddedStore, agents: &[&str]) {
         for id in agents {
             let manifest = manifest_of(id, 3);
-            let items: Vec<Item> = (0..20).map(|slot| item(&report_of(&manifest, slot + 1, slot, &[500]))).collect();
+            let items: Vec<Item> = (0..20)
+                .map(|slot| item(&report_of(&manifest, slot + 1, slot, &[500])))
+                .collect();
             store.commit(&[verified(&manifest)], &items).expect("writable");
         }
     }
@@ -407,7 +493,8 @@ mod tests {
         store
             .write("test", |transaction| {
                 let mut meta = transaction.open_table(META).map_err(while_doing("test"))?;
-                meta.insert(tables::META_FORMAT, tables::FORMAT + 1).map_err(while_doing("test"))?;
+                meta.insert(tables::META_FORMAT, tables::FORMAT + 1)
+                    .map_err(while_doing("test"))?;
                 Ok(())
             })
             .expect("writable");
@@ -457,8 +544,12 @@ mod tests {
         let directory = tempfile::tempdir().expect("a scratch directory");
         let store = open(directory.path());
         seed(&store, &["a"]);
-        let failed: Result<(), StoreError> =
-            store.write("test", |_| Err(StoreError { doing: "test", cause: "the disk is full".to_owned() }));
+        let failed: Result<(), StoreError> = store.write("test", |_| {
+            Err(StoreError {
+                doing: "test",
+                cause: "the disk is full".to_owned(),
+            })
+        });
         assert!(failed.is_err());
         seed(&store, &["b"]);
         assert_eq!(scan_all(&store, ALL_TIME).0.len(), 2 * 20 * 3);
@@ -480,7 +571,10 @@ mod tests {
             // Reading may fail or count; it must not take the process down, nor show what was not stored.
             let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| scan_all(&store, ALL_TIME)));
             if let Ok((seen, _)) = read {
-                assert!(seen.iter().all(|observation| observation.counts.sent == 2), "damage at byte {at}");
+                assert!(
+                    seen.iter().all(|observation| observation.counts.sent == 2),
+                    "damage at byte {at}"
+                );
             }
         }
     }

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
+use azimuth_measurement::AgentId;
 use azimuth_measurement::codec::decode_report;
-use azimuth_measurement::{AgentId, LossCause};
 
 use super::admission::Plan;
 use super::dictionary::AgentNumber;
 use super::sequences::SettledSequences;
 use super::{
-    Admission, AgentStatus, Condition, Coverage, Dictionary, Item, Observation, Pruned, ScanRequest, Store, StoreError,
-    StoredGap, TimeRange, VerifiedManifest, Visit,
+    Admission, AgentStatus, Condition, Coverage, Dictionary, Item, Observation, Pruned, ScanRequest, Store,
+    StoreError, StoredGap, TimeRange, VerifiedManifest, Visit,
 };
 
 #[derive(Default)]
@@ -26,7 +26,8 @@ struct Rooms {
     dictionary: Arc<Dictionary>,
     settled: BTreeMap<(AgentNumber, u64), SettledSequences>,
     reports: BTreeMap<(u64, AgentNumber, u64, u64), Vec<u8>>,
-    gaps: BTreeMap<(u64, AgentNumber, u64, u64), (u64, LossCause, u64)>,
+    /// By (end, agent, epoch, first sequence).
+    gaps: BTreeMap<(u64, AgentNumber, u64, u64), StoredGap>,
     agents: BTreeMap<AgentId, AgentStatus>,
     pruned_before_unix_ms: u64,
 }
@@ -45,15 +46,34 @@ impl Store for MemoryStore {
             Ok(settled.get(&(agent, epoch)).cloned().unwrap_or_default())
         })?;
         for (number, report) in &plan.reports {
-            let key = (report.placed.start_unix_ms(), *number, report.epoch, report.sequence);
+            let key = (
+                report.placed.start_unix_ms(),
+                *number,
+                report.epoch,
+                report.sequence,
+            );
             rooms.reports.insert(key, report.frame.clone());
-            let manifest = plan.dictionary.manifest(*number, report.manifest).expect("planned");
+            let manifest = plan
+                .dictionary
+                .manifest(*number, report.manifest)
+                .expect("planned");
             let status = AgentStatus::note(rooms.agents.remove(&report.agent), report, &manifest.manifest);
             rooms.agents.insert(report.agent.clone(), status);
         }
         for (number, tombstone, reports) in &plan.tombstones {
-            let key = (tombstone.end_unix_ms, *number, tombstone.epoch, tombstone.first_sequence);
-            rooms.gaps.insert(key, (tombstone.start_unix_ms, tombstone.cause, *reports));
+            let key = (
+                tombstone.end_unix_ms,
+                *number,
+                tombstone.epoch,
+                tombstone.first_sequence,
+            );
+            let gap = StoredGap {
+                start_unix_ms: tombstone.start_unix_ms,
+                end_unix_ms: tombstone.end_unix_ms,
+                cause: tombstone.cause,
+                reports: *reports,
+            };
+            rooms.gaps.insert(key, gap);
         }
         rooms.settled.extend(plan.settled);
         rooms.dictionary = plan.dictionary;
@@ -73,11 +93,18 @@ impl Store for MemoryStore {
                 coverage.unreadable_reports += 1;
                 continue;
             };
-            let known = rooms.dictionary.manifest(key.1, report.manifest).expect("kept with the report");
+            let known = rooms
+                .dictionary
+                .manifest(key.1, report.manifest)
+                .expect("kept with the report");
             for record in report.records {
                 let series = known.series[record.series as usize];
-                let observation =
-                    Observation { series, start_unix_ms: key.0, counts: record.counts, delays: record.delays };
+                let observation = Observation {
+                    series,
+                    start_unix_ms: key.0,
+                    counts: record.counts,
+                    delays: record.delays,
+                };
                 if request.series.contains(series) && visit(observation) == ControlFlow::Break(()) {
                     return Ok(coverage);
                 }
@@ -93,12 +120,11 @@ impl Store for MemoryStore {
     fn gaps(&self, agent: &AgentId, range: TimeRange) -> Result<Vec<StoredGap>, StoreError> {
         let rooms = self.rooms();
         let number = rooms.dictionary.agent_number(agent);
-        let gaps = rooms.gaps.iter().filter(|(key, _)| Some(key.1) == number).map(|(key, value)| StoredGap {
-            start_unix_ms: value.0,
-            end_unix_ms: key.0,
-            cause: value.1,
-            reports: value.2,
-        });
+        let gaps = rooms
+            .gaps
+            .iter()
+            .filter(|(key, _)| Some(key.1) == number)
+            .map(|(_, gap)| *gap);
         Ok(gaps.filter(|gap| gap.overlaps(range)).collect())
     }
 
@@ -108,11 +134,18 @@ impl Store for MemoryStore {
         rooms.reports.retain(|key, _| key.0 >= before_unix_ms);
         rooms.gaps.retain(|key, _| key.0 >= before_unix_ms);
         rooms.pruned_before_unix_ms = rooms.pruned_before_unix_ms.max(before_unix_ms);
-        Ok(Pruned { reports: (before - rooms.reports.len()) as u64, more: false })
+        Ok(Pruned {
+            reports: (before - rooms.reports.len()) as u64,
+            more: false,
+        })
     }
 
     fn condition(&self) -> Condition {
-        Condition { writable: true, disk_bytes: 0, files_set_aside: 0 }
+        Condition {
+            writable: true,
+            disk_bytes: 0,
+            files_set_aside: 0,
+        }
     }
 }
 

@@ -46,8 +46,12 @@ impl SettledSequences {
     /// Settles `first..=last` as a whole. `first` must not exceed `last`; an empty range settles nothing.
     pub fn settle(&mut self, first: u64, last: u64) -> Settle {
         // Ranges that overlap or touch `first..=last` become one with it.
-        let begin = self.ranges.partition_point(|range| range.last < first.saturating_sub(1));
-        let end = self.ranges.partition_point(|range| range.first <= last.saturating_add(1));
+        let begin = self
+            .ranges
+            .partition_point(|range| range.last < first.saturating_sub(1));
+        let end = self
+            .ranges
+            .partition_point(|range| range.first <= last.saturating_add(1));
         let Some(asked) = last.checked_sub(first).map(|distance| distance.saturating_add(1)) else {
             return Settle::Known;
         };
@@ -88,15 +92,22 @@ impl SettledSequences {
     /// # Errors
     /// When the bytes are not ascending, separate ranges: a set that lies would lose or double data.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DamagedRanges> {
-        let (pairs, []) = bytes.as_chunks::<16>() else { return Err(DamagedRanges) };
+        let (pairs, []) = bytes.as_chunks::<16>() else {
+            return Err(DamagedRanges);
+        };
         let ranges: Vec<Range> = pairs
             .iter()
             .map(|pair| {
                 let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| pair[at + byte]));
-                Range { first: word(0), last: word(8) }
+                Range {
+                    first: word(0),
+                    last: word(8),
+                }
             })
             .collect();
-        let ascending = ranges.windows(2).all(|pair| pair[0].last.saturating_add(1) < pair[1].first);
+        let ascending = ranges
+            .windows(2)
+            .all(|pair| pair[0].last.saturating_add(1) < pair[1].first);
         if !ascending || ranges.iter().any(|range| range.first > range.last) {
             return Err(DamagedRanges);
         }
@@ -108,7 +119,8 @@ impl Range {
     /// How many sequences this range shares with `first..=last`.
     fn overlap(self, first: u64, last: u64) -> u64 {
         let (from, to) = (self.first.max(first), self.last.min(last));
-        to.checked_sub(from).map_or(0, |distance| distance.saturating_add(1))
+        to.checked_sub(from)
+            .map_or(0, |distance| distance.saturating_add(1))
     }
 }
 
@@ -157,7 +169,11 @@ mod tests {
         assert!(!settled.contains(ahead), "not settled, so its agent keeps it");
         assert_eq!(settled.settle(1, 1), Settle::Known);
         assert_eq!(settled.settle(2, 2), Settle::New(1), "fills a hole");
-        assert_eq!(settled.settle(ahead, ahead), Settle::New(1), "and so there is room again");
+        assert_eq!(
+            settled.settle(ahead, ahead),
+            Settle::New(1),
+            "and so there is room again"
+        );
     }
 
     #[test]
@@ -174,9 +190,18 @@ mod tests {
     #[test]
     fn damaged_bytes_are_refused() {
         let bytes = |ranges: &[(u64, u64)]| -> Vec<u8> {
-            ranges.iter().flat_map(|(a, b)| [a.to_le_bytes(), b.to_le_bytes()]).flatten().collect()
+            ranges
+                .iter()
+                .flat_map(|(a, b)| [a.to_le_bytes(), b.to_le_bytes()])
+                .flatten()
+                .collect()
         };
-        for damaged in [bytes(&[(2, 1)]), bytes(&[(1, 2), (3, 4)]), bytes(&[(5, 6), (1, 2)]), vec![0; 15]] {
+        for damaged in [
+            bytes(&[(2, 1)]),
+            bytes(&[(1, 2), (3, 4)]),
+            bytes(&[(5, 6), (1, 2)]),
+            vec![0; 15],
+        ] {
             assert_eq!(SettledSequences::from_bytes(&damaged), Err(DamagedRanges));
         }
     }

@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use azimuth_measurement::codec::decode_manifest;
 use azimuth_measurement::AgentId;
+use azimuth_measurement::codec::decode_manifest;
 use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageError};
 use thiserror::Error;
 
@@ -34,7 +34,9 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// Another process has it.
-    #[error("{file} is in use by another process; stop the other collector, or give this one another --data-dir")]
+    #[error(
+        "{file} is in use by another process; stop the other collector, or give this one another --data-dir"
+    )]
     InUse {
         /// The file.
         file: PathBuf,
@@ -77,7 +79,10 @@ enum Failure {
 
 /// Opens the store in `directory`, making both if need be. `now_unix_ms` only names a file that is set aside.
 pub(super) fn open(directory: &Path, now_unix_ms: u64) -> Result<Opened, OpenError> {
-    let in_directory = |source| OpenError::Directory { directory: directory.to_owned(), source };
+    let in_directory = |source| OpenError::Directory {
+        directory: directory.to_owned(),
+        source,
+    };
     fs::create_dir_all(directory).map_err(in_directory)?;
     let file = directory.join(FILE_NAME);
     let (database, dictionary) = match attempt(&file) {
@@ -95,9 +100,15 @@ pub(super) fn open(directory: &Path, now_unix_ms: u64) -> Result<Opened, OpenErr
         }
     };
     // A new file is only there after a power cut if its directory entry is.
-    fs::File::open(directory).and_then(|entry| entry.sync_all()).map_err(in_directory)?;
+    fs::File::open(directory)
+        .and_then(|entry| entry.sync_all())
+        .map_err(in_directory)?;
     let set_aside = count_set_aside(directory).map_err(in_directory)?;
-    Ok(Opened { database, dictionary, set_aside })
+    Ok(Opened {
+        database,
+        dictionary,
+        set_aside,
+    })
 }
 
 /// Opens the file again after a failed write. Nothing is set aside here: the file was good a moment ago, so what fails now
@@ -106,7 +117,10 @@ pub(super) fn again(directory: &Path) -> Result<(Database, Arc<Dictionary>), Ope
     let file = directory.join(FILE_NAME);
     attempt(&file).map_err(|failure| match failure {
         Failure::Refused(error) => error,
-        Failure::Damaged(cause) => OpenError::System { file: file.clone(), cause },
+        Failure::Damaged(cause) => OpenError::System {
+            file: file.clone(),
+            cause,
+        },
     })
 }
 
@@ -114,7 +128,10 @@ fn count_set_aside(directory: &Path) -> std::io::Result<u64> {
     let mut count = 0;
     for entry in fs::read_dir(directory)? {
         let name = entry?.file_name();
-        count += u64::from(name.to_string_lossy().starts_with(&format!("{FILE_NAME}{SET_ASIDE}")));
+        count += u64::from(
+            name.to_string_lossy()
+                .starts_with(&format!("{FILE_NAME}{SET_ASIDE}")),
+        );
     }
     Ok(count)
 }
@@ -122,8 +139,10 @@ fn count_set_aside(directory: &Path) -> std::io::Result<u64> {
 fn attempt(file: &Path) -> Result<(Database, Arc<Dictionary>), Failure> {
     // redb asserts on some contents it could not have written; to us that is one more kind of damage.
     catch_unwind(AssertUnwindSafe(|| {
-        let database =
-            Database::builder().set_cache_size(CACHE_BYTES).create(file).map_err(|error| failure(file, error))?;
+        let database = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .create(file)
+            .map_err(|error| failure(file, error))?;
         let dictionary = read_dictionary(&database, file)?;
         Ok((database, Arc::new(dictionary)))
     }))
@@ -138,11 +157,17 @@ fn failure(file: &Path, error: DatabaseError) -> Failure {
         }
         DatabaseError::Storage(StorageError::Corrupted(cause)) => Failure::Damaged(cause),
         DatabaseError::Storage(StorageError::Io(error))
-            if matches!(error.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof) =>
+            if matches!(
+                error.kind(),
+                std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
+            ) =>
         {
             Failure::Damaged(error.to_string())
         }
-        other => Failure::Refused(OpenError::System { file, cause: other.to_string() }),
+        other => Failure::Refused(OpenError::System {
+            file,
+            cause: other.to_string(),
+        }),
     }
 }
 
@@ -150,19 +175,32 @@ fn failure(file: &Path, error: DatabaseError) -> Failure {
 fn read_dictionary(database: &Database, file: &Path) -> Result<Dictionary, Failure> {
     let system = |error: redb::Error| match error {
         redb::Error::Io(error) if error.kind() != std::io::ErrorKind::InvalidData => {
-            Failure::Refused(OpenError::System { file: file.to_owned(), cause: error.to_string() })
+            Failure::Refused(OpenError::System {
+                file: file.to_owned(),
+                cause: error.to_string(),
+            })
         }
         other => Failure::Damaged(other.to_string()),
     };
     make_tables(database).map_err(system)?;
     let tables = || -> Result<_, redb::Error> {
         let read = database.begin_read()?;
-        Ok((read.open_table(META)?, read.open_table(AGENTS)?, read.open_table(MANIFESTS)?))
+        Ok((
+            read.open_table(META)?,
+            read.open_table(AGENTS)?,
+            read.open_table(MANIFESTS)?,
+        ))
     };
     let (meta, agents, manifests) = tables().map_err(system)?;
-    let found = meta.get(META_FORMAT).map_err(|error| system(error.into()))?.map_or(0, |found| found.value());
+    let found = meta
+        .get(META_FORMAT)
+        .map_err(|error| system(error.into()))?
+        .map_or(0, |found| found.value());
     if found > FORMAT {
-        return Err(Failure::Refused(OpenError::NewerFormat { file: file.to_owned(), found }));
+        return Err(Failure::Refused(OpenError::NewerFormat {
+            file: file.to_owned(),
+            found,
+        }));
     }
     let mut dictionary = Dictionary::default();
     let damaged = |what: String| Failure::Damaged(what);
@@ -174,7 +212,9 @@ fn read_dictionary(database: &Database, file: &Path) -> Result<Dictionary, Failu
             .agent
             .parse::<AgentId>()
             .map_err(|error| damaged(format!("agent {number}: {error}")))?;
-        let given = dictionary.add_agent(&agent).map_err(|_| damaged("too many agents".to_owned()))?;
+        let given = dictionary
+            .add_agent(&agent)
+            .map_err(|_| damaged("too many agents".to_owned()))?;
         if given.0 != number {
             return Err(damaged(format!("agent {number} would be numbered {}", given.0)));
         }
@@ -185,9 +225,14 @@ fn read_dictionary(database: &Database, file: &Path) -> Result<Dictionary, Failu
         let (manifest, found_id) = decode_manifest(frame)
             .map_err(|error| damaged(format!("manifest {}: {error}", ordinal.value())))?;
         if found_id.0 != id {
-            return Err(damaged(format!("manifest {} is not the one that was stored", ordinal.value())));
+            return Err(damaged(format!(
+                "manifest {} is not the one that was stored",
+                ordinal.value()
+            )));
         }
-        let number = dictionary.agent_number(&manifest.agent).filter(|number| number.0 == agent);
+        let number = dictionary
+            .agent_number(&manifest.agent)
+            .filter(|number| number.0 == agent);
         let number = number.ok_or_else(|| damaged(format!("manifest {} has no agent", ordinal.value())))?;
         dictionary
             .add_manifest(number, found_id, Arc::new(manifest))
