@@ -82,9 +82,9 @@ impl Metrics {
         self.commit_us
             .add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         if succeeded {
-            self.commits.add(1)
+            self.commits.add(1);
         } else {
-            self.commits_failed.add(1)
+            self.commits_failed.add(1);
         }
     }
 
