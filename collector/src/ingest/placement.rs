@@ -121,19 +121,35 @@ mod tests {
         assert_eq!(shift(5, i64::MAX), 0);
     }
 
+    #[test]
+    fn what_is_overruled_is_rounded_to_the_nearest_interval() {
+        // Ended 4 s, then 6 s after an interval of the grid did.
+        for (received, start) in [(T0 + 14_000, T0), (T0 + 16_000, T0 + 10_000)] {
+            let placement = place(interval(0), 0, received).expect("an age");
+            assert_eq!(placement.interval, interval(start));
+        }
+    }
+
     proptest! {
         #[test]
-        fn placement_never_panics_and_is_within_half_an_interval_of_the_truth(
-            start in 0_u64..25_000_000_000, length_s in 1_u32..=3_600, age_ms in any::<u64>(), received in any::<u64>(),
+        fn placement_is_within_half_an_interval_of_the_truth(
+            start_s in 0_u64..4_000_000_000,
+            length_s in 1_u32..=3_600,
+            age_ms in 0..=MAX_AGE_MS,
+            received in T0 - DAY_MS..T0 + DAY_MS,
         ) {
-            let claimed = Interval::containing(start * 1_000, length_s * 1_000).expect("on the grid");
-            if let Some(placement) = place(claimed, age_ms, received) {
-                prop_assert_eq!(placement.interval.length_ms(), claimed.length_ms());
-                if placement.interval != claimed {
-                    let truth = (received - age_ms).saturating_sub(u64::from(claimed.length_ms()));
-                    prop_assert!(placement.interval.start_unix_ms().abs_diff(truth) <= u64::from(claimed.length_ms()) / 2);
-                }
-            }
+            let claimed = Interval::containing(start_s * 1_000, length_s * 1_000).expect("on the grid");
+            let placement = place(claimed, age_ms, received).expect("an age");
+            prop_assert_eq!(placement.interval.length_ms(), claimed.length_ms());
+            let truth = received - age_ms - u64::from(claimed.length_ms());
+            let error_ms = placement.interval.start_unix_ms().abs_diff(truth);
+            prop_assert!(error_ms <= TOLERATED_SKEW_MS.max(u64::from(claimed.length_ms()) / 2));
+        }
+
+        #[test]
+        fn no_numbers_make_placement_panic(start_s in 0_u64..250_000_000_000, age_ms: u64, received: u64, skew_ms: i64) {
+            let claimed = Interval::containing(start_s * 1_000, 10_000).expect("on the grid");
+            let _ = (place(claimed, age_ms, received), shift(received, skew_ms));
         }
     }
 }
