@@ -19,7 +19,7 @@ pub mod conformance;
 pub mod dictionary;
 pub mod embedded;
 #[cfg(test)]
-mod memory;
+pub(crate) mod memory;
 pub mod sequences;
 
 pub use dictionary::{Dictionary, SeriesId};

@@ -215,3 +215,146 @@ fn answer(
     // Whoever hung up will send again, and be told that it is a duplicate.
     let _ = waiting.send(result);
 }
+
+#[cfg(test)]
+mod tests {
+    use azimuth_measurement::{AgentId, Manifest};
+
+    use super::*;
+    use crate::store::conformance::{agent, item, manifest_of, report_of, verified};
+    use crate::store::memory::MemoryStore;
+    use crate::store::{
+        AgentStatus, Condition, Coverage, Dictionary, Pruned, ScanRequest, StoredGap, TimeRange, Visit,
+    };
+
+    /// Fails, or panics, as soon as an item of agent `poison` is in the transaction.
+    #[derive(Default)]
+    struct Picky {
+        inner: MemoryStore,
+        panics: bool,
+    }
+
+    impl Store for Picky {
+        fn commit(
+            &self,
+            manifests: &[VerifiedManifest],
+            items: &[Item],
+        ) -> Result<Vec<Admission>, StoreError> {
+            let poisoned = items.iter().any(|item| match item {
+                Item::Report(report) => report.agent == agent("poison"),
+                Item::Tombstone(_) => false,
+            });
+            assert!(!(poisoned && self.panics), "the backend met a damaged page");
+            if poisoned {
+                return Err(StoreError {
+                    doing: "commit",
+                    cause: "poison".to_owned(),
+                });
+            }
+            self.inner.commit(manifests, items)
+        }
+        fn dictionary(&self) -> Arc<Dictionary> {
+            self.inner.dictionary()
+        }
+        fn scan(&self, request: ScanRequest<'_>, visit: Visit<'_>) -> Result<Coverage, StoreError> {
+            self.inner.scan(request, visit)
+        }
+        fn agents(&self) -> Result<Vec<AgentStatus>, StoreError> {
+            self.inner.agents()
+        }
+        fn gaps(&self, agent: &AgentId, range: TimeRange) -> Result<Vec<StoredGap>, StoreError> {
+            self.inner.gaps(agent, range)
+        }
+        fn prune(&self, before_unix_ms: u64) -> Result<Pruned, StoreError> {
+            self.inner.prune(before_unix_ms)
+        }
+        fn condition(&self) -> Condition {
+            self.inner.condition()
+        }
+    }
+
+    type Answered = oneshot::Receiver<Result<Vec<Admission>, CommitError>>;
+
+    fn submission(manifest: &Manifest, sequences: &[u64]) -> (Submission, Answered) {
+        let (answer, answered) = oneshot::channel();
+        let room = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("room");
+        let items = sequences
+            .iter()
+            .map(|number| item(&report_of(manifest, *number, *number, &[500])));
+        let manifests = vec![verified(manifest)];
+        (
+            Submission {
+                manifests,
+                items: items.collect(),
+                _room: room,
+                answer,
+            },
+            answered,
+        )
+    }
+
+    fn answer_of(mut answered: Answered) -> Result<Vec<Admission>, CommitError> {
+        answered.try_recv().expect("answered")
+    }
+
+    #[test]
+    fn every_body_of_a_group_gets_its_own_admissions() {
+        let (store, metrics) = (MemoryStore::default(), Metrics::default());
+        let (one, two) = (manifest_of("one", 1), manifest_of("two", 1));
+        let (first, first_answer) = submission(&one, &[1, 2]);
+        let (replay, replay_answer) = submission(&one, &[2]);
+        let (other, other_answer) = submission(&two, &[1, 1, 2]);
+        commit_group(vec![first, replay, other], &store, &metrics);
+        use Admission::{Duplicate, Stored};
+        assert_eq!(answer_of(first_answer), Ok(vec![Stored, Stored]));
+        assert_eq!(answer_of(replay_answer), Ok(vec![Duplicate]));
+        assert_eq!(answer_of(other_answer), Ok(vec![Stored, Duplicate, Stored]));
+        assert_eq!(metrics.commits.get(), 1, "one transaction for all of them");
+    }
+
+    #[test]
+    fn one_bad_body_does_not_keep_the_others_from_being_stored() {
+        for panics in [false, true] {
+            let store = Picky {
+                panics,
+                ..Picky::default()
+            };
+            let metrics = Metrics::default();
+            let (sound, sound_answer) = submission(&manifest_of("one", 1), &[1]);
+            let (bad, bad_answer) = submission(&manifest_of("poison", 1), &[1, 2]);
+            let (last, last_answer) = submission(&manifest_of("two", 1), &[1]);
+            commit_group(vec![sound, bad, last], &store, &metrics);
+            assert_eq!(answer_of(sound_answer), Ok(vec![Admission::Stored]));
+            assert!(matches!(answer_of(bad_answer), Err(CommitError::Store(_))));
+            assert_eq!(answer_of(last_answer), Ok(vec![Admission::Stored]));
+            assert_eq!((metrics.commits.get(), metrics.commits_failed.get()), (2, 2));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_at_the_door_and_a_stopped_one_too() {
+        let committer = Committer::start(Arc::new(MemoryStore::default()), Arc::default()).expect("a thread");
+        let manifest = manifest_of("one", 1);
+        let report = || vec![item(&report_of(&manifest, 1, 1, &[500]))];
+        let taken = Arc::clone(&committer.room)
+            .try_acquire_many_owned(MAX_QUEUED_BYTES)
+            .expect("room");
+        assert_eq!(committer.queued_bytes(), u64::from(MAX_QUEUED_BYTES));
+        assert_eq!(
+            committer.commit(vec![verified(&manifest)], report()).await,
+            Err(CommitError::QueueFull)
+        );
+        drop(taken);
+        let stored = committer.commit(vec![verified(&manifest)], report()).await;
+        assert_eq!(
+            stored,
+            Ok(vec![Admission::Stored]),
+            "what was refused was not taken for stored"
+        );
+        committer.finish();
+        assert_eq!(
+            committer.commit(vec![], report()).await,
+            Err(CommitError::Stopping)
+        );
+    }
+}

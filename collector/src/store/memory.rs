@@ -17,7 +17,7 @@ use super::{
 };
 
 #[derive(Default)]
-pub(super) struct MemoryStore {
+pub(crate) struct MemoryStore {
     rooms: Mutex<Rooms>,
 }
 
