@@ -1,17 +1,25 @@
 //! Azimuth's agent: the library behind the `azimuth-agent` binary, split so that deciding can be tested without doing.
 //!
-//! Pure rooms take the time as an argument and touch nothing: [`schedule`], [`stamp`], [`probe`], [`tally`] and
-//! `reflect::rules`. The rim does: [`net`] (sockets), [`clock`] (the one reader of clocks), [`prober`] (the probing
-//! thread) and [`reflect`] (the far end). [`cli`] is the command line, [`oneshot`] the `probe` command.
+//! The way of one probe: [`schedule`] says it is due, [`probe`] makes it, [`prober`] (a thread of its own) sends it
+//! through [`net`] and brings back stamps and answers, [`probe`] judges the delay, [`tally`] counts it, [`report`]
+//! encodes its interval, [`queue`] keeps it, [`uplink`] delivers it. [`reflect`] is the far end.
+//!
+//! Pure rooms, which are handed the time and touch nothing: [`schedule`], [`stamp`], [`probe`], [`tally`], [`report`],
+//! [`queue`], [`config`] below its `load`, `reflect::rules`, `uplink::answer`, `uplink::backoff`. The rest does.
 
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod net;
 pub mod oneshot;
 pub mod probe;
 pub mod prober;
+pub mod queue;
 pub mod reflect;
+pub mod report;
+pub mod run;
 pub mod schedule;
 pub mod signals;
 pub mod stamp;
 pub mod tally;
+pub mod uplink;

@@ -3,13 +3,14 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use azimuth_agent::cli::{Cli, Command};
-use azimuth_agent::{oneshot, reflect};
+use azimuth_agent::cli::{Cli, Command, ConfigCommand};
+use azimuth_agent::{config, oneshot, reflect, run};
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 /// 0 done, 1 failed, 2 wrong usage or configuration.
 const FAILED: u8 = 1;
+const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -33,7 +34,21 @@ fn main() -> ExitCode {
 
 fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Config(_) | Command::Run(_) => Ok(exit(false)),
+        Command::Config(ConfigCommand::Check { file, json }) => match config::load(file) {
+            Ok(config) if *json => {
+                println!("{}", config.summary_json()?);
+                Ok(ExitCode::SUCCESS)
+            }
+            Ok(config) => {
+                println!("{}: fine. {}", file.display(), config.summary());
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(errors) => Ok(refuse(&errors)),
+        },
+        Command::Run(args) => match config::load(&args.config) {
+            Ok(config) => block_on(run::run(config)),
+            Err(errors) => Ok(refuse(&errors)),
+        },
         Command::Reflect(args) => block_on(reflect::command::run(args)),
         Command::Probe(args) => block_on(async { oneshot::run(args).await.map(exit) }),
     }
@@ -52,4 +67,9 @@ fn exit(succeeded: bool) -> ExitCode {
     } else {
         ExitCode::from(FAILED)
     }
+}
+
+fn refuse(errors: &config::Mistakes) -> ExitCode {
+    eprintln!("{errors}");
+    ExitCode::from(USAGE)
 }
