@@ -91,6 +91,7 @@ pub struct StampSession {
     /// In order of sequence numbers, without holes; the last one is `next_sequence - 1`.
     under_way: VecDeque<UnderWay>,
     history: History,
+    settled_probes: u64,
     findings: VecDeque<Finding>,
 }
 
@@ -104,6 +105,7 @@ impl StampSession {
             highest_answered: None,
             under_way: VecDeque::new(),
             history: History::default(),
+            settled_probes: 0,
             findings: VecDeque::new(),
         }
     }
@@ -162,17 +164,7 @@ impl StampSession {
         let next_unsettled = self.next_sequence.wrapping_sub(self.under_way.len() as u32);
         let index = self.index(sequence);
         let Some(probe) = self.under_way.get_mut(index) else {
-            return match self.history.recall(sequence, next_unsettled) {
-                Memory::Answered => Arrival::Duplicate { interval: None },
-                Memory::Unanswered => {
-                    self.history.settle(sequence, true);
-                    Arrival::Late { interval: None }
-                }
-                // Too long ago to tell: an answer this old is late, whatever else it is. A number not sent yet is
-                // nobody's answer.
-                Memory::Forgotten if is_before(sequence, next_unsettled) => Arrival::Late { interval: None },
-                Memory::Forgotten => Arrival::Foreign,
-            };
+            return self.settled_arrival(sequence, next_unsettled);
         };
         if reply.sender_sent_at != NtpTimestamp::from_wall(probe.sent.wall) {
             return Arrival::Foreign;
@@ -202,6 +194,24 @@ impl StampSession {
         }
         self.settle_if_complete(index);
         Arrival::First { interval, reordered }
+    }
+
+    /// What an answer with a number that is not under way is.
+    fn settled_arrival(&mut self, sequence: u32, next_unsettled: u32) -> Arrival {
+        let age = next_unsettled.wrapping_sub(sequence);
+        if u64::from(age) > self.settled_probes {
+            return Arrival::Foreign;
+        }
+        match self.history.recall(sequence, next_unsettled) {
+            Memory::Answered => Arrival::Duplicate { interval: None },
+            // Too long ago to tell: an answer this old is late, whatever else it is.
+            Memory::Forgotten if age > 0 => Arrival::Late { interval: None },
+            Memory::Forgotten => Arrival::Foreign,
+            Memory::Unanswered => {
+                self.history.settle(sequence, true);
+                Arrival::Late { interval: None }
+            }
+        }
     }
 
     /// Gives up every probe whose waiting time has passed, and settles for a lesser clock where a stamp is missing.
@@ -304,6 +314,7 @@ impl StampSession {
         if let Some(probe) = self.under_way.pop_front() {
             self.history
                 .settle(sequence, probe.answer.is_some() || probe.late_answer);
+            self.settled_probes += 1;
         }
     }
 }
