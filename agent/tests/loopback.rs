@@ -90,9 +90,7 @@ fn probe(arguments: &[&str]) -> Output {
 }
 
 fn probe_json(arguments: &[&str]) -> Value {
-    let output = probe(arguments);
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+    serde_json::from_slice(&probe(arguments).stdout).expect("one JSON object on stdout")
 }
 
 fn request() -> Request {
