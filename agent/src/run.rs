@@ -4,9 +4,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use azimuth_measurement::AgentId;
+use azimuth_measurement::{AgentId, ProbeCounts};
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::clock;
 use crate::config::Config;
@@ -43,6 +43,7 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
                 () = stop.wait() => { stopper.stop(); continue }
             };
             let Some(delivery) = delivery else { return };
+            log_interval(&delivery);
             let (gap, report) = reporter.report(&delivery, outbox.totals());
             outbox.push(gap, report);
         }
@@ -64,4 +65,18 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let strays = prober.join().context("the probing thread panicked")?;
     info!(?strays, totals = ?outbox.totals(), "stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// What one interval came to, all series together: for someone who watches an agent at work (`AZIMUTH_LOG=debug`).
+fn log_interval(delivery: &Delivery) {
+    let closed = &delivery.closed;
+    let all = closed
+        .series
+        .iter()
+        .fold(Some(ProbeCounts::default()), |sum, series| {
+            sum?.plus(&series.counts)
+        });
+    let all = all.unwrap_or_default();
+    let (latest_us, lost) = (closed.send_lateness_us.iter().max(), all.lost());
+    debug!(sequence = delivery.sequence, counts = ?all, lost, ?latest_us, "interval closed");
 }

@@ -272,3 +272,77 @@ fn open(at: SocketAddr) -> Result<Socket, OpenError> {
     ))?;
     Ok(socket)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::batch::{Batch, Queue};
+    use super::*;
+
+    /// The owners of all stamps in the error queue. On loopback a stamp is there when the send call returns.
+    fn stamped_owners(socket: &mut ProberSocket<u32>) -> Vec<Option<u32>> {
+        let mut batch = Batch::new(64);
+        batch.receive(socket.as_fd(), Queue::Errors).expect("readable");
+        let entries: Vec<_> = batch.datagrams().map(|entry| entry.ancillary).collect();
+        assert!(
+            entries.iter().all(|entry| entry.kernel_stamp.is_some()),
+            "{entries:?}"
+        );
+        entries
+            .iter()
+            .filter_map(|entry| entry.tx_id)
+            .map(|tx_id| socket.owner(tx_id))
+            .collect()
+    }
+
+    #[test]
+    fn stamps_find_their_owners_again_after_sends_that_failed() {
+        let receiver = std::net::UdpSocket::bind("127.0.0.1:0").expect("bound");
+        let to = receiver.local_addr().expect("bound");
+        let mut socket = ProberSocket::open("0.0.0.0:0".parse().expect("an address")).expect("opened");
+        socket.send(b"a", to, 1).expect("sent");
+        socket.send(b"b", to, 2).expect("sent");
+        assert_eq!(stamped_owners(&mut socket), [Some(1), Some(2)]);
+
+        let too_long = vec![0; 70_000];
+        for _ in 0..3 {
+            socket
+                .send(&too_long, to, 3)
+                .expect_err("longer than any datagram");
+        }
+        socket.send(b"c", to, 4).expect("sent");
+        socket.send(b"d", to, 5).expect("sent");
+        assert_eq!(stamped_owners(&mut socket), [Some(4), Some(5)]);
+    }
+
+    #[test]
+    fn arrivals_are_stamped_and_attributed_to_their_sender() {
+        for at in ["127.0.0.1:0", "[::1]:0"] {
+            let at = at.parse().expect("an address");
+            let receiver: ProberSocket<u32> = ProberSocket::open(at).expect("opened");
+            let sender = std::net::UdpSocket::bind(at).expect("bound");
+            let to = receiver.local_address().expect("bound");
+            sender.send_to(&[7; 100], to).expect("sent");
+            let mut batch = Batch::new(64);
+            assert_eq!(batch.receive(receiver.as_fd(), Queue::Data).expect("readable"), 1);
+            let datagram = batch.datagrams().next().expect("one");
+            assert_eq!(datagram.from, sender.local_addr().ok());
+            assert_eq!(datagram.payload, [7; 64], "cut to the capacity");
+            assert!(datagram.ancillary.kernel_stamp.is_some());
+            assert_eq!(batch.receive(receiver.as_fd(), Queue::Data).expect("readable"), 0);
+            assert_eq!(batch.datagrams().count(), 0);
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_not_ours_is_named_with_what_to_look_at() {
+        let at = "192.0.2.1:8620".parse().expect("an address");
+        let error = ReflectorSocket::open(at)
+            .expect_err("not an address of this host")
+            .to_string();
+        assert!(
+            error.starts_with("UDP socket on 192.0.2.1:8620: binding failed: "),
+            "{error}"
+        );
+        assert!(error.contains("Is the address one of this host's"), "{error}");
+    }
+}
