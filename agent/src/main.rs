@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use azimuth_agent::cli::{Cli, Command, ConfigCommand};
 use azimuth_agent::{config, oneshot, reflect, run};
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
 
 /// 0 done, 1 failed, 2 wrong usage or configuration.
 const FAILED: u8 = 1;
@@ -15,10 +15,16 @@ const USAGE: u8 = 2;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let quiet = matches!(cli.command, Command::Probe(_) | Command::Config(_));
-    let default = if quiet { "warn" } else { "info" };
-    let filter = EnvFilter::try_from_env("AZIMUTH_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let default = if quiet {
+        LevelFilter::WARN
+    } else {
+        LevelFilter::INFO
+    };
+    let asked = std::env::var("AZIMUTH_LOG")
+        .ok()
+        .and_then(|level| level.parse().ok());
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(asked.unwrap_or(default))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)

@@ -171,6 +171,13 @@ impl Turning {
     fn run(&mut self, stop: &Stop) {
         let mut until = None;
         loop {
+            if stop.asked.load(Ordering::Acquire) && until.is_none() {
+                self.core.stop_sending();
+                until = Some(clock::monotonic().plus_ns(LINGER_NS));
+            }
+            // Sending first is what makes it punctual; and the stamps of what was just sent are then there to be read
+            // in the same turn.
+            self.send();
             self.receive();
             let now = clock::moment();
             self.core.handle_timeout(now);
@@ -179,14 +186,9 @@ impl Turning {
             while let Some(closed) = self.core.poll_closed(now.monotonic) {
                 self.deliver(closed);
             }
-            if stop.asked.load(Ordering::Acquire) && until.is_none() {
-                self.core.stop_sending();
-                until = Some(now.monotonic.plus_ns(LINGER_NS));
-            }
             if self.core.is_done() || until.is_some_and(|until| until <= now.monotonic) {
                 break;
             }
-            self.send();
             if let Err(error) = self.sleep(stop, until) {
                 warn!(%error, "waiting for packets failed; the probing thread ends");
                 break;

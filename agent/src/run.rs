@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use azimuth_measurement::{AgentId, ProbeCounts};
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
@@ -36,11 +36,12 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
 
     let mut reporter = Reporter::new(AgentId::clone(&config.agent), epoch, manifest.id());
     let stopper = prober.stopper();
+    let mut stopping = false;
     let gather = async {
         loop {
             let delivery: Option<Delivery> = tokio::select! {
                 delivery = intervals.recv() => delivery,
-                () = stop.wait() => { stopper.stop(); continue }
+                () = stop.wait(), if !stopping => { stopping = true; stopper.stop(); continue }
             };
             let Some(delivery) = delivery else { return };
             log_interval(&delivery);
@@ -63,6 +64,9 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
         );
     }
     let strays = prober.join().context("the probing thread panicked")?;
+    if !stopping {
+        bail!("the probing thread ended by itself; the log lines above say why");
+    }
     info!(?strays, totals = ?outbox.totals(), "stopped");
     Ok(ExitCode::SUCCESS)
 }
@@ -70,13 +74,10 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
 /// What one interval came to, all series together: for someone who watches an agent at work (`AZIMUTH_LOG=debug`).
 fn log_interval(delivery: &Delivery) {
     let closed = &delivery.closed;
-    let all = closed
-        .series
-        .iter()
-        .fold(Some(ProbeCounts::default()), |sum, series| {
-            sum?.plus(&series.counts)
-        });
-    let all = all.unwrap_or_default();
+    let mut counts = closed.series.iter().map(|series| series.counts);
+    let all = counts
+        .try_fold(ProbeCounts::default(), |sum, series| sum.plus(&series))
+        .unwrap_or_default();
     let (latest_us, lost) = (closed.send_lateness_us.iter().max(), all.lost());
     debug!(sequence = delivery.sequence, counts = ?all, lost, ?latest_us, "interval closed");
 }
