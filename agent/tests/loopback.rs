@@ -7,7 +7,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use azimuth_agent::clock;
+use azimuth_agent::probe::SeriesPlan;
+use azimuth_agent::probe::core::Strays;
+use azimuth_agent::prober::Prober;
+use azimuth_agent::reflect::Allowed;
+use azimuth_agent::reflect::serve::Reflector as Reflecting;
 use azimuth_agent::stamp::{ErrorEstimate, NtpTimestamp, Reply, Request};
+use azimuth_measurement::Method;
 use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_azimuth-agent");
@@ -157,6 +163,51 @@ fn kernel_stamps_on_both_ends_over_both_families() {
         log.contains("missing_rx_stamp=0") && log.contains("dropped_not_allowed=0"),
         "{log}"
     );
+}
+
+/// In this process, because a one-shot probe has only one target.
+#[test]
+fn one_prober_measures_both_families_and_both_methods_at_once() {
+    let listen = ["127.0.0.1:0", "[::1]:0"].map(|at| at.parse().expect("an address"));
+    let reflector = Reflecting::start(&listen, &listen, Allowed::Any).expect("a reflector");
+    let plan = |address: &SocketAddr, method| SeriesPlan {
+        address: *address,
+        method,
+        period_ms: 20,
+        phase_ns: 0,
+        waiting_time_ms: 5_000,
+        limit: Some(10),
+    };
+    let stamps = reflector.udp.iter().map(|address| plan(address, Method::Stamp));
+    let connects = reflector
+        .tcp
+        .iter()
+        .map(|address| plan(address, Method::TcpConnect));
+    let plans: Vec<SeriesPlan> = stamps.chain(connects).collect();
+    let (out, mut intervals) = tokio::sync::mpsc::channel(8);
+    let prober = Prober::start(&plans, 86_400_000, out).expect("a prober");
+    let strays = prober
+        .join()
+        .expect("it ends by itself when all is sent and answered");
+    let mut slots = [0; 4];
+    while let Ok(delivery) = intervals.try_recv() {
+        for (slots, series) in slots.iter_mut().zip(&delivery.closed.series) {
+            let counts = series.counts;
+            let wrong = [
+                counts.lost(),
+                counts.discarded,
+                counts.send_errors,
+                counts.refused,
+            ];
+            assert_eq!(wrong, [0; 4], "{counts:?}");
+            assert_eq!(series.delays_us.len() as u64, counts.sent);
+            *slots += counts.sent + counts.skipped;
+        }
+    }
+    assert_eq!(slots, [10; 4]);
+    assert_eq!(strays, Strays::default());
+    let counters = reflector.stop().expect("it ends");
+    assert_eq!(counters.send_errors, 0);
 }
 
 #[test]
