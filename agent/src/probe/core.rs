@@ -295,6 +295,7 @@ impl Core {
     /// The end: all intervals as they stand. Probes whose fate is still open were neither returned nor lost, so they
     /// are taken out of `sent`; how many that were is the second value.
     pub fn close(&mut self, now: Monotonic) -> (Vec<ClosedInterval>, u64) {
+        self.sweep(now);
         let mut withdrawn = 0;
         for index in 0..self.series.len() as u32 {
             let unknown = match self.session(index) {

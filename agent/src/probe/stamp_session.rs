@@ -247,7 +247,7 @@ impl StampSession {
     pub fn withdraw(&mut self) -> Vec<IntervalOrdinal> {
         let mut unknown = Vec::new();
         while let Some(probe) = self.under_way.front() {
-            if probe.answer.is_some() {
+            if probe.answer.is_some() || probe.late_answer {
                 self.settle(0);
             } else if !probe.settled {
                 unknown.push(probe.interval);

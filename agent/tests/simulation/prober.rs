@@ -330,6 +330,22 @@ fn connects_and_stamp_probes_run_side_by_side() {
 }
 
 #[test]
+fn at_the_end_a_probe_whose_waiting_time_has_passed_is_lost_even_if_nobody_looked_yet() {
+    let silent = Fate {
+        answers_ns: &[],
+        ..FINE
+    };
+    // Sessions are looked at every 100 ms; this waiting time ends between two looks.
+    let mut world = World::new(&[stamp_series(1_000, 1_990, Some(1))], move |_| silent);
+    world.run(1_995 * NS_PER_MS);
+    assert_eq!(world.close(), 0, "nothing is withdrawn");
+    assert_eq!(
+        (total(&world.closed, 0).sent, total(&world.closed, 0).lost()),
+        (1, 1)
+    );
+}
+
+#[test]
 fn at_the_end_probes_still_under_way_are_neither_sent_nor_lost() {
     let mut world = World::new(&[stamp_series(1_000, 2_000, None)], |token| {
         if token.sequence >= 4 {
