@@ -276,7 +276,9 @@ fn open(at: SocketAddr) -> Result<Socket, OpenError> {
 #[cfg(test)]
 mod tests {
     use super::super::batch::{Batch, Queue};
+    use super::super::wait::wait;
     use super::*;
+    use crate::clock::{self, NS_PER_S};
 
     /// The owners of all stamps in the error queue. On loopback a stamp is there when the send call returns.
     fn stamped_owners(socket: &mut ProberSocket<u32>) -> Vec<Option<u32>> {
@@ -322,6 +324,9 @@ mod tests {
             let sender = std::net::UdpSocket::bind(at).expect("bound");
             let to = receiver.local_address().expect("bound");
             sender.send_to(&[7; 100], to).expect("sent");
+            // On a busy host even loopback takes its time.
+            let now = clock::monotonic();
+            wait(&[receiver.as_fd()], &[], now, Some(now.plus_ns(10 * NS_PER_S))).expect("waited");
             let mut batch = Batch::new(64);
             assert_eq!(batch.receive(receiver.as_fd(), Queue::Data).expect("readable"), 1);
             let datagram = batch.datagrams().next().expect("one");
