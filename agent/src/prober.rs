@@ -32,8 +32,8 @@ use crate::probe::{Core, ProbeToken, SeriesPlan, Transmit};
 use crate::tally::ClosedInterval;
 
 /// Time between opening the sockets and the first slot. The kernel switches packet stamping on a moment after it is
-/// asked to, and until then stamps arrivals when they are read.
-const STAMPS_SETTLE_NS: i64 = 50 * NS_PER_MS;
+/// asked to; until then arrivals come without a stamp (and are counted so, should a busy host take longer).
+const STAMPS_SETTLE_NS: i64 = 100 * NS_PER_MS;
 /// How long answers are still waited for once the thread was asked to stop.
 const LINGER_NS: i64 = 200 * NS_PER_MS;
 /// Octets read of each datagram: a STAMP reply, and enough to see that something else is not one.
