@@ -326,8 +326,8 @@ mod tests {
             let mut batch = Batch::new(64);
             // The kernel begins to stamp arrivals a moment after it is first asked to.
             let give_up_at = clock::monotonic().plus_ns(10 * NS_PER_S);
-            let in_time = std::iter::repeat(()).take_while(|()| clock::monotonic() < give_up_at);
-            let stamped = { in_time }.any(|()| {
+            let mut in_time = std::iter::repeat(()).take_while(|()| clock::monotonic() < give_up_at);
+            let stamped = in_time.any(|()| {
                 sender.send_to(&[7; 100], to).expect("sent");
                 // On a busy host even loopback takes its time.
                 let now = clock::monotonic();
