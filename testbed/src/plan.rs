@@ -2,17 +2,18 @@
 //!
 //! Pure: the same scenario always gives the same plan. Nodes are numbered vantage points first, zones after them.
 
+mod incident;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use azimuth_measurement::{AgentId, ZoneKey};
 
 use crate::path::base::{Draws, Place, fibre_rtt_ms, way_km};
-use crate::path::timeline::Times;
-use crate::scenario::file::{
-    AccessTable, IncidentTable, IspTable, ProbingTable, VantagePointTable, ZoneTable,
-};
-use crate::scenario::{Family, Scenario, What};
+use crate::scenario::file::{AccessTable, IspTable, ProbingTable, VantagePointTable, ZoneTable};
+use crate::scenario::{Family, Scenario};
+
+pub use incident::{Effect, Incident};
 
 /// Where the relay sends a packet and where it came from: an index over vantage points, then zones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -119,67 +120,6 @@ impl Pair {
     }
 }
 
-/// An incident with its names resolved.
-#[derive(Debug, Clone)]
-pub struct Incident {
-    /// Its name.
-    pub name: String,
-    /// When it is on.
-    pub times: Times,
-    /// What it does.
-    pub effect: Effect,
-    /// What it does, as a sentence.
-    pub description: String,
-}
-
-/// What an incident does, by index.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// Adds delay to pairs.
-    RouteChange {
-        /// Pairs hit.
-        pairs: Vec<usize>,
-        /// Added in each direction.
-        added_one_way_ns: u64,
-    },
-    /// A zone answers nobody.
-    ZoneOutage {
-        /// Index of the zone.
-        zone: usize,
-    },
-    /// A vantage point's downlink is full of somebody else's packets.
-    AccessCongestion {
-        /// Index of the vantage point.
-        vantage_point: usize,
-        /// Deepest standing queue.
-        queue_ns: u64,
-        /// Loss towards the vantage point.
-        loss_ratio: f64,
-    },
-    /// Delay and loss for pairs, in each direction.
-    TransitFault {
-        /// Pairs hit.
-        pairs: Vec<usize>,
-        /// Added in each direction.
-        added_one_way_ns: u64,
-        /// Loss in each direction.
-        loss_ratio: f64,
-    },
-}
-
-impl Effect {
-    /// The scenario's word for it, also in the ground truth.
-    #[must_use]
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::RouteChange { .. } => "route_change",
-            Self::ZoneOutage { .. } => "zone_outage",
-            Self::AccessCongestion { .. } => "access_congestion",
-            Self::TransitFault { .. } => "transit_fault",
-        }
-    }
-}
-
 impl Plan {
     /// The plan of a scenario that has passed its checks.
     #[must_use]
@@ -234,7 +174,7 @@ impl Plan {
         let incidents = scenario
             .incident
             .iter()
-            .filter_map(|table| incident(table, &vantage_points, &zones))
+            .filter_map(|table| Incident::of(table, &vantage_points, &zones))
             .collect();
         Self {
             name: scenario.name.get_ref().clone(),
@@ -362,88 +302,6 @@ fn place(latitude_deg: f64, longitude_deg: f64) -> Place {
 )]
 fn ns_of_ms(ms: f64) -> u64 {
     (ms * 1e6).round() as u64
-}
-
-fn incident(table: &IncidentTable, points: &[VantagePoint], zones: &[Zone]) -> Option<Incident> {
-    let pairs_where = |wanted: &dyn Fn(&VantagePoint, &Zone) -> bool| -> Vec<usize> {
-        let all = points
-            .iter()
-            .flat_map(|point| zones.iter().map(move |zone| (point, zone)))
-            .enumerate();
-        all.filter(|(_, (point, zone))| wanted(point, zone))
-            .map(|(index, _)| index)
-            .collect()
-    };
-    let zone_index = |key: &str| zones.iter().position(|zone| zone.table.key.get_ref() == key);
-    let (effect, description) = match &table.what {
-        What::RouteChange { isp, zone, added_ms } => (
-            Effect::RouteChange {
-                pairs: pairs_where(&|point, end| {
-                    point.table.isp.get_ref() == isp.get_ref() && end.table.key.get_ref() == zone.get_ref()
-                }),
-                added_one_way_ns: added_ms.as_ns() / 2,
-            },
-            format!(
-                "{} reaches {} over a longer way: +{} ms",
-                isp.get_ref(),
-                zone.get_ref(),
-                added_ms.get()
-            ),
-        ),
-        What::ZoneOutage { zone } => (
-            Effect::ZoneOutage {
-                zone: zone_index(zone.get_ref())?,
-            },
-            format!("{} answers nobody", zone.get_ref()),
-        ),
-        What::AccessCongestion {
-            agent,
-            queue_ms,
-            loss_ratio,
-        } => (
-            Effect::AccessCongestion {
-                vantage_point: points
-                    .iter()
-                    .position(|point| point.table.agent.get_ref() == agent.get_ref())?,
-                queue_ns: queue_ms.as_ns(),
-                loss_ratio: loss_ratio.get(),
-            },
-            format!(
-                "the downlink of {} is congested: a queue of up to {} ms and {} % loss",
-                agent.get_ref(),
-                queue_ms.get(),
-                loss_ratio.get() * 100.0
-            ),
-        ),
-        What::TransitFault {
-            country,
-            added_ms,
-            loss_ratio,
-        } => (
-            Effect::TransitFault {
-                pairs: pairs_where(&|point, _| point.table.country.get_ref() == country.get_ref()),
-                added_one_way_ns: added_ms.as_ns() / 2,
-                loss_ratio: loss_ratio.get(),
-            },
-            format!(
-                "transit out of {} is faulty: +{} ms and {} % loss each way",
-                country.get_ref(),
-                added_ms.get(),
-                loss_ratio.get() * 100.0
-            ),
-        ),
-    };
-    let times = Times {
-        from_ns: table.from_s.as_ns(),
-        for_ns: table.for_s.as_ns(),
-        repeat_ns: table.repeat_every_s.map(crate::scenario::value::Seconds::as_ns),
-    };
-    Some(Incident {
-        name: table.name.get_ref().clone(),
-        times,
-        effect,
-        description,
-    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Watches the world's programs: starts them, names the dead with the tail of their logs, restarts what may live,
 //! and ends them in order.
 //!
-//! Whether to restart is decided by [`verdict`], which is pure.
+//! Whether to restart is decided by `verdict`, which is pure.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
