@@ -1,9 +1,10 @@
 //! The whole road with the real binaries in a small emulated world, held against the relay's ground truth: delays, counts, an
 //! incident, and a kill -9 of the collector in the middle. Needs root (namespaces and TUN devices). Not a benchmark.
 #![expect(
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a failed expectation ends the test, with its reason"
+    reason = "real processes take real time; a failed expectation ends the test, with its reason"
 )]
 
 mod api;
