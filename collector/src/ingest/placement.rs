@@ -27,6 +27,16 @@ pub fn place(claimed: Interval, age_ms: u64, received_at_unix_ms: u64) -> Option
     let ended_at = received_at_unix_ms
         .checked_sub(age_ms)
         .filter(|_| age_ms <= MAX_AGE_MS)?;
+    // An agent that is told to stop reports the interval it is in. When that one would have ended is no evidence about
+    // its clock.
+    let under_way =
+        age_ms == 0 && (claimed.start_unix_ms()..claimed.end_unix_ms()).contains(&received_at_unix_ms);
+    if under_way {
+        return Some(Placement {
+            interval: claimed,
+            clock_skew_ms: 0,
+        });
+    }
     let clock_skew_ms = signed_difference(claimed.end_unix_ms(), ended_at);
     if clock_skew_ms.unsigned_abs() <= TOLERATED_SKEW_MS {
         return Some(Placement {
@@ -101,6 +111,19 @@ mod tests {
     }
 
     #[test]
+    fn an_interval_under_way_is_no_evidence_of_skew() {
+        for received in [T0, T0 + 1_300, T0 + 9_999] {
+            let placement = place(interval(T0), 0, received).expect("an age");
+            assert_eq!((placement.interval, placement.clock_skew_ms), (interval(T0), 0));
+        }
+        let late = place(interval(T0), 1, T0 + 5_000).expect("an age");
+        assert_ne!(
+            late.clock_skew_ms, 0,
+            "an interval that says it is over is believed"
+        );
+    }
+
+    #[test]
     fn a_report_that_waited_a_day_is_placed_where_it_was_measured() {
         let placement = place(interval(T0 + 77_770_000), DAY_MS, T0 + 10_000 + DAY_MS).expect("an age");
         assert_eq!(placement.interval, interval(T0));
@@ -135,7 +158,7 @@ mod tests {
         fn placement_is_within_half_an_interval_of_the_truth(
             start_s in 0_u64..4_000_000_000,
             length_s in 1_u32..=3_600,
-            age_ms in 0..=MAX_AGE_MS,
+            age_ms in 1..=MAX_AGE_MS,
             received in T0 - DAY_MS..T0 + DAY_MS,
         ) {
             let claimed = Interval::containing(start_s * 1_000, length_s * 1_000).expect("on the grid");
