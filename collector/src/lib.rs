@@ -6,11 +6,15 @@
 //! | [`store`] | keeps reports; a trait, one conformance suite, the embedded backend |
 //! | [`query`] | answers questions from merged histograms (pure) |
 //! | [`api`] | the HTTP surface, [`site`] the embedded web application, [`serve`] sockets and connections |
+//! | [`alert`] | says when a series got worse, since when and by how much (pure) |
+//! | [`commands`] | the command line, one file a command |
 //! | [`config`], [`clock`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
 //! | [`run`] | wires them |
 
+pub mod alert;
 pub mod api;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod ingest;
 pub mod metrics;

@@ -1,0 +1,46 @@
+//! Regression detection: told what a series measured and when, it says when the series got worse, since when, by how
+//! much, and when that was over. Pure: no IO, no clock, no randomness; the same ticks give the same events. It never
+//! looks ahead, and an event comes out of the tick that caused it. It is not the rules (which change deserves a person),
+//! not the lifecycle (acknowledged, silenced), not the blame (which zone or agent), not the notifications.
+//!
+//! From tick to event:
+//!
+//! 1. A [`Tick`] is what one series measured in one interval: a histogram of delays, or a single delay, and counts. Feed
+//!    idle series only: a delay measured under load (`LoadLabel` other than `Idle`) says nothing about the path.
+//! 2. [`unit`] merges ticks to at least one minute. Probes of the same minute are correlated, so a unit counts as **one**
+//!    observation however many delays it holds: that is the honest effective sample size, and it makes 10 s histograms
+//!    and one delay every four minutes the same thing to everything behind it.
+//! 3. [`level`] watches one statistic of the units (median, tail, spread) against the reference: the units since the last
+//!    accepted change. A clipped cumulative sum ([`ladder`]) confirms a shift, floors in milliseconds and percent say
+//!    whether anybody would care, the reference's noise and its serial correlation ([`evidence`]) how far a shift must
+//!    stand out, and the bottom of the ladder is the time of the change. An accepted change, in either direction, begins
+//!    a new reference.
+//! 4. [`caution`] remembers excursions that went away by themselves and asks the series for more confirmation.
+//! 5. [`loss`] watches the counts: Page's test of the lost share.
+//! 6. [`ledger`] pairs each regression with its end: recovered, or a lasting new baseline.
+//!
+//! Many series at once: the ladders are sequential tests, whose false alarms come at a rate per series and day that does
+//! not depend on how many series are watched beside it, so no correction over the series is made here. A fixed-sample
+//! correction (Benjamini and Hochberg 1995) cannot be had from ranks of six units among ten thousand series: the smallest
+//! possible p-value is too large. Tests hold the rate down (`tests/alert_synthetic.rs`).
+
+pub mod caution;
+pub mod detector;
+pub mod event;
+pub mod evidence;
+pub mod hours;
+pub mod ladder;
+pub mod ledger;
+pub mod level;
+pub mod loss;
+pub mod reference;
+pub mod replay;
+pub mod settings;
+pub mod sketch;
+pub mod tick;
+pub mod unit;
+
+pub use detector::Detector;
+pub use event::{Change, Direction, End, Event, Statistic};
+pub use settings::Settings;
+pub use tick::{Delays, Tick, TickRefused};

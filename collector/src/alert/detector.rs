@@ -1,0 +1,97 @@
+//! One series: its units, the watches over them, and the numbers that pair a regression with its end. State is bounded
+//! (16 KiB) and depends on nothing but the ticks taken: after a restart, feeding the stored past again restores it.
+
+use super::event::{Event, Statistic};
+use super::level::{LevelWatch, Observation};
+use super::loss::LossWatch;
+use super::settings::Settings;
+use super::tick::{Tick, TickRefused};
+use super::unit::UnitBuilder;
+
+/// The tail of a unit: of sixty delays the second longest, so that one straggler is not a tail.
+const TAIL: f64 = 0.98;
+
+/// The detector of one series.
+#[derive(Debug, Clone)]
+pub struct Detector {
+    settings: Settings,
+    units: UnitBuilder,
+    median: LevelWatch,
+    tail: LevelWatch,
+    spread: LevelWatch,
+    loss: LossWatch,
+    next_number: u32,
+}
+
+impl Default for Detector {
+    fn default() -> Self {
+        Self::new(Settings::default())
+    }
+}
+
+impl Detector {
+    /// A detector that has seen nothing.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            units: UnitBuilder::default(),
+            median: LevelWatch::new(Statistic::Median, settings.median),
+            tail: LevelWatch::new(Statistic::Tail, settings.tail),
+            spread: LevelWatch::new(Statistic::Spread, settings.spread),
+            loss: LossWatch::new(settings.loss),
+            next_number: 0,
+        }
+    }
+
+    /// Takes the next tick and appends what it brought about to `events`. Time stands still without ticks: no data
+    /// neither raises nor ends anything.
+    ///
+    /// # Errors
+    /// When the tick cannot be taken; nothing changed then.
+    pub fn observe(&mut self, tick: &Tick<'_>, events: &mut Vec<Event>) -> Result<(), TickRefused> {
+        tick.check(self.units.last_start_unix_ms())?;
+        let Self {
+            settings,
+            units,
+            median,
+            tail,
+            spread,
+            loss,
+            next_number,
+        } = self;
+        let spacing_ms = units.spacing_ms();
+        units.push(tick, |unit, delays| {
+            loss.observe(&unit, next_number, events);
+            let observation = |value: f64| Observation {
+                start_unix_ms: unit.start_unix_ms,
+                end_unix_ms: unit.end_unix_ms,
+                spacing_ms,
+                value,
+            };
+            if let Some(value) = delays.quantile_us(0.5) {
+                median.observe(observation(value), next_number, events);
+            }
+            if delays.count() >= settings.spread_delays
+                && let (Some(high), Some(low)) = (delays.quantile_us(0.9), delays.quantile_us(0.1))
+            {
+                spread.observe(observation(high - low), next_number, events);
+            }
+            if delays.count() >= settings.tail_delays
+                && let Some(value) = delays.quantile_us(TAIL)
+            {
+                tail.observe(observation(value), next_number, events);
+            }
+        });
+        Ok(())
+    }
+
+    /// Bytes this detector occupies, on the heap and off it.
+    pub fn state_bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.units.heap_bytes()
+            + [&self.median, &self.tail, &self.spread]
+                .map(LevelWatch::heap_bytes)
+                .iter()
+                .sum::<usize>()
+    }
+}

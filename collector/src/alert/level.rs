@@ -1,0 +1,324 @@
+//! One statistic of one series: is it still at its level? Scores each unit against the reference, lets the ladders
+//! confirm, applies the floors, and on acceptance begins a new reference.
+//!
+//! Four ladders: `worse` leads to an alert; `creep` follows, silently and later, a rise too small for one; `better`
+//! follows a fall; `home` recognises the level that was left last, which a fall out of a wide reference would hide (an
+//! evening of congestion spreads so far that its end is within its own noise).
+
+use super::caution::{Caution, FALSE_START, LASTING_MS};
+use super::event::{Change, Direction, Event, Statistic};
+use super::evidence::rank_score;
+use super::hours::Hours;
+use super::ladder::{Began, Ladder};
+use super::ledger::Ledger;
+use super::reference::{Level, Reference, median_of};
+use super::settings::{HOUR_MS, LevelSettings};
+
+/// A reference of `n` units gives its sigma only roughly: it counts as `1 + SMALL / n` times as wide.
+const SMALL: f64 = 20.0;
+/// The reference follows silently what is larger than this share of the alert's floor.
+const FOLLOWED: f64 = 0.25;
+/// Steps of the ladder that recognises the level left last.
+const HOME: f64 = 6.0;
+/// How long the level left last is remembered.
+const HOME_MS: u64 = 24 * HOUR_MS;
+/// After so long without a unit, half a climb proves nothing.
+const GAP_MS: u64 = HOUR_MS;
+
+/// A level that was left.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Left {
+    level: f64,
+    width: f64,
+    at_unix_ms: u64,
+}
+
+/// A fall that was accepted: the rise after it may only be its end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Fall {
+    from: f64,
+    began_unix_ms: u64,
+}
+
+/// One observation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Observation {
+    /// Begin of the unit, Unix time in milliseconds.
+    pub start_unix_ms: u64,
+    /// When it was known.
+    pub end_unix_ms: u64,
+    /// How far apart units are, in milliseconds.
+    pub spacing_ms: u64,
+    /// The statistic's value.
+    pub value: f64,
+}
+
+/// Sizes that matter at the present level.
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    /// Floor of an alert.
+    alert: f64,
+    /// Floor of a silent change.
+    silent: f64,
+    /// What noise explains.
+    noise: f64,
+}
+
+/// The watch over one statistic.
+#[derive(Debug, Clone)]
+pub struct LevelWatch {
+    statistic: Statistic,
+    settings: LevelSettings,
+    reference: Reference,
+    worse: Ladder,
+    creep: Ladder,
+    better: Ladder,
+    home: Ladder,
+    left: Option<Left>,
+    fall: Option<Fall>,
+    /// Begin of the change behind the latest alert, until the first fall after it.
+    alerted_change_unix_ms: Option<u64>,
+    last_end_unix_ms: Option<u64>,
+    caution: Caution,
+    ledger: Ledger,
+    hours: Option<Hours>,
+}
+
+impl LevelWatch {
+    /// Watches `statistic`.
+    pub fn new(statistic: Statistic, settings: LevelSettings) -> Self {
+        Self {
+            statistic,
+            settings,
+            reference: Reference::default(),
+            worse: Ladder::default(),
+            creep: Ladder::default(),
+            better: Ladder::default(),
+            home: Ladder::default(),
+            left: None,
+            fall: None,
+            alerted_change_unix_ms: None,
+            last_end_unix_ms: None,
+            caution: Caution::default(),
+            ledger: Ledger::default(),
+            hours: (statistic == Statistic::Median).then(Hours::default),
+        }
+    }
+
+    /// Takes the next unit; numbers of new regressions come from `next_number`.
+    pub fn observe(&mut self, seen: Observation, next_number: &mut u32, events: &mut Vec<Event>) {
+        let gap = self.last_end_unix_ms.is_some_and(|last| {
+            seen.start_unix_ms.saturating_sub(last) > GAP_MS.max(seen.spacing_ms.saturating_mul(3))
+        });
+        if gap {
+            self.reset_ladders();
+        }
+        self.last_end_unix_ms = Some(seen.end_unix_ms);
+        self.ledger.passed(seen.end_unix_ms, events);
+
+        let level = self.reference.level(seen.spacing_ms);
+        let accepted = level.and_then(|level| {
+            let sizes = self.sizes(level);
+            self.climb(&seen, level, sizes);
+            self.accept(&seen, level, sizes)
+        });
+        self.reference.push(seen.value);
+        if let (Some(level), Some(change)) = (level, accepted) {
+            self.settle(&seen, level, change, next_number, events);
+        }
+        if let Some(hours) = &mut self.hours {
+            hours.observe(seen.start_unix_ms, seen.value);
+        }
+    }
+
+    fn sizes(&self, level: Level) -> Sizes {
+        let alert = self.settings.floor.at(level.median);
+        Sizes {
+            alert,
+            silent: FOLLOWED * alert,
+            noise: self.settings.sigmas
+                * level.sigma
+                * level.inflation.sqrt()
+                * (1.0 + SMALL / level.units as f64),
+        }
+    }
+
+    fn climb(&mut self, seen: &Observation, level: Level, sizes: Sizes) {
+        let here = Began {
+            unit: self.reference.next_unit(),
+            at_unix_ms: seen.start_unix_ms,
+        };
+        let shift = seen.value - level.median;
+        // Zero half way to the size looked for, one at the size and beyond, minus one at home.
+        let score = |shift: f64, size: f64| 2.0 * shift / size - 1.0;
+        let ended = self.worse.step(score(shift, sizes.alert.max(sizes.noise)), here);
+        if ended.is_some_and(|peak| peak >= FALSE_START) {
+            self.caution.false_start(seen.end_unix_ms);
+        }
+        self.creep.step(score(shift, sizes.silent.max(sizes.noise)), here);
+        self.better
+            .step(score(-shift, sizes.silent.max(sizes.noise)), here);
+        match self.left {
+            Some(left)
+                if level.median - left.level >= sizes.silent
+                    && seen.end_unix_ms.saturating_sub(left.at_unix_ms) < HOME_MS =>
+            {
+                self.home
+                    .step(2.0 - 2.0 * (seen.value - left.level).abs() / left.width, here);
+            }
+            _ => self.home.reset(),
+        }
+    }
+
+    /// Decides whether a ladder has been climbed for a reason. The unit just seen is not in the reference's store yet.
+    fn accept(&self, seen: &Observation, level: Level, sizes: Sizes) -> Option<Accepted> {
+        let Self {
+            settings,
+            worse,
+            creep,
+            better,
+            home,
+            ..
+        } = self;
+        let confirm = settings.confirm + self.caution.extra(seen.end_unix_ms);
+        let accepted = |ladder: &Ladder, to: f64| self.accepted(ladder.began(), to, seen, level);
+
+        if worse.height() >= confirm
+            && let Some(to) = self.median_since(worse.began(), seen)
+            && to - level.median >= sizes.alert
+        {
+            return Some(Accepted {
+                alert: true,
+                ..accepted(worse, to)
+            });
+        }
+        if creep.height() >= settings.follow.max(confirm)
+            && let Some(to) = self.median_since(creep.began(), seen)
+            && (sizes.silent..sizes.alert).contains(&(to - level.median))
+        {
+            return Some(accepted(creep, to));
+        }
+        if better.height() >= settings.confirm
+            && let Some(to) = self.median_since(better.began(), seen)
+        {
+            let fall = level.median - to;
+            let small_but_lasting = fall >= sizes.silent && better.height() >= settings.follow;
+            if fall >= settings.floor.at(to) || small_but_lasting {
+                return Some(accepted(better, to));
+            }
+        }
+        if home.height() >= HOME
+            && let Some(to) = self.median_since(home.began(), seen)
+            && level.median - to >= sizes.silent
+        {
+            return Some(accepted(home, to));
+        }
+        None
+    }
+
+    fn since(&self, began: Began, seen: &Observation) -> impl Iterator<Item = f64> + '_ {
+        let values = self.reference.values(began.unit, u64::MAX);
+        values.chain(std::iter::once(seen.value))
+    }
+
+    fn median_since(&self, began: Began, seen: &Observation) -> Option<f64> {
+        median_of(self.since(began, seen))
+    }
+
+    fn accepted(&self, began: Began, to: f64, seen: &Observation, level: Level) -> Accepted {
+        let (from, end) = self.reference.span(seen.spacing_ms);
+        let reference = self.reference.values(from, end);
+        Accepted {
+            began,
+            to,
+            alert: false,
+            score: rank_score(self.since(began, seen), reference, level.inflation),
+        }
+    }
+
+    fn settle(
+        &mut self,
+        seen: &Observation,
+        level: Level,
+        accepted: Accepted,
+        next_number: &mut u32,
+        events: &mut Vec<Event>,
+    ) {
+        let sizes = self.sizes(level);
+        let now_unix_ms = seen.end_unix_ms;
+        let Accepted {
+            began,
+            to,
+            alert,
+            score,
+        } = accepted;
+        let within_the_hour = |from_unix_ms: u64| began.at_unix_ms.saturating_sub(from_unix_ms) < LASTING_MS;
+        let direction = if to < level.median {
+            if self.alerted_change_unix_ms.take().is_some_and(within_the_hour) {
+                self.caution.short_alert(now_unix_ms);
+            }
+            self.fall = Some(Fall {
+                from: level.median,
+                began_unix_ms: began.at_unix_ms,
+            });
+            Direction::Better
+        } else if alert && !self.ends_a_dip(to, sizes, within_the_hour) {
+            self.alerted_change_unix_ms.get_or_insert(began.at_unix_ms);
+            let number = *next_number;
+            *next_number = next_number.wrapping_add(1);
+            Direction::Worse { number }
+        } else {
+            Direction::WorseSilently
+        };
+        events.push(Event::Changed(Change {
+            statistic: self.statistic,
+            direction,
+            fired_at_unix_ms: now_unix_ms,
+            changed_at_unix_ms: began.at_unix_ms,
+            from: level.median,
+            to,
+            score,
+            usual_at_this_hour: self
+                .hours
+                .as_ref()
+                .and_then(|hours| hours.reached(began.at_unix_ms, to - sizes.alert)),
+        }));
+        self.ledger.moved(to, now_unix_ms, events);
+        if let Direction::Worse { number } = direction {
+            self.ledger.opened(number, level.median, to, now_unix_ms, events);
+        }
+        self.left = Some(Left {
+            level: level.median,
+            width: sizes.silent.max(sizes.noise.min(2.0 * sizes.silent)),
+            at_unix_ms: now_unix_ms,
+        });
+        self.reference.begin_regime(began.unit);
+        self.reset_ladders();
+    }
+
+    /// Whether a rise to `to` only ends a dip that did not last: back to what was usual an hour ago is no regression.
+    fn ends_a_dip(&self, to: f64, sizes: Sizes, within_the_hour: impl Fn(u64) -> bool) -> bool {
+        self.fall
+            .is_some_and(|fall| within_the_hour(fall.began_unix_ms) && to < fall.from + sizes.silent)
+    }
+
+    fn reset_ladders(&mut self) {
+        for ladder in [&mut self.worse, &mut self.creep, &mut self.better, &mut self.home] {
+            ladder.reset();
+        }
+    }
+
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.reference.heap_bytes() + self.hours.as_ref().map_or(0, Hours::heap_bytes)
+    }
+}
+
+/// A change the evidence supports.
+#[derive(Debug, Clone, Copy)]
+struct Accepted {
+    began: Began,
+    to: f64,
+    alert: bool,
+    score: f64,
+}
