@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 pub use file::{Family, Scenario, What};
 
 /// The default world, built into the binary so that `demo` needs no file.
-pub const EUROPE: &str = include_str!("../../scenarios/europe.toml");
+pub const EUROPE: &str = include_str!("../scenarios/europe.toml");
 
 /// The world of the end-to-end test.
-pub const SMALL: &str = include_str!("../../scenarios/small.toml");
+pub const SMALL: &str = include_str!("../scenarios/small.toml");
 
 /// Why a scenario cannot be used.
 #[derive(Debug, thiserror::Error)]
