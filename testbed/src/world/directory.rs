@@ -2,10 +2,14 @@
 //!
 //! It only ever removes what a run put there, and refuses a directory that holds anything else.
 
+use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 
 use super::run_file::{NAME, RunFile, boot_id};
 
@@ -20,7 +24,10 @@ const MARKER: &str = ".azimuth-testbed";
 const CONTENTS: [&str; 5] = [NAME, "run.json.new", "agents", "logs", "truth.jsonl"];
 
 /// What is added by the collector, when the run starts one.
-const COLLECTOR_CONTENTS: [&str; 2] = ["collector.sock", "collector"];
+const COLLECTOR_CONTENTS: [&str; 2] = [SOCKET, "collector"];
+
+/// Where agents deliver.
+const SOCKET: &str = "collector.sock";
 
 /// What a run wants of its directory.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +50,8 @@ pub struct RunDirectory {
     path: PathBuf,
     remove_at_end: bool,
     collector: bool,
+    /// Held for as long as the run uses the directory. The kernel lets it go with the process, however that ends.
+    _lock: Flock<File>,
 }
 
 /// Why a directory cannot be used.
@@ -67,6 +76,9 @@ pub enum DirectoryError {
         /// Who.
         pid: i32,
     },
+    /// Another world has just taken it and not yet said who it is.
+    #[error("{}: another world is starting here; wait for it, or choose another directory with --dir", .0.display())]
+    Starting(PathBuf),
     /// Its socket's path would be longer than the kernel takes.
     #[error("{}: too long for a unix socket (at most {SOCKET_PATH_BYTES} bytes); choose a shorter one with --dir", .0.display())]
     TooLong(PathBuf),
@@ -101,12 +113,7 @@ impl RunDirectory {
             source,
         };
         let remove_at_end = wanted.chosen.is_none() && !wanted.keep;
-        let directory = Self {
-            path: path.clone(),
-            remove_at_end,
-            collector: wanted.collector,
-        };
-        if directory.socket().as_os_str().as_bytes().len() >= SOCKET_PATH_BYTES {
+        if path.join(SOCKET).as_os_str().as_bytes().len() >= SOCKET_PATH_BYTES {
             return Err(DirectoryError::TooLong(path));
         }
         // 0700: a name in a shared temporary directory must not be readable, nor made by somebody else (below).
@@ -119,6 +126,12 @@ impl RunDirectory {
         if !found.is_dir() || found.uid() != nix::unistd::geteuid().as_raw() {
             return Err(DirectoryError::NotOurs(path));
         }
+        let directory = Self {
+            path: path.clone(),
+            remove_at_end,
+            collector: wanted.collector,
+            _lock: lock(&path)?,
+        };
         let ours = path.join(MARKER).exists();
         let killed = if ours { clean_up_after(&path)? } else { Vec::new() };
         let replaced = ours && directory.remove_contents().map_err(io)?;
@@ -158,7 +171,7 @@ impl RunDirectory {
     /// The collector's socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.path.join("collector.sock")
+        self.path.join(SOCKET)
     }
 
     /// The ground truth.
@@ -209,6 +222,25 @@ impl RunDirectory {
     fn remove_contents(&self) -> io::Result<bool> {
         self.contents()
             .try_fold(false, |any, content| Ok(remove(&content)? || any))
+    }
+}
+
+/// Takes the directory for this process, before anything in it is looked at: two runs started together must not both
+/// find it free.
+fn lock(path: &Path) -> Result<Flock<File>, DirectoryError> {
+    let io = |source| DirectoryError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let directory = File::open(path).map_err(io)?;
+    match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(lock),
+        Err((_, Errno::EWOULDBLOCK)) => {
+            // Says who, if the other has come as far as writing it down.
+            clean_up_after(path)?;
+            Err(DirectoryError::Starting(path.to_owned()))
+        }
+        Err((_, errno)) => Err(io(errno.into())),
     }
 }
 
@@ -280,6 +312,7 @@ mod tests {
 
         let second = prepare(&path).expect("again");
         assert!(second.replaced && !path.join("truth.jsonl").exists());
+        drop(second);
 
         std::fs::write(path.join("thesis.tex"), "years of work").expect("written");
         prepare(&path).expect("again").directory.finish().expect("ended");
@@ -340,6 +373,23 @@ mod tests {
         .write(path)
         .expect("written");
         prepare(path).expect("that run is dead");
+    }
+
+    #[test]
+    fn of_two_runs_that_start_together_one_is_refused() {
+        let scratch = tempfile::tempdir().expect("scratch");
+        let first = prepare(scratch.path()).expect("new");
+        // The first has not written its run file yet.
+        assert!(matches!(
+            prepare(scratch.path()),
+            Err(DirectoryError::Starting(_))
+        ));
+        assert!(
+            first.directory.path().join("logs").exists(),
+            "and nothing of the first was touched"
+        );
+        drop(first);
+        prepare(scratch.path()).expect("free again");
     }
 
     #[test]
