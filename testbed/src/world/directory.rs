@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -225,6 +226,11 @@ impl RunDirectory {
     }
 }
 
+/// How long a killed world may take to die, in polls. The kernel takes down some sixty namespaces and devices before it
+/// lets go of the lock; two seconds were seen.
+const DYING_POLLS: u32 = 100;
+const DYING_POLL: Duration = Duration::from_millis(100);
+
 /// Takes the directory for this process, before anything in it is looked at: two runs started together must not both
 /// find it free.
 fn lock(path: &Path) -> Result<Flock<File>, DirectoryError> {
@@ -232,16 +238,21 @@ fn lock(path: &Path) -> Result<Flock<File>, DirectoryError> {
         path: path.to_owned(),
         source,
     };
-    let directory = File::open(path).map_err(io)?;
-    match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Ok(lock),
-        Err((_, Errno::EWOULDBLOCK)) => {
-            // Says who, if the other has come as far as writing it down.
-            clean_up_after(path)?;
-            Err(DirectoryError::Starting(path.to_owned()))
+    let mut directory = File::open(path).map_err(io)?;
+    for _ in 0..DYING_POLLS {
+        directory = match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((directory, Errno::EWOULDBLOCK)) => directory,
+            Err((_, errno)) => return Err(io(errno.into())),
+        };
+        if RunFile::read(path).map_err(io)?.is_none() {
+            break;
         }
-        Err((_, errno)) => Err(io(errno.into())),
+        // Says who holds it, unless that one is dead: then what it left goes, and the kernel lets go of the lock.
+        clean_up_after(path)?;
+        std::thread::sleep(DYING_POLL);
     }
+    Err(DirectoryError::Starting(path.to_owned()))
 }
 
 fn clean_up_after(path: &Path) -> Result<Vec<String>, DirectoryError> {
