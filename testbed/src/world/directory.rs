@@ -227,8 +227,8 @@ impl RunDirectory {
 }
 
 /// How long a killed world may take to die, in polls. The kernel takes down some sixty namespaces and devices before it
-/// lets go of the lock; two seconds were seen.
-const DYING_POLLS: u32 = 100;
+/// lets go of the lock; two seconds were seen, during which the process looks alive.
+const DYING_POLLS: u32 = 50;
 const DYING_POLL: Duration = Duration::from_millis(100);
 
 /// Takes the directory for this process, before anything in it is looked at: two runs started together must not both
@@ -239,6 +239,7 @@ fn lock(path: &Path) -> Result<Flock<File>, DirectoryError> {
         source,
     };
     let mut directory = File::open(path).map_err(io)?;
+    let mut refusal = DirectoryError::Starting(path.to_owned());
     for _ in 0..DYING_POLLS {
         directory = match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => return Ok(lock),
@@ -248,11 +249,12 @@ fn lock(path: &Path) -> Result<Flock<File>, DirectoryError> {
         if RunFile::read(path).map_err(io)?.is_none() {
             break;
         }
-        // Says who holds it, unless that one is dead: then what it left goes, and the kernel lets go of the lock.
-        clean_up_after(path)?;
+        if let Err(in_use) = clean_up_after(path) {
+            refusal = in_use;
+        }
         std::thread::sleep(DYING_POLL);
     }
-    Err(DirectoryError::Starting(path.to_owned()))
+    Err(refusal)
 }
 
 fn clean_up_after(path: &Path) -> Result<Vec<String>, DirectoryError> {
