@@ -116,7 +116,7 @@ closed_set! {
 }
 
 closed_set! {
-    /// Why reports were given up.
+    /// Why sequences will never come as reports of their own.
     LossCause, "cause of loss":
     /// The queue or spool was full and the oldest had to go.
     QueueFull = 1, "queue_full";
@@ -124,6 +124,9 @@ closed_set! {
     Corrupt = 2, "corrupt";
     /// The collector refused them for good.
     Refused = 3, "refused";
+    /// Not a loss of data: what these reports counted was added into the report whose sequence follows the last of them,
+    /// over a longer interval. Kept at lower resolution.
+    Merged = 4, "merged";
 }
 
 #[cfg(test)]
