@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use azimuth_measurement::Accumulator;
+use azimuth_measurement::{Accumulator, LossCause};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -131,7 +131,8 @@ pub(super) fn for_each_step(
     Ok(coverage)
 }
 
-/// The gaps of the pair's agent that overlap the range.
+/// The gaps of the pair's agent that overlap the range. Reports that were merged are none: a report of a longer interval
+/// holds what they held.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -139,6 +140,7 @@ pub fn gaps(store: &dyn Store, question: &PairQuestion) -> Result<Vec<Gap>, Quer
     let stored = store.gaps(&question.agent, question.range)?;
     Ok(stored
         .into_iter()
+        .filter(|gap| gap.cause != LossCause::Merged)
         .map(|gap| Gap {
             start_at: UtcInstant::from_unix_ms(gap.start_unix_ms),
             end_at: UtcInstant::from_unix_ms(gap.end_unix_ms),
@@ -150,12 +152,12 @@ pub fn gaps(store: &dyn Store, question: &PairQuestion) -> Result<Vec<Gap>, Quer
 
 #[cfg(test)]
 pub(super) mod tests {
-    use azimuth_measurement::{LoadLabel, Method};
+    use azimuth_measurement::{LoadLabel, Method, Tombstone};
 
     use super::*;
-    use crate::store::TimeRange;
     use crate::store::conformance::{T0, agent, item, manifest_of, report_of, verified};
     use crate::store::embedded::EmbeddedStore;
+    use crate::store::{Item, TimeRange};
 
     /// A store in which agent `a` measured `az0` and `az1` with these delays, interval by interval.
     pub(in crate::query) fn seeded(delays_us: &[&[u32]]) -> (tempfile::TempDir, EmbeddedStore) {
@@ -201,6 +203,35 @@ pub(super) mod tests {
             (points[0].p10_us, points[0].p50_us, points[0].max_us),
             (Some(100), Some(300), Some(301))
         );
+    }
+
+    #[test]
+    fn what_was_merged_is_no_gap() {
+        let (_directory, store) = seeded(&[&[100]]);
+        let tombstone = |first_sequence, cause| {
+            Item::Tombstone(Tombstone {
+                agent: agent("a"),
+                epoch: T0,
+                first_sequence,
+                last_sequence: first_sequence + 4,
+                start_unix_ms: T0 + 60_000,
+                end_unix_ms: T0 + 120_000,
+                cause,
+            })
+        };
+        let items = [
+            tombstone(2, LossCause::Merged),
+            tombstone(7, LossCause::QueueFull),
+        ];
+        store.commit(&[], &items).expect("writable");
+        let stored = store.gaps(&agent("a"), pair().range).expect("readable");
+        assert_eq!(stored.len(), 2, "the store keeps both");
+        let causes: Vec<_> = gaps(&store, &pair())
+            .expect("readable")
+            .into_iter()
+            .map(|gap| gap.cause)
+            .collect();
+        assert_eq!(causes, ["queue_full"]);
     }
 
     #[test]
