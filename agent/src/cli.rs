@@ -64,6 +64,9 @@ pub enum Command {
     /// Look at a configuration file
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Look at the reports that wait on disk
+    #[command(subcommand)]
+    Spool(SpoolCommand),
 }
 
 /// `run`.
@@ -127,6 +130,25 @@ pub enum ConfigCommand {
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// Print what would be measured as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `spool`.
+#[derive(Debug, Subcommand)]
+pub enum SpoolCommand {
+    /// Say what is in a spool, what is damaged and what was lost. Only reads; the agent may be running
+    #[command(
+        after_help = "Example:\n  azimuth-agent spool check /var/lib/azimuth-agent/spool\n\n\
+        While the agent runs, a report that is just being written shows as a torn tail. Exit code 1 if something is \
+        damaged or lost, or the directory cannot be read."
+    )]
+    Check {
+        /// The `directory` of `[spool]` in the agent's configuration
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// Print the findings as JSON
         #[arg(long)]
         json: bool,
     },

@@ -122,6 +122,13 @@ pub fn wall() -> Wall {
     Wall(read_ns(ClockId::CLOCK_REALTIME))
 }
 
+/// Milliseconds since this boot (CLOCK_BOOTTIME): unlike the monotonic clock it runs on while the machine is suspended,
+/// so that a report's age is right after a night with the lid closed.
+#[must_use]
+pub fn since_boot_ms() -> u64 {
+    u64::try_from(read_ns(ClockId::CLOCK_BOOTTIME).div_euclid(NS_PER_MS)).unwrap_or(0)
+}
+
 /// Both clocks, now. A pair torn apart by the scheduler would look like an NTP step, so it is read again.
 #[must_use]
 pub fn moment() -> Moment {

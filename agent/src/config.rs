@@ -22,7 +22,7 @@ use crate::cli::{STAMP_PORT, TCP_PORT};
 const MAX_FILE_BYTES: u64 = 4 << 20;
 const DEFAULT_WAITING_TIME_MS: u64 = 2_000;
 const DEFAULT_INTERVAL_MS: u64 = 10_000;
-const DEFAULT_QUEUE_BYTES: u64 = 64 << 20;
+const DEFAULT_SPOOL_BYTES: u64 = 64 << 20;
 
 /// A checked configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,12 +33,10 @@ pub struct Config {
     pub collector: CollectorAddress,
     /// Where the agent stands.
     pub vantage_point: VantagePoint,
-    /// Bytes of reports kept while the collector is away.
-    pub queue_max_bytes: usize,
+    /// Where reports wait while the collector is away.
+    pub spool: SpoolConfig,
     /// Length of a report's interval.
     pub interval_ms: u32,
-    /// Where the agent may keep files. Nothing is written there yet: reports wait in memory.
-    pub state_dir: Option<PathBuf>,
     /// What to measure.
     pub targets: Vec<Target>,
 }
@@ -50,6 +48,15 @@ pub enum CollectorAddress {
     Http(String),
     /// A unix socket.
     Unix(PathBuf),
+}
+
+/// Where undelivered reports wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpoolConfig {
+    /// On disk here, where they outlive the agent; in memory if there is none.
+    pub directory: Option<PathBuf>,
+    /// Most bytes of them, wherever they are.
+    pub max_bytes: u64,
 }
 
 /// One address in a zone.
@@ -142,25 +149,32 @@ fn read_config(mut root: Section<'_>) -> Option<Config> {
             ))
         }
     });
-    let state_dir = root.optional("state_dir", parsed("Use a path"));
     let collector = root.section("collector").and_then(read_collector);
     let vantage_point = root.section("vantage_point").and_then(read_vantage_point);
-    let queue_max_bytes = root.optional_section("queue").and_then(|mut queue| {
-        let bytes = queue.optional("max_bytes", integer(65_536..=1 << 40));
-        queue.finish();
-        bytes
-    });
+    let spool = read_spool(root.optional_section("spool"));
     let targets = read_targets(&mut root);
     root.finish();
     Some(Config {
         agent: agent?,
         collector: collector?,
         vantage_point: vantage_point?,
-        queue_max_bytes: usize::try_from(queue_max_bytes.unwrap_or(DEFAULT_QUEUE_BYTES)).ok()?,
+        spool,
         interval_ms: u32::try_from(interval_ms.unwrap_or(DEFAULT_INTERVAL_MS)).ok()?,
-        state_dir,
         targets,
     })
+}
+
+fn read_spool(section: Option<Section<'_>>) -> SpoolConfig {
+    let (mut directory, mut max_bytes) = (None, None);
+    if let Some(mut section) = section {
+        directory = section.optional("directory", parsed("Use a path"));
+        max_bytes = section.optional("max_bytes", integer(65_536..=1 << 40));
+        section.finish();
+    }
+    SpoolConfig {
+        directory,
+        max_bytes: max_bytes.unwrap_or(DEFAULT_SPOOL_BYTES),
+    }
 }
 
 fn read_collector(mut section: Section<'_>) -> Option<CollectorAddress> {

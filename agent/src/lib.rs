@@ -2,24 +2,26 @@
 //!
 //! The way of one probe: [`schedule`] says it is due, [`probe`] makes it, [`prober`] (a thread of its own) sends it
 //! through [`net`] and brings back stamps and answers, [`probe`] judges the delay, [`tally`] counts it, [`report`]
-//! encodes its interval, [`queue`] keeps it, [`uplink`] delivers it. [`reflect`] is the far end.
+//! makes its interval a report, [`outbox`] keeps it in the [`spool`], [`uplink`] delivers it. [`reflect`] is the far end.
 //!
 //! Pure rooms, which are handed the time and touch nothing: [`schedule`], [`stamp`], [`probe`], [`tally`], [`report`],
-//! [`queue`], [`config`] below its `load`, `reflect::rules`, `uplink::answer`, `uplink::backoff`. The rest does.
+//! [`config`] below its `load`, `reflect::rules`, `uplink::answer`, `uplink::backoff`. The rest does.
 
 pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod net;
 pub mod oneshot;
+pub mod outbox;
 pub mod probe;
 pub mod prober;
-pub mod queue;
 pub mod reflect;
 pub mod report;
 pub mod run;
 pub mod schedule;
 pub mod signals;
+pub mod spool;
 pub mod stamp;
 pub mod tally;
 pub mod uplink;

@@ -3,7 +3,8 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use azimuth_agent::cli::{Cli, Command, ConfigCommand};
+use azimuth_agent::cli::{Cli, Command, ConfigCommand, SpoolCommand};
+use azimuth_agent::commands::spool_check;
 use azimuth_agent::{config, oneshot, reflect, run};
 use clap::Parser;
 use tracing::level_filters::LevelFilter;
@@ -14,7 +15,10 @@ const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let quiet = matches!(cli.command, Command::Probe(_) | Command::Config(_));
+    let quiet = matches!(
+        cli.command,
+        Command::Probe(_) | Command::Config(_) | Command::Spool(_)
+    );
     let default = if quiet {
         LevelFilter::WARN
     } else {
@@ -51,6 +55,9 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
             }
             Err(errors) => Ok(refuse(&errors)),
         },
+        Command::Spool(SpoolCommand::Check { directory, json }) => {
+            Ok(spool_check::run(directory, *json, &mut std::io::stdout().lock()))
+        }
         Command::Run(args) => match config::load(&args.config) {
             Ok(config) => block_on(run::run(config)),
             Err(errors) => Ok(refuse(&errors)),

@@ -1,49 +1,54 @@
-//! From closed intervals to numbered, encoded reports. Pure.
+//! From closed intervals to reports, and to gaps where intervals never came. Pure; the spool numbers and encodes.
 
-use azimuth_measurement::codec::encode_report;
-use azimuth_measurement::{
-    AgentHealth, AgentId, DelayHistogram, Interval, LossCause, ManifestId, Report, SeriesRecord,
-};
+use azimuth_measurement::{AgentHealth, AgentId, DelayHistogram, Interval, ManifestId, Report, SeriesRecord};
 
 use crate::prober::Delivery;
-use crate::queue::{Gap, QueuedReport};
 
 /// Totals since the start that the uplink knows and the reports carry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UplinkTotals {
     /// Reports given up because there was no room.
     pub reports_dropped: u64,
-    /// Items the collector refused for good.
+    /// Reports the collector refused for good, and those too large to be sent.
     pub reports_refused: u64,
     /// Posts that failed and were tried again.
     pub deliveries_failed: u64,
+}
+
+/// Intervals the probing thread gave up because nobody took them in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// How many.
+    pub reports: u64,
+    /// Start of the first interval given up.
+    pub start_unix_ms: u64,
+    /// End of the last interval given up.
+    pub end_unix_ms: u64,
 }
 
 /// Makes the reports of one agent process.
 #[derive(Debug)]
 pub struct Reporter {
     agent: AgentId,
-    epoch: u64,
     manifest: ManifestId,
     last: Option<(u64, Interval)>,
     clock_steps: u64,
 }
 
 impl Reporter {
-    /// Reports of `agent` about the series of `manifest`, numbered within `epoch` (Unix milliseconds at start).
+    /// Reports of `agent` about the series of `manifest`.
     #[must_use]
-    pub fn new(agent: AgentId, epoch: u64, manifest: ManifestId) -> Self {
+    pub fn new(agent: AgentId, manifest: ManifestId) -> Self {
         Self {
             agent,
-            epoch,
             manifest,
             last: None,
             clock_steps: 0,
         }
     }
 
-    /// The report of one interval, encoded; and before it the gap, if intervals since the last one never came.
-    pub fn report(&mut self, delivery: &Delivery, totals: UplinkTotals) -> (Option<Gap>, QueuedReport) {
+    /// The report of one interval; and before it the gap, if intervals since the last one never came.
+    pub fn report(&mut self, delivery: &Delivery, totals: UplinkTotals) -> (Option<Gap>, Report) {
         let closed = &delivery.closed;
         let gap = self.gap_before(delivery.sequence, closed.interval);
         self.last = Some((delivery.sequence, closed.interval));
@@ -55,8 +60,9 @@ impl Reporter {
             .collect();
         let report = Report {
             agent: self.agent.clone(),
-            epoch: self.epoch,
-            sequence: delivery.sequence,
+            // The spool knows in which epoch it counts, and how far it has come.
+            epoch: 0,
+            sequence: 0,
             manifest: self.manifest,
             interval: closed.interval,
             records,
@@ -68,13 +74,7 @@ impl Reporter {
                 clock_steps: self.clock_steps,
             },
         };
-        let queued = QueuedReport {
-            sequence: delivery.sequence,
-            interval: closed.interval,
-            ended_at: closed.ended_at,
-            frame: encode_report(&report),
-        };
-        (gap, queued)
+        (gap, report)
     }
 
     fn gap_before(&self, sequence: u64, interval: Interval) -> Option<Gap> {
@@ -82,12 +82,10 @@ impl Reporter {
         let missing = last_sequence + 1..sequence;
         let start_unix_ms = last_interval.end_unix_ms().min(interval.start_unix_ms());
         (!missing.is_empty()).then(|| Gap {
-            first_sequence: missing.start,
-            last_sequence: sequence - 1,
+            reports: missing.end - missing.start,
             start_unix_ms,
             // At least a millisecond: a stepped clock can leave no time between the two.
             end_unix_ms: interval.start_unix_ms().max(start_unix_ms + 1),
-            cause: LossCause::QueueFull,
         })
     }
 }
@@ -97,7 +95,6 @@ mod tests {
     use super::*;
     use crate::clock::Monotonic;
     use crate::tally::{ClosedInterval, SeriesTally};
-    use azimuth_measurement::codec::decode_report;
     use azimuth_measurement::{ProbeCounts, StampClock};
 
     fn delivery(sequence: u64) -> Delivery {
@@ -123,15 +120,11 @@ mod tests {
     }
 
     fn reporter() -> Reporter {
-        Reporter::new(
-            "paris-1".parse().expect("an id"),
-            1_700_000_000_000,
-            ManifestId(7),
-        )
+        Reporter::new("paris-1".parse().expect("an id"), ManifestId(7))
     }
 
     #[test]
-    fn a_report_says_what_was_counted_and_passes_its_own_check() {
+    fn a_report_says_what_was_counted() {
         let mut reporter = reporter();
         let totals = UplinkTotals {
             reports_dropped: 1,
@@ -139,10 +132,8 @@ mod tests {
             deliveries_failed: 3,
         };
         reporter.report(&delivery(1), totals);
-        let (gap, queued) = reporter.report(&delivery(2), totals);
-        let report = decode_report(&queued.frame).expect("our own report");
-        assert_eq!(report.check(), Ok(()));
-        assert_eq!((gap, report.sequence, report.epoch), (None, 2, 1_700_000_000_000));
+        let (gap, report) = reporter.report(&delivery(2), totals);
+        assert_eq!((gap, report.manifest), (None, ManifestId(7)));
         assert_eq!(
             (report.records.len(), report.records[0].series),
             (1, 1),
@@ -161,11 +152,9 @@ mod tests {
         reporter.report(&delivery(1), UplinkTotals::default());
         let (gap, _) = reporter.report(&delivery(4), UplinkTotals::default());
         let expected = Gap {
-            first_sequence: 2,
-            last_sequence: 3,
+            reports: 2,
             start_unix_ms: 20_000,
             end_unix_ms: 40_000,
-            cause: LossCause::QueueFull,
         };
         assert_eq!(gap, Some(expected));
     }

@@ -4,18 +4,20 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use azimuth_measurement::{AgentId, ProbeCounts};
+use azimuth_measurement::ProbeCounts;
 use tokio::sync::mpsc;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
-use crate::clock;
+use crate::clock::{self, NS_PER_MS};
 use crate::config::Config;
+use crate::outbox::Outbox;
 use crate::prober::{Delivery, Prober};
 use crate::report::Reporter;
 use crate::signals::Stop;
-use crate::uplink::{Outbox, Uplink};
+use crate::spool::Now;
+use crate::uplink::Uplink;
 
-/// Closed intervals on their way from the probing thread; each waits only for its encoding.
+/// Closed intervals on their way from the probing thread; each waits only for the disk to take it.
 const CHANNEL_INTERVALS: usize = 8;
 /// How long a stopping agent tries to deliver what is left.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -27,14 +29,13 @@ const FAREWELL: Duration = Duration::from_secs(2);
 pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let mut stop = Stop::new()?;
     let manifest = config.manifest();
-    let epoch = clock::wall().unix_ms();
-    let outbox = Outbox::new(config.queue_max_bytes);
-    let uplink = Uplink::new(&config.collector, &manifest, epoch).context("making the HTTP client")?;
+    let outbox = Outbox::open(&config.spool, &manifest, now());
+    let uplink = Uplink::new(&config.collector).context("making the HTTP client")?;
     let (out, mut intervals) = mpsc::channel(CHANNEL_INTERVALS);
     let prober = Prober::start(&config.series_plans(), config.interval_ms, out)?;
     info!("{}", config.summary());
 
-    let mut reporter = Reporter::new(AgentId::clone(&config.agent), epoch, manifest.id());
+    let mut reporter = Reporter::new(config.agent.clone(), manifest.id());
     let stopper = prober.stopper();
     let mut stopping = false;
     let gather = async {
@@ -46,29 +47,40 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
             let Some(delivery) = delivery else { return };
             log_interval(&delivery);
             let (gap, report) = reporter.report(&delivery, outbox.totals());
-            outbox.push(gap, report);
+            let now = now();
+            let age_ns = clock::monotonic().since_ns(delivery.closed.ended_at);
+            let age_ms = u64::try_from(age_ns / NS_PER_MS).unwrap_or(0);
+            outbox.push(gap, report, now.monotonic_ms.saturating_sub(age_ms), now);
         }
     };
-    let deliver = uplink.run(&outbox, clock::monotonic);
-    tokio::pin!(deliver);
+    let deliver = uplink.run(&outbox, now);
+    let mut deliver = Box::pin(deliver);
     tokio::select! {
         () = gather => {}
         () = &mut deliver => {}
     }
     outbox.close();
-    let delivered = tokio::time::timeout(FAREWELL, deliver).await.is_ok() && outbox.is_empty();
-    if !delivered {
-        warn!(
-            items = outbox.len(),
-            "stopped before everything was delivered; what waited in memory is gone"
-        );
+    if tokio::time::timeout(FAREWELL, &mut deliver).await.is_err() {
+        outbox.abandon();
+        deliver.as_mut().await;
     }
+    drop(deliver);
+    let totals = outbox.totals();
+    outbox.finish(now());
     let strays = prober.join().context("the probing thread panicked")?;
     if !stopping {
         bail!("the probing thread ended by itself; the log lines above say why");
     }
-    info!(?strays, totals = ?outbox.totals(), "stopped");
+    info!(?strays, ?totals, "stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The time as the spool wants it.
+fn now() -> Now {
+    Now {
+        unix_ms: clock::wall().unix_ms(),
+        monotonic_ms: clock::since_boot_ms(),
+    }
 }
 
 /// What one interval came to, all series together: for someone who watches an agent at work (`AZIMUTH_LOG=debug`).

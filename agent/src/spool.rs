@@ -82,6 +82,9 @@ use recovery::NOBODYS;
 pub use recovery::{LostRange, Recovery, SegmentFindings};
 use write::Tail;
 
+/// Why a spool that was not given a directory keeps nothing on disk.
+const NO_DIRECTORY: &str = "the configuration names no `directory` in `[spool]`";
+
 /// A moment on both clocks of the agent, in ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
@@ -250,6 +253,8 @@ pub struct Spool {
     state: State,
     counters: Counters,
     recovery: Recovery,
+    /// Nobody wants a disk: none is asked, and none fails.
+    memory_only: bool,
 }
 
 impl Spool {
@@ -262,8 +267,18 @@ impl Spool {
         Self::open(disk, setup, now)
     }
 
+    /// A spool without a directory: everything waits in memory, within `memory_max_bytes`, and is lost at the end.
+    pub fn in_memory(setup: Setup, now: Now) -> Self {
+        let none = NoDisk::because(&io::Error::other(NO_DIRECTORY));
+        Self::begin(Box::new(none), true, setup, now)
+    }
+
     /// Recovers what is on the disk and begins a run. Never fails; what was found is in [`recovery`](Self::recovery).
     pub fn open(disk: Box<dyn Disk + Send>, setup: Setup, now: Now) -> Self {
+        Self::begin(disk, false, setup, now)
+    }
+
+    fn begin(disk: Box<dyn Disk + Send>, memory_only: bool, setup: Setup, now: Now) -> Self {
         let found = recovery::recover(&*disk, &setup.agent);
         let resumable = found.closed.filter(|closed| {
             closed.boot == setup.boot
@@ -302,6 +317,7 @@ impl Spool {
             state: State::Disk,
             counters: Counters::default(),
             recovery: found.report,
+            memory_only,
             setup,
         };
         spool.unwritten = spool
@@ -315,6 +331,13 @@ impl Spool {
         spool.current = resumable.as_ref().map_or(fresh, |closed| closed.epoch);
         spool.begin_epoch();
         spool.unproven = resumable.map(|closed| (closed.epoch, closed.unsent));
+        if memory_only {
+            spool.state = State::Memory {
+                since_unix_ms: now.unix_ms,
+                reason: NO_DIRECTORY.to_owned(),
+            };
+            return spool;
+        }
         if let Err(error) = spool.roll() {
             // That the old epoch goes on is not on disk, so the next run could go on with it too.
             spool.current = fresh;
@@ -404,6 +427,26 @@ impl Spool {
             epoch: current,
             sequence,
         }
+    }
+
+    /// Accounts for reports that were given up before they came here: they get the next sequences, and a tombstone over
+    /// this time.
+    pub fn skip(&mut self, reports: u64, start_unix_ms: u64, end_unix_ms: u64) {
+        let current = self.current;
+        let Some(epoch) = self.inventory.epochs.get_mut(&current).filter(|_| reports > 0) else {
+            return;
+        };
+        let first = epoch.issued.saturating_add(1);
+        let last = epoch.issued.saturating_add(reports);
+        epoch.issued = last;
+        self.issue_marked = false;
+        self.counters.dropped += reports;
+        self.bury(
+            (current, last),
+            first,
+            (start_unix_ms, end_unix_ms),
+            LossCause::QueueFull,
+        );
     }
 
     /// Puts an item that has no record yet in the place of what it covers.

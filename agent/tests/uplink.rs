@@ -1,14 +1,15 @@
-//! The real binary delivering to a collector that misbehaves on purpose: over TCP and over a unix socket, loopback only.
+//! The real binary delivering to a collector that misbehaves on purpose or is not there: over TCP and over a unix socket,
+//! loopback only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use azimuth_measurement::codec::{BatchItem, decode_batch, decode_manifest, decode_report};
 use azimuth_measurement::{LossCause, Report, Tombstone};
@@ -140,13 +141,24 @@ fn serve_tcp(answer: Answer) -> (SocketAddr, Receiver<Post>) {
 /// An agent with one silent target: its probes are lost, which is something to report.
 struct Agent {
     child: Child,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     _target: UdpSocket,
 }
 
 impl Agent {
-    fn start(collector: &str, queue_bytes: usize) -> Self {
+    /// Keeps its reports in memory.
+    fn start(collector: &str) -> Self {
+        Self::start_with(collector, "")
+    }
+
+    /// Keeps its reports in [`spool`](Self::spool).
+    fn start_with_spool(collector: &str) -> Self {
+        Self::start_with(collector, "directory = \"{spool}\"")
+    }
+
+    fn start_with(collector: &str, spool: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
+        let spool = spool.replace("{spool}", &display(&directory.path().join("spool")));
         let target = UdpSocket::bind("127.0.0.1:0").expect("bound");
         let port = target.local_addr().expect("bound").port();
         let text = format!(
@@ -163,8 +175,9 @@ network = "Loopback"
 asn = 0
 latitude = 48.86
 longitude = 2.35
-[queue]
-max_bytes = {queue_bytes}
+[spool]
+max_bytes = 1048576
+{spool}
 [[target]]
 name = "silent"
 provider = "aws"
@@ -180,16 +193,55 @@ waiting_time_ms = 100
         );
         let file = directory.path().join("agent.toml");
         std::fs::write(&file, text).expect("written");
-        let child = Command::new(BINARY)
-            .args(["run", "--config"])
-            .arg(&file)
-            .stderr(Stdio::null())
-            .spawn();
         Self {
-            child: child.expect("the binary starts"),
-            _directory: directory,
+            child: Self::spawn(&file),
+            directory,
             _target: target,
         }
+    }
+
+    fn spawn(file: &Path) -> Child {
+        let child = Command::new(BINARY)
+            .args(["run", "--config"])
+            .arg(file)
+            .stderr(Stdio::null())
+            .spawn();
+        child.expect("the binary starts")
+    }
+
+    /// Where it keeps its reports.
+    fn spool(&self) -> PathBuf {
+        self.directory.path().join("spool")
+    }
+
+    /// SIGKILL, as a power cut would have it.
+    fn kill(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("ended");
+    }
+
+    /// Starts again, with the same configuration and directory.
+    fn restart(&mut self) {
+        self.child = Self::spawn(&self.directory.path().join("agent.toml"));
+    }
+
+    /// Reports that `spool check` finds undelivered.
+    fn waiting(&self) -> u64 {
+        let check = self.check_spool();
+        let epochs = check["epochs"].as_array().map(Vec::as_slice).unwrap_or_default();
+        epochs
+            .iter()
+            .filter_map(|epoch| epoch["pending_reports"].as_u64())
+            .sum()
+    }
+
+    /// What `spool check` says.
+    fn check_spool(&self) -> serde_json::Value {
+        let output = Command::new(BINARY)
+            .args(["spool", "check", "--json"])
+            .arg(self.spool())
+            .output();
+        serde_json::from_slice(&output.expect("it runs").stdout).unwrap_or_default()
     }
 
     fn terminate(&mut self) -> Option<i32> {
@@ -222,7 +274,7 @@ fn until(posts: &Receiver<Post>, sequence: u64) -> Vec<Post> {
 #[test]
 fn reports_arrive_in_order_with_the_manifest_first_and_the_last_one_at_the_end() {
     let (at, posts) = serve_tcp(|_| (200, "", "stored"));
-    let mut agent = Agent::start(&format!("http://{at}"), 1 << 20);
+    let mut agent = Agent::start(&format!("http://{at}"));
     let received = until(&posts, 3);
     assert_eq!(agent.terminate(), Some(0));
     let rest: Vec<Post> = posts.try_iter().collect();
@@ -268,7 +320,7 @@ fn a_unix_socket_serves_as_well() {
         move || Box::new(listener.accept().expect("accepted").0),
         |_| (200, "", "stored"),
     );
-    let _agent = Agent::start(&format!("unix:{}", display(&path)), 1 << 20);
+    let _agent = Agent::start(&format!("unix:{}", display(&path)));
     assert_eq!(until(&posts, 1)[0].manifests, 1);
 }
 
@@ -285,7 +337,7 @@ fn a_collector_that_fails_gets_everything_again_and_nothing_is_lost() {
         2 => (200, "", "retry"),
         _ => (200, "", "stored"),
     });
-    let _agent = Agent::start(&format!("http://{at}"), 1 << 20);
+    let _agent = Agent::start(&format!("http://{at}"));
     for _ in 0..3 {
         posts
             .recv_timeout(PATIENCE)
@@ -313,7 +365,7 @@ fn a_collector_that_fails_gets_everything_again_and_nothing_is_lost() {
 #[test]
 fn a_collector_without_the_manifest_gets_it_at_once() {
     let (at, posts) = serve_tcp(|number| (200, "", if number == 1 { "manifest_wanted" } else { "stored" }));
-    let _agent = Agent::start(&format!("http://{at}"), 1 << 20);
+    let _agent = Agent::start(&format!("http://{at}"));
     let manifests: Vec<usize> = (0..3)
         .map(|_| posts.recv_timeout(PATIENCE).expect("a post").manifests)
         .collect();
@@ -329,7 +381,7 @@ fn an_item_the_collector_cannot_take_becomes_a_tombstone() {
             (200, "", "stored")
         }
     });
-    let _agent = Agent::start(&format!("http://{at}"), 65_536);
+    let _agent = Agent::start(&format!("http://{at}"));
     let mut tombstones = Vec::new();
     while tombstones.is_empty() {
         tombstones.extend(posts.recv_timeout(PATIENCE).expect("a post in time").tombstones);
@@ -339,4 +391,105 @@ fn an_item_the_collector_cannot_take_becomes_a_tombstone() {
         (tombstone.first_sequence, tombstone.last_sequence, tombstone.cause),
         (1, 1, LossCause::Refused)
     );
+}
+
+/// An address at which nobody listens, until somebody binds it again.
+fn nobodys_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+    listener.local_addr().expect("bound")
+}
+
+#[test]
+fn what_waited_on_disk_outlives_a_killed_agent_and_arrives_once() {
+    const WAITING: u64 = 4;
+    let at = nobodys_address();
+    let mut agent = Agent::start_with_spool(&format!("http://{at}"));
+    let deadline = Instant::now() + PATIENCE;
+    while agent.waiting() < WAITING {
+        assert!(Instant::now() < deadline, "{}", agent.check_spool());
+        thread::sleep(Duration::from_millis(200));
+    }
+    agent.kill();
+    let kept = agent.waiting();
+    assert!(kept >= WAITING);
+
+    let listener = TcpListener::bind(at).expect("bound again");
+    let posts = serve(
+        move || Box::new(listener.accept().expect("accepted").0),
+        |_| (200, "", "stored"),
+    );
+    agent.restart();
+    let mut stored: BTreeMap<(u64, u64), usize> = BTreeMap::new();
+    let mut later = 0;
+    // Some new reports after the last old one: a second copy would have come by then.
+    while later < 3 {
+        let post = posts.recv_timeout(PATIENCE).expect("a post in time");
+        assert!(
+            post.tombstones.is_empty(),
+            "nothing was lost: {:?}",
+            post.tombstones
+        );
+        for report in post.reports {
+            *stored.entry((report.epoch, report.sequence)).or_default() += 1;
+        }
+        let epochs: Vec<u64> = stored.keys().map(|(epoch, _)| *epoch).collect();
+        let old = epochs.iter().filter(|epoch| **epoch == epochs[0]).count() as u64;
+        if epochs[0] != epochs[epochs.len() - 1] && old >= kept {
+            later += 1;
+        }
+    }
+    assert_eq!(agent.terminate(), Some(0));
+    for post in posts.try_iter() {
+        for report in post.reports {
+            *stored.entry((report.epoch, report.sequence)).or_default() += 1;
+        }
+    }
+    assert!(stored.values().all(|times| *times == 1), "{stored:?}");
+    let old_epoch = stored.keys().next().expect("reports").0;
+    let old: Vec<u64> = stored
+        .keys()
+        .filter(|(epoch, _)| *epoch == old_epoch)
+        .map(|(_, sequence)| *sequence)
+        .collect();
+    assert_eq!(
+        old,
+        (1..=kept).collect::<Vec<_>>(),
+        "every report of the killed agent"
+    );
+    assert_eq!(agent.waiting(), 0, "and the spool is empty");
+}
+
+#[test]
+fn an_orderly_stop_without_a_collector_keeps_the_numbering() {
+    let at = nobodys_address();
+    let mut agent = Agent::start_with_spool(&format!("http://{at}"));
+    thread::sleep(Duration::from_millis(2_500));
+    assert_eq!(agent.terminate(), Some(0));
+    let kept = agent.waiting();
+    assert!(kept >= 2, "{}", agent.check_spool());
+
+    let listener = TcpListener::bind(at).expect("bound again");
+    let posts = serve(
+        move || Box::new(listener.accept().expect("accepted").0),
+        |_| (200, "", "stored"),
+    );
+    agent.restart();
+    let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
+    let mut epochs = BTreeSet::new();
+    while !(1..=kept + 2).all(|sequence| seen.contains_key(&sequence)) {
+        for report in posts.recv_timeout(PATIENCE).expect("a post in time").reports {
+            *seen.entry(report.sequence).or_default() += 1;
+            epochs.insert(report.epoch);
+        }
+    }
+    assert_eq!(epochs.len(), 1, "the sequence goes on");
+    assert!(seen.values().all(|times| *times == 1), "{seen:?}");
+}
+
+#[test]
+fn a_spool_directory_that_cannot_be_made_stops_nothing() {
+    let (at, posts) = serve_tcp(|_| (200, "", "stored"));
+    let mut agent = Agent::start_with(&format!("http://{at}"), "directory = \"/proc/azimuth/spool\"");
+    until(&posts, 2);
+    assert_eq!(agent.terminate(), Some(0));
 }

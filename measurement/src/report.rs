@@ -21,12 +21,12 @@ pub struct SeriesRecord {
     pub delays: Vec<(StampClock, DelayHistogram)>,
 }
 
-/// How the agent itself fared in the interval. Counters are totals since the epoch began.
+/// How the agent itself fared in the interval. Counters are totals since the agent started.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AgentHealth {
     /// How long after its due time each probe left, as a histogram in microseconds, this interval only.
     pub send_lateness: DelayHistogram,
-    /// Reports given up because the queue was full.
+    /// Reports given up because there was no room.
     pub reports_dropped: u64,
     /// Reports the collector refused.
     pub reports_refused: u64,

@@ -26,7 +26,7 @@ pub fn run(directory: &Path, json: bool, out: &mut impl Write) -> ExitCode {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::from(FAILED),
         Err(error) => {
             eprintln!(
-                "azimuth-agent: spool directory {}: {error}; name the spool directory inside the agent's state_dir",
+                "azimuth-agent: spool directory {}: {error}; name the `directory` of `[spool]` in the agent's configuration",
                 directory.display()
             );
             ExitCode::from(FAILED)

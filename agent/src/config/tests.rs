@@ -48,7 +48,11 @@ fn a_good_file_is_read_with_its_defaults() {
         config.collector,
         CollectorAddress::Http("http://127.0.0.1:8360".into())
     );
-    assert_eq!((config.interval_ms, config.queue_max_bytes), (10_000, 64 << 20));
+    let spool = SpoolConfig {
+        directory: None,
+        max_bytes: 64 << 20,
+    };
+    assert_eq!((config.interval_ms, config.spool), (10_000, spool));
     let [stamp, connect] = config.targets[0].probes[..] else {
         panic!("two probes")
     };
@@ -85,11 +89,30 @@ fn unknown_keys_are_refused_wherever_they_are() {
     );
     assert_eq!(
         message("agent =", "agents = 1\nagent ="),
-        "agent.toml:2: agents: unknown key. Keys allowed here: agent, interval_ms, state_dir, collector, vantage_point, queue, target"
+        "agent.toml:2: agents: unknown key. Keys allowed here: agent, interval_ms, collector, vantage_point, spool, target"
     );
     assert_eq!(
         message("  port = 443", "  prot = 443"),
         "agent.toml:25: target[1].probe[2].prot: unknown key. Keys allowed here: method, port, period_ms, waiting_time_ms"
+    );
+}
+
+#[test]
+fn the_spool_has_a_directory_and_a_bound_and_nothing_else() {
+    let table = "[spool]\ndirectory = \"/var/lib/azimuth-agent/spool\"\nmax_bytes = 1048576\n[[target]]";
+    let config = check(&GOOD.replacen("[[target]]", table, 1)).expect("a good file");
+    let spool = SpoolConfig {
+        directory: Some("/var/lib/azimuth-agent/spool".into()),
+        max_bytes: 1 << 20,
+    };
+    assert_eq!(config.spool, spool);
+    assert_eq!(
+        message("[[target]]", "[spool]\npath = \"x\"\n[[target]]"),
+        "agent.toml:14: spool.path: unknown key. Keys allowed here: directory, max_bytes"
+    );
+    assert_eq!(
+        message("[[target]]", "[queue]\nmax_bytes = 65536\n[[target]]"),
+        "agent.toml:13: queue: unknown key. Keys allowed here: agent, interval_ms, collector, vantage_point, spool, target"
     );
 }
 

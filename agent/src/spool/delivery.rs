@@ -47,6 +47,24 @@ pub struct Dispatch {
     slots: Vec<Slot>,
 }
 
+impl Dispatch {
+    /// Whether it carries the least a dispatch can: one report, merged or not, or one tombstone.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        self.slots.len() == 1
+    }
+
+    /// The first sequence number of each item of the batch: what its verdict names.
+    #[must_use]
+    pub fn sequences(&self) -> Vec<u64> {
+        let slots = self.slots.iter();
+        slots
+            .flat_map(|slot| [Some(slot.first), slot.merged.then_some(slot.key.1)])
+            .flatten()
+            .collect()
+    }
+}
+
 /// One item of the spool in a dispatch: one entry of the batch, or two for a merged report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Slot {

@@ -92,7 +92,7 @@ impl RealDisk {
             return Err(io::Error::new(
                 io::ErrorKind::ResourceBusy,
                 format!(
-                    "spool directory {} is in use by another agent; give each agent a state_dir of its own",
+                    "spool directory {} is in use by another agent; give each agent a `directory` of its own in `[spool]`",
                     directory.display()
                 ),
             ));

@@ -81,7 +81,7 @@ impl Spool {
             io::Error::new(
                 io::ErrorKind::StorageFull,
                 format!(
-                    "{} bytes free, below the floor of {floor}; free some space or move state_dir",
+                    "{} bytes free, below the floor of {floor}; free some space or move the spool directory",
                     space.free_bytes
                 ),
             )

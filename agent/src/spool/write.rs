@@ -40,8 +40,17 @@ impl Spool {
     /// Writes what is not on disk yet, makes room before and deletes what is done with after. Call it after every push and
     /// now and then while there is nothing to push: it is also what tries a disk again that failed.
     pub fn flush(&mut self, now: Now) -> &State {
+        if self.memory_only {
+            self.relieve_memory();
+            return &self.state;
+        }
         match self.write_out() {
-            Ok(()) => self.state = State::Disk,
+            Ok(()) => {
+                if self.state != State::Disk {
+                    tracing::info!("the spool's disk takes reports again");
+                }
+                self.state = State::Disk;
+            }
             Err(error) => self.degrade(&error, now),
         }
         self.relieve_memory();

@@ -114,5 +114,5 @@ fn check_tells_sound_from_damaged_in_words_and_in_json() {
     assert_eq!(json["epochs"][0]["pending_tombstones"], 1);
     let missing = check(&place.join("nowhere"), false);
     assert_eq!(missing.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&missing.stderr).contains("name the spool directory"));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("name the `directory` of `[spool]`"));
 }

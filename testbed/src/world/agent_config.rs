@@ -16,6 +16,7 @@ pub const TCP_PORT: u16 = 8621;
 struct AgentConfig<'a> {
     agent: &'a str,
     collector: Collector,
+    spool: Spool<'a>,
     vantage_point: Place<'a>,
     target: Vec<Target<'a>>,
 }
@@ -23,6 +24,11 @@ struct AgentConfig<'a> {
 #[derive(Serialize)]
 struct Collector {
     url: String,
+}
+
+#[derive(Serialize)]
+struct Spool<'a> {
+    directory: &'a Path,
 }
 
 #[derive(Serialize)]
@@ -55,11 +61,17 @@ struct Probe {
     waiting_time_ms: u32,
 }
 
-/// The configuration of the agent at `point`, which measures every zone and delivers to `socket`.
+/// The configuration of the agent at `point`, which measures every zone, delivers to `socket` and keeps what it cannot
+/// deliver in `spool`.
 ///
 /// # Errors
 /// When the TOML writer refuses a value, which no checked scenario makes it do.
-pub fn agent_config(plan: &Plan, point: &VantagePoint, socket: &Path) -> Result<String, toml::ser::Error> {
+pub fn agent_config(
+    plan: &Plan,
+    point: &VantagePoint,
+    socket: &Path,
+    spool: &Path,
+) -> Result<String, toml::ser::Error> {
     let probing = &plan.probing;
     let probes = [
         ("stamp", STAMP_PORT, probing.stamp_period_ms),
@@ -93,6 +105,7 @@ pub fn agent_config(plan: &Plan, point: &VantagePoint, socket: &Path) -> Result<
         collector: Collector {
             url: format!("unix:{}", socket.display()),
         },
+        spool: Spool { directory: spool },
         vantage_point: Place {
             name: &point.table.name,
             country: point.table.country.get_ref(),
@@ -114,14 +127,15 @@ mod tests {
     #[test]
     fn the_file_says_what_the_agents_format_asks_for() {
         let plan = Plan::of(&parse(SMALL, "small").expect("the small world"));
-        let text =
-            agent_config(&plan, &plan.vantage_points[0], Path::new("/run/x/collector.sock")).expect("toml");
+        let (socket, spool) = (Path::new("/run/x/collector.sock"), Path::new("/run/x/a.spool"));
+        let text = agent_config(&plan, &plan.vantage_points[0], socket, spool).expect("toml");
         let read: toml::Table = toml::from_str(&text).expect("toml");
         assert_eq!(read["agent"].as_str(), Some("paris-free"));
         assert_eq!(
             read["collector"]["url"].as_str(),
             Some("unix:/run/x/collector.sock")
         );
+        assert_eq!(read["spool"]["directory"].as_str(), Some("/run/x/a.spool"));
         assert_eq!(read["vantage_point"]["asn"].as_integer(), Some(12322));
         assert_eq!(read["vantage_point"]["latitude"].as_float(), Some(48.86));
         let targets = read["target"].as_array().expect("targets");

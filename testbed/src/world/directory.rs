@@ -193,6 +193,12 @@ impl RunDirectory {
         self.path.join("agents").join(format!("{agent}.toml"))
     }
 
+    /// Where an agent keeps what it cannot deliver.
+    #[must_use]
+    pub fn agent_spool(&self, agent: &str) -> PathBuf {
+        self.path.join("agents").join(format!("{agent}.spool"))
+    }
+
     /// Ends the run's use of it: run file and socket go, and all of it unless it is kept.
     ///
     /// # Errors

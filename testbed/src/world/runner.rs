@@ -337,8 +337,10 @@ impl World<'_> {
 
     fn agent(&self, programs: &Programs, index: usize) -> anyhow::Result<Program> {
         let point = &self.plan.vantage_points[index];
-        let config = self.directory.agent_config(point.agent.as_str());
-        std::fs::write(&config, agent_config(self.plan, point, &self.directory.socket())?)
+        let agent = point.agent.as_str();
+        let config = self.directory.agent_config(agent);
+        let (socket, spool) = (self.directory.socket(), self.directory.agent_spool(agent));
+        std::fs::write(&config, agent_config(self.plan, point, &socket, &spool)?)
             .with_context(|| format!("cannot write {}", config.display()))?;
         let name = format!("agent-{}", point.agent);
         let node = self.plan.vantage_node(index);

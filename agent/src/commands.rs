@@ -1,0 +1,3 @@
+//! The bodies of commands that look at something and print it; each is one file.
+
+pub mod spool_check;
