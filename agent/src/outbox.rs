@@ -45,7 +45,7 @@ impl Outbox {
             Some(directory) => Spool::open_directory(directory, setup, now),
             None => Spool::in_memory(setup, now),
         };
-        tell_findings(&spool);
+        tell_findings(&spool, config);
         spool.set_manifest(manifest);
         Self {
             spool: RefCell::new(spool),
@@ -169,7 +169,7 @@ impl Outbox {
     }
 }
 
-fn tell_findings(spool: &Spool) {
+fn tell_findings(spool: &Spool, config: &SpoolConfig) {
     let (found, waiting) = (spool.recovery(), spool.holdings());
     if found.damaged() {
         warn!(
@@ -190,6 +190,8 @@ fn tell_findings(spool: &Spool) {
             bytes = waiting.disk_bytes,
             "the spool is open"
         ),
+        // The spool itself has said what is wrong with its disk.
+        State::Memory { .. } if config.directory.is_some() => {}
         State::Memory { reason, .. } => {
             warn!(%reason, "undelivered reports wait in memory, and are lost when the agent stops");
         }

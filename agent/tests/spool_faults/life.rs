@@ -2,7 +2,8 @@
 //! restored image.
 
 use azimuth_agent::spool::{Limits, Now, Setup, Spool, State, SyncPolicy};
-use azimuth_measurement::LossCause;
+use azimuth_measurement::codec::{BatchItem, decode_report};
+use azimuth_measurement::{LossCause, Tombstone};
 
 use crate::collector::{Collector, Fate, Pushes};
 use crate::disk::{Faults, ForgetfulDisk};
@@ -376,4 +377,72 @@ fn refused_reports_leave_a_tombstone_and_wanted_manifests_come_again() {
         life.collector.buried.values().copied().collect::<Vec<_>>(),
         vec![LossCause::Refused]
     );
+}
+
+#[test]
+fn without_a_directory_it_works_from_memory_and_no_disk_fails() {
+    let mut life = Life::small();
+    life.spool = Some(Spool::in_memory(life.setup(), life.now));
+    for _ in 0..300 {
+        life.interval();
+        assert!(life.spool().holdings().memory_bytes <= life.limits.memory_max_bytes);
+    }
+    let counters = life.spool().counters();
+    assert_eq!((counters.write_failures, counters.read_failures), (0, 0));
+    assert!(counters.merged_away > 0, "the bound was reached");
+    assert!(matches!(life.spool().state(), State::Memory { .. }));
+    life.spool().hurry();
+    let now = life.now;
+    let mut merged = 0;
+    while let Some(dispatch) = life.spool().next_dispatch(now, usize::MAX) {
+        let named = dispatch.batch.items.iter().map(|item| match item {
+            BatchItem::Report { frame, .. } => decode_report(frame).unwrap().sequence,
+            BatchItem::Tombstone(tombstone) => {
+                merged += usize::from(tombstone.cause == LossCause::Merged);
+                tombstone.first_sequence
+            }
+        });
+        assert_eq!(named.collect::<Vec<_>>(), dispatch.sequences());
+        let verdicts = vec![azimuth_agent::spool::Verdict::Stored; dispatch.batch.items.len()];
+        life.spool().settle(dispatch, &verdicts).unwrap();
+    }
+    assert!(merged > 0);
+    let spool = life.spool.take().unwrap();
+    assert_eq!(spool.holdings().reports + spool.holdings().tombstones, 0);
+    assert!(!spool.close(now), "nothing to go on with");
+}
+
+#[test]
+fn reports_that_never_came_are_accounted_for() {
+    let mut life = Life::small();
+    life.interval();
+    let gap = (life.now.unix_ms, life.now.unix_ms + 30_000);
+    life.spool().skip(0, gap.0, gap.1);
+    life.spool().skip(3, gap.0, gap.1);
+    life.pass_ms(30_000);
+    life.interval();
+    assert_eq!(life.spool().counters().dropped, 3);
+    // They are on disk like everything else.
+    life.spool = None;
+    life.start();
+    life.spool().hurry();
+    let now = life.now;
+    let mut tombstones: Vec<Tombstone> = Vec::new();
+    let mut reports = Vec::new();
+    while let Some(dispatch) = life.spool().next_dispatch(now, usize::MAX) {
+        for item in dispatch.batch.items {
+            match item {
+                BatchItem::Report { frame, .. } => reports.push(decode_report(&frame).unwrap().sequence),
+                BatchItem::Tombstone(tombstone) => tombstones.push(tombstone),
+            }
+        }
+    }
+    reports.sort_unstable();
+    assert_eq!(reports, [1, 5]);
+    let [tombstone] = &tombstones[..] else {
+        panic!("{tombstones:?}")
+    };
+    assert_eq!((tombstone.first_sequence, tombstone.last_sequence), (2, 4));
+    assert_eq!((tombstone.start_unix_ms, tombstone.end_unix_ms), gap);
+    assert_eq!(tombstone.cause, LossCause::QueueFull);
 }
