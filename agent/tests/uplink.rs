@@ -404,9 +404,9 @@ fn a_batch_refused_as_a_whole_comes_again_in_smaller_parts() {
     let _agent = Agent::start(&format!("http://{at}"));
     let received = until(&posts, 8);
     let refused = received[2].reports.len();
-    assert!(refused > 1, "{refused}");
+    assert!(refused > 2, "{refused}");
     assert_eq!(received[3].reports.len(), 1, "a probe first");
-    assert!(received[4].reports.len() < refused);
+    assert!(received[4].reports.len() <= refused / 2);
     let taken = received
         .iter()
         .enumerate()
