@@ -197,7 +197,7 @@ fn hold_delays_against(api: &Api, truth: &Truth, from_at: DateTime<Utc>) {
             !differences_us.is_empty(),
             "{pair:?}: no interval could be compared"
         );
-        let median_us = differences_us[differences_us.len() / 2];
+        let median_us = differences_us[(differences_us.len() - 1) / 2];
         assert!(
             median_us.unsigned_abs() <= TOLERANCE_US,
             "{pair:?}: measured minus applied p50 per interval, us: {differences_us:?}"

@@ -9,22 +9,27 @@ use std::time::{Duration, Instant};
 pub(crate) struct Process {
     child: Child,
     name: &'static str,
+    log: PathBuf,
 }
 
 impl Process {
     fn start(name: &'static str, command: &mut Command, log: &Path) -> Self {
-        let log = std::fs::OpenOptions::new()
+        let file = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(log)
             .expect("a log file");
         let child = command
             .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle"))
-            .stderr(log)
+            .stdout(file.try_clone().expect("a second handle"))
+            .stderr(file)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
-        Self { child, name }
+        Self {
+            child,
+            name,
+            log: log.to_owned(),
+        }
     }
 
     /// kill -9, and the body collected.
@@ -46,10 +51,11 @@ impl Process {
         assert!(status.success(), "{} ended with {status}", self.name);
     }
 
-    /// Panics with the exit status if the process is gone.
+    /// Panics with the exit status and the log if the process is gone.
     pub(crate) fn must_run(&mut self) {
         if let Some(status) = self.child.try_wait().expect("a status") {
-            panic!("{} ended early with {status}", self.name);
+            let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+            panic!("{} ended early with {status}; it said:\n{said}", self.name);
         }
     }
 }
