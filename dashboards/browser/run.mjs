@@ -115,6 +115,15 @@ for (const [name, { path, ready }] of Object.entries(SCREENS)) {
     assert.ok(wide <= 0, `${wide} px too wide`);
     await clean();
   };
+  if (name === 'matrix') {
+    tests['on a phone, too, two vantage points in one city can be told apart'] = async () => {
+      const { page, clean } = await open(path, { width: 390 });
+      await page.waitForSelector(ready, WAIT);
+      const rows = await page.locator('tbody th').evaluateAll((headers) => headers.map((h) => h.innerText));
+      assert.deepEqual(rows, [...new Set(rows)]);
+      await clean();
+    };
+  }
   tests[`${name} speaks French`] = async () => {
     const { page, clean } = await open(path, { lang: 'fr' });
     await page.waitForSelector(ready, WAIT);
