@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use azimuth_collector::ingest::Ingest;
 use azimuth_collector::ingest::examine::examine;
 use azimuth_collector::metrics::Metrics;
-use azimuth_collector::store::Dictionary;
 use azimuth_collector::store::embedded::EmbeddedStore;
+use azimuth_collector::store::{Dictionary, Retention};
 use azimuth_measurement::Manifest;
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -54,7 +54,7 @@ fn examine_one_body(bencher: Bencher<'_, '_>) {
 #[divan::bench(sample_count = 50, sample_size = 1)]
 fn deliver_one_interval(bencher: Bencher<'_, '_>) {
     let directory = tempfile::tempdir().expect("a scratch directory");
-    let store = Arc::new(EmbeddedStore::open(directory.path(), T0).expect("openable"));
+    let store = Arc::new(EmbeddedStore::open(directory.path(), Retention::default(), T0).expect("openable"));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

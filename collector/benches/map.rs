@@ -12,7 +12,7 @@ use azimuth_collector::query::map::{MapQuestion, map};
 use azimuth_collector::query::series::series;
 use azimuth_collector::store::embedded::EmbeddedStore;
 use azimuth_collector::store::{
-    Item, ScanRequest, SeriesSelection, Store, TimeRange, VerifiedManifest, VerifiedReport,
+    Item, Retention, ScanRequest, SeriesSelection, Store, TimeRange, VerifiedManifest, VerifiedReport,
 };
 use azimuth_measurement::codec::{encode_manifest, encode_report};
 use azimuth_measurement::{DelayHistogram, LoadLabel, Method, StampClock};
@@ -34,7 +34,7 @@ fn main() {
 
 fn seeded() -> (tempfile::TempDir, EmbeddedStore) {
     let directory = tempfile::tempdir().expect("a scratch directory");
-    let store = EmbeddedStore::open(directory.path(), T0).expect("openable");
+    let store = EmbeddedStore::open(directory.path(), Retention::default(), T0).expect("openable");
     let mut random = fastrand::Rng::with_seed(1);
     for number in 0..AGENTS {
         let manifest = fleet::manifest(&format!("agent-{number}"), SERIES);
@@ -97,7 +97,7 @@ fn scan_30_by_60_over_5_min(bencher: Bencher<'_, '_>) {
         let request = ScanRequest {
             range: RANGE,
             series: &all,
-            step_ms: RANGE.length_ms(),
+            step_ms: ScanRequest::WHOLE_RANGE,
         };
         store
             .scan(request, &mut |_| {

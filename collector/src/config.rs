@@ -3,11 +3,12 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::ingest::placement::MAX_AGE_MS;
+use crate::store::{Retention, Tier};
 use crate::utc::parse_span_ms;
 
 /// Where the API listens unless told otherwise: loopback only.
@@ -15,12 +16,12 @@ pub const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8_360);
 /// Where data is kept unless told otherwise.
 const DEFAULT_DATA_DIR: &str = "azimuth-data";
-/// How long reports are kept as they arrived unless told otherwise: 2.3 GB for 30 agents of 60 series.
-const DEFAULT_HOT_RETENTION: Duration = Duration::from_secs(7 * 86_400);
-/// The shortest hot retention: less would forget what a late agent delivers.
-const SHORTEST_RETENTION: Duration = Duration::from_secs(3_600);
-/// The longest.
-const LONGEST_RETENTION: Duration = Duration::from_secs(366 * 86_400);
+/// The shortest retention of the two finer tiers: the hot table keeps an hour longer than this anyway.
+const SHORTEST_RETENTION_MS: u64 = 6 * 3_600_000;
+/// The shortest of the one-hour tier: as old as a report may be when it arrives, so that every report has a tier to go to.
+const SHORTEST_HOUR_RETENTION_MS: u64 = MAX_AGE_MS + 86_400_000;
+/// The longest of any.
+const LONGEST_RETENTION_MS: u64 = 100 * 366 * 86_400_000;
 
 /// What the collector needs to know to serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +32,8 @@ pub struct Config {
     pub unix_socket: Option<PathBuf>,
     /// Directory of the store.
     pub data_dir: PathBuf,
-    /// How long reports are kept as they arrived.
-    pub hot_retention: Duration,
+    /// How long each tier is kept.
+    pub retention: Retention,
 }
 
 /// Flags of the command line; each wins over the file.
@@ -85,7 +86,19 @@ struct File {
     listen: Option<toml::Spanned<String>>,
     unix_socket: Option<PathBuf>,
     data_dir: Option<PathBuf>,
-    hot_retention: Option<toml::Spanned<String>>,
+    #[serde(default)]
+    retention: RetentionTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RetentionTable {
+    #[serde(rename = "10s")]
+    ten_seconds: Option<toml::Spanned<String>>,
+    #[serde(rename = "1min")]
+    one_minute: Option<toml::Spanned<String>>,
+    #[serde(rename = "1h")]
+    one_hour: Option<toml::Spanned<String>>,
 }
 
 /// Reads the file named by the flags, if any, and lets the flags win.
@@ -128,20 +141,58 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
             invalid(file, text, written.span().start, reason)
         })?,
     };
-    let hot_retention = match given.hot_retention {
-        None => DEFAULT_HOT_RETENTION,
-        Some(written) => parse_span_ms(written.get_ref())
-            .map(Duration::from_millis)
+    let span = |tier: Tier, written: &Option<toml::Spanned<String>>, default_ms: u64, shortest_ms: u64| {
+        let Some(written) = written else {
+            return Ok(default_ms);
+        };
+        parse_span_ms(written.get_ref())
             .ok()
-            .filter(|retention| (SHORTEST_RETENTION..=LONGEST_RETENTION).contains(retention))
+            .filter(|kept_ms| (shortest_ms..=LONGEST_RETENTION_MS).contains(kept_ms))
             .ok_or_else(|| {
                 let reason = format!(
-                    "hot_retention = {:?} is not a span between 1h and 366d; write \"7d\"",
-                    written.get_ref()
+                    "retention.{} = {:?} is not a span of {} hours or more; write {:?}",
+                    tier.as_str(),
+                    written.get_ref(),
+                    shortest_ms / 3_600_000,
+                    format!("{}d", default_ms / 86_400_000)
                 );
                 invalid(file, text, written.span().start, reason)
-            })?,
+            })
     };
+    let (table, default) = (&given.retention, Retention::default());
+    let retention = Retention {
+        ten_seconds_ms: span(
+            Tier::TenSeconds,
+            &table.ten_seconds,
+            default.ten_seconds_ms,
+            SHORTEST_RETENTION_MS,
+        )?,
+        one_minute_ms: span(
+            Tier::OneMinute,
+            &table.one_minute,
+            default.one_minute_ms,
+            SHORTEST_RETENTION_MS,
+        )?,
+        one_hour_ms: span(
+            Tier::OneHour,
+            &table.one_hour,
+            default.one_hour_ms,
+            SHORTEST_HOUR_RETENTION_MS,
+        )?,
+    };
+    if !(retention.ten_seconds_ms <= retention.one_minute_ms
+        && retention.one_minute_ms <= retention.one_hour_ms)
+    {
+        let at = table
+            .ten_seconds
+            .as_ref()
+            .or(table.one_minute.as_ref())
+            .map_or(0, |written| written.span().start);
+        let reason =
+            "retention must not keep a finer tier longer than a coarser one; write 10s <= 1min <= 1h"
+                .to_owned();
+        return Err(invalid(file, text, at, reason));
+    }
     Ok(Config {
         listen,
         unix_socket: flags.unix_socket.clone().or(given.unix_socket),
@@ -150,7 +201,7 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
             .clone()
             .or(given.data_dir)
             .unwrap_or_else(|| DEFAULT_DATA_DIR.into()),
-        hot_retention,
+        retention,
     })
 }
 
@@ -184,10 +235,11 @@ mod tests {
 
     #[test]
     fn a_whole_file_is_read_and_flags_win() {
-        let text = "listen = \"127.0.0.1:9000\"\nunix_socket = \"/run/a.sock\"\ndata_dir = \"/data\"\nhot_retention = \"2d\"\n";
+        let text = "listen = \"127.0.0.1:9000\"\nunix_socket = \"/run/a.sock\"\ndata_dir = \"/data\"\n[retention]\n10s = \"2d\"\n";
         let config = load_text(text, Flags::default()).expect("valid");
         assert_eq!(config.listen, "127.0.0.1:9000".parse().expect("an address"));
-        assert_eq!(config.hot_retention, Duration::from_secs(2 * 86_400));
+        assert_eq!(config.retention.ten_seconds_ms, 2 * 86_400_000);
+        assert_eq!(config.retention.one_hour_ms, Retention::default().one_hour_ms);
         let flags = Flags {
             data_dir: Some("/other".into()),
             ..Flags::default()
@@ -210,7 +262,7 @@ mod tests {
             (
                 "data_dir = \"/data\"\nlisten_on = \"x\"\n",
                 "expected one of",
-                "`hot_retention`",
+                "`retention`",
             ),
             (
                 "\n\nlisten = \"localhost\"\n",
@@ -218,15 +270,26 @@ mod tests {
                 "127.0.0.1:8360",
             ),
             (
-                "hot_retention = \"7w\"\n",
-                "line 1: hot_retention",
+                "[retention]\n10s = \"7w\"\n",
+                "line 2: retention.10s",
                 "write \"7d\"",
             ),
             (
-                "hot_retention = \"5m\"\n",
-                "line 1: hot_retention",
-                "between 1h and 366d",
+                "[retention]\n10s = \"1h\"\n",
+                "line 2: retention.10s",
+                "6 hours or more",
             ),
+            (
+                "[retention]\n1h = \"30d\"\n",
+                "line 2: retention.1h",
+                "write \"731d\"",
+            ),
+            (
+                "[retention]\n10s = \"100d\"\n",
+                "line 2: retention must not keep a finer tier longer",
+                "10s <= 1min <= 1h",
+            ),
+            ("[retention]\n1d = \"100d\"\n", "line 2: ", "`1min`"),
             ("data_dir = 7\n", "line 1: ", "integer"),
             ("data_dir = \"/data\nlisten = 1", "line 1: ", ""),
         ];

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::store::{Condition, Dictionary};
+use crate::store::{Condition, Dictionary, Maintained};
 
 /// A counter.
 #[derive(Debug, Default)]
@@ -64,8 +64,14 @@ pub struct Metrics {
     pub commits_failed: Counter,
     /// Time spent in commits, microseconds.
     pub commit_us: Counter,
-    /// Reports forgotten because they were older than the hot retention.
-    pub reports_pruned: Counter,
+    /// Hours rolled up.
+    pub hours_sealed: Counter,
+    /// Reports rolled up.
+    pub reports_sealed: Counter,
+    /// Sealed files past their retention.
+    pub parts_retired: Counter,
+    /// Rounds of keeping the store small that failed and are tried again.
+    pub maintenance_failed: Counter,
     /// Stored reports that a query could not read back.
     pub reports_unreadable: Counter,
     /// Connections accepted.
@@ -86,6 +92,13 @@ impl Metrics {
         } else {
             self.commits_failed.add(1);
         }
+    }
+
+    /// Notes what keeping the store small came to.
+    pub fn note_maintained(&self, done: &Maintained) {
+        self.hours_sealed.add(done.hours_sealed);
+        self.reports_sealed.add(done.reports_sealed);
+        self.parts_retired.add(done.parts_retired);
     }
 
     /// The page that Prometheus reads.
@@ -145,9 +158,24 @@ impl Metrics {
             self.commit_us.get(),
         );
         page.counter(
-            "azimuth_store_reports_pruned_total",
-            "Reports forgotten after the hot retention.",
-            self.reports_pruned.get(),
+            "azimuth_store_hours_sealed_total",
+            "Hours rolled up; an hour with late reports counts again.",
+            self.hours_sealed.get(),
+        );
+        page.counter(
+            "azimuth_store_reports_sealed_total",
+            "Reports rolled up.",
+            self.reports_sealed.get(),
+        );
+        page.counter(
+            "azimuth_store_parts_retired_total",
+            "Sealed files removed after their retention.",
+            self.parts_retired.get(),
+        );
+        page.counter(
+            "azimuth_store_maintenance_failed_total",
+            "Rounds of sealing and retiring that failed and are tried again.",
+            self.maintenance_failed.get(),
         );
         page.counter(
             "azimuth_store_reports_unreadable_total",
@@ -241,6 +269,8 @@ mod tests {
             writable: true,
             disk_bytes: 42,
             files_set_aside: 1,
+            tier_bytes: [0; 4],
+            oldest_unsealed_hour_unix_ms: None,
         };
         let page = metrics.render(condition, &Dictionary::default(), 7);
         for line in [

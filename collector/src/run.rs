@@ -19,8 +19,8 @@ use crate::site;
 use crate::store::Store;
 use crate::store::embedded::EmbeddedStore;
 
-/// How often reports past the hot retention are looked for.
-const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked whether an hour is to be sealed or something is past its retention.
+const MAINTAIN_EVERY: Duration = Duration::from_secs(30);
 
 /// Serves until SIGINT or SIGTERM, then finishes what was accepted.
 ///
@@ -31,9 +31,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
 
-    let directory = config.data_dir.clone();
+    let (directory, retention) = (config.data_dir.clone(), config.retention);
     let opened =
-        tokio::task::spawn_blocking(move || EmbeddedStore::open(&directory, clock::unix_ms())).await?;
+        tokio::task::spawn_blocking(move || EmbeddedStore::open(&directory, retention, clock::unix_ms()))
+            .await?;
     let store: Arc<dyn Store> = Arc::new(opened.context("cannot open the store")?);
     let metrics = Arc::new(Metrics::default());
     let ingest =
@@ -61,11 +62,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             Some((listener, path.clone()))
         }
     };
-    let pruning = tokio::spawn(prune_regularly(
-        Arc::clone(&store),
-        Arc::clone(&metrics),
-        u64::try_from(config.hot_retention.as_millis()).unwrap_or(u64::MAX),
-    ));
+    let maintaining = tokio::spawn(maintain_regularly(Arc::clone(&store), Arc::clone(&metrics)));
 
     if !site::is_built_in() {
         tracing::warn!("the dashboards are not built in; `make dashboards` and a new build add them");
@@ -88,34 +85,35 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     )
     .await;
 
-    pruning.abort();
+    maintaining.abort();
     tokio::task::spawn_blocking(move || context.ingest.finish()).await?;
     tracing::info!("stopped; everything accepted is durable");
     Ok(())
 }
 
-async fn prune_regularly(store: Arc<dyn Store>, metrics: Arc<Metrics>, retention_ms: u64) {
-    let mut ticks = tokio::time::interval(PRUNE_EVERY);
+async fn maintain_regularly(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
+    let mut ticks = tokio::time::interval(MAINTAIN_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let before_unix_ms = clock::unix_ms().saturating_sub(retention_ms);
         loop {
             let store = Arc::clone(&store);
-            let pruned = tokio::task::spawn_blocking(move || store.prune(before_unix_ms)).await;
-            match pruned {
-                Ok(Ok(pruned)) => {
-                    metrics.reports_pruned.add(pruned.reports);
-                    if !pruned.more {
+            let done = tokio::task::spawn_blocking(move || store.maintain(clock::unix_ms())).await;
+            match done {
+                Ok(Ok(done)) => {
+                    metrics.note_maintained(&done);
+                    if !done.more {
                         break;
                     }
                 }
                 Ok(Err(error)) => {
-                    tracing::error!("{error}");
+                    metrics.maintenance_failed.add(1);
+                    tracing::error!("{error}; it is tried again in {MAINTAIN_EVERY:?}");
                     break;
                 }
                 Err(error) => {
-                    tracing::error!("forgetting old reports panicked: {error}");
+                    metrics.maintenance_failed.add(1);
+                    tracing::error!("keeping the store small panicked: {error}");
                     break;
                 }
             }

@@ -21,8 +21,10 @@ pub mod embedded;
 #[cfg(test)]
 pub(crate) mod memory;
 pub mod sequences;
+pub mod tier;
 
 pub use dictionary::{Dictionary, SeriesId};
+pub use tier::{Retention, Tier};
 
 /// A stretch of time `[from, to)` on the collector's time line, in unix milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,9 +116,14 @@ pub struct ScanRequest<'a> {
     pub range: TimeRange,
     /// Only these series.
     pub series: &'a SeriesSelection,
-    /// The reader will merge to steps of this length, in milliseconds, aligned to the unix epoch. A store may answer
-    /// from any tier whose intervals fall into such steps whole.
+    /// The reader will merge to steps of this length, in milliseconds, aligned to the unix epoch, or to one number for
+    /// the [whole range](Self::WHOLE_RANGE). A store answers from any tier whose intervals fall into such steps whole.
     pub step_ms: u64,
+}
+
+impl ScanRequest<'_> {
+    /// The step of a reader that merges everything in the range, and so does not care in which order it comes.
+    pub const WHOLE_RANGE: u64 = u64::MAX;
 }
 
 /// A set of series.
@@ -158,7 +165,7 @@ impl FromIterator<SeriesId> for SeriesSelection {
     }
 }
 
-/// What one series saw in one stored interval.
+/// What one series saw in one stored interval, or in one unit of a rollup.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
     /// The series.
@@ -171,52 +178,65 @@ pub struct Observation {
     pub delays: Vec<(StampClock, DelayHistogram)>,
 }
 
-/// Receives observations in ascending order of interval start; may stop early.
+/// Receives observations in ascending order of start, for the whole range in any order; may stop early.
 pub type Visit<'a> = &'a mut dyn FnMut(Observation) -> ControlFlow<()>;
 
 /// What a scan was answered from, and what it could not see.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// The tier.
-    pub tier: Tier,
-    /// Stretches of the asked range this tier no longer holds.
-    pub missing: Vec<TimeRange>,
+    /// Which tier answered which stretch, in ascending order.
+    pub stretches: Vec<(Tier, TimeRange)>,
+    /// Stretches of the asked range that nothing could answer.
+    pub missing: Vec<Missing>,
     /// Stored reports in the range that could not be read back.
     pub unreadable_reports: u64,
 }
 
-impl Coverage {
-    /// Coverage of `range` by a hot tier that has forgotten everything before `pruned_before_unix_ms`.
-    fn hot(range: TimeRange, pruned_before_unix_ms: u64) -> Self {
-        let to_unix_ms = range.to_unix_ms.min(pruned_before_unix_ms);
-        let missing = (range.from_unix_ms < to_unix_ms).then_some(TimeRange { to_unix_ms, ..range });
-        Self {
-            tier: Tier::Hot,
-            missing: missing.into_iter().collect(),
-            unreadable_reports: 0,
-        }
-    }
-}
-
-/// A level of detail in which data is kept.
+/// A stretch that nothing could answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tier {
-    /// Reports as they arrived.
-    Hot,
+pub struct Missing {
+    /// The stretch.
+    pub range: TimeRange,
+    /// Why.
+    pub cause: MissingCause,
 }
 
-impl Tier {
+/// Why a stretch is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingCause {
+    /// The tiers that could have answered no longer keep it.
+    Retention,
+    /// What was kept is damaged; the file was set aside.
+    Damaged,
+}
+
+impl MissingCause {
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Hot => "hot",
+            Self::Retention => "retention",
+            Self::Damaged => "damaged",
         }
     }
+}
 
-    /// Length of the shortest intervals kept apart, in seconds.
-    pub fn resolution_s(self) -> u32 {
-        match self {
-            Self::Hot => 10,
+impl Coverage {
+    /// The coarsest tier that answered; the finest when none did.
+    pub fn coarsest(&self) -> Tier {
+        self.stretches
+            .iter()
+            .map(|(tier, _)| *tier)
+            .max()
+            .unwrap_or(Tier::TenSeconds)
+    }
+
+    /// Notes that `tier` answers `range`.
+    fn note(&mut self, tier: Tier, range: TimeRange) {
+        match self.stretches.last_mut() {
+            Some((last, before)) if *last == tier && before.to_unix_ms == range.from_unix_ms => {
+                before.to_unix_ms = range.to_unix_ms;
+            }
+            _ => self.stretches.push((tier, range)),
         }
     }
 }
@@ -323,12 +343,13 @@ pub trait Store: Send + Sync {
     /// When the store cannot be read.
     fn gaps(&self, agent: &AgentId, range: TimeRange) -> Result<Vec<StoredGap>, StoreError>;
 
-    /// Forgets reports whose interval starts, and tombstones that end, before `before_unix_ms`; settled sequences stay,
-    /// so that a late replay is still a duplicate. May stop after a bounded amount of work.
+    /// Does one bounded piece of what keeps the store small and fast: rolls up, and forgets what is past its retention.
+    /// Changes no answer but that of a step finer than what is still kept; settled sequences stay, so that a late replay
+    /// is still a duplicate. To be called again while there is `more`.
     ///
     /// # Errors
-    /// When nothing could be removed.
-    fn prune(&self, before_unix_ms: u64) -> Result<Pruned, StoreError>;
+    /// When nothing could be done; it may be tried again.
+    fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError>;
 
     /// How the store itself fares. Cheap, never blocks.
     fn condition(&self) -> Condition;
@@ -343,13 +364,25 @@ pub struct Condition {
     pub disk_bytes: u64,
     /// Damaged files it has set aside and kept.
     pub files_set_aside: u64,
+    /// What each tier takes on disk, finest first.
+    pub tier_bytes: [u64; Tier::ALL.len()],
+    /// Start of the oldest hour that is not rolled up yet.
+    pub oldest_unsealed_hour_unix_ms: Option<u64>,
 }
 
-/// What a call to [`Store::prune`] did.
+/// What a call to [`Store::maintain`] did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Pruned {
-    /// Reports forgotten.
-    pub reports: u64,
-    /// Whether there is more to forget.
+pub struct Maintained {
+    /// Hours rolled up.
+    pub hours_sealed: u64,
+    /// Reports in them.
+    pub reports_sealed: u64,
+    /// Periods whose parts became one.
+    pub parts_joined: u64,
+    /// Parts past their retention.
+    pub parts_retired: u64,
+    /// Reports that only their rollups, or nothing, remember from now on.
+    pub reports_forgotten: u64,
+    /// Whether there is more to do.
     pub more: bool,
 }

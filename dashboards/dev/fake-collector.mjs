@@ -108,7 +108,7 @@ function summary(all) {
 }
 
 /** Which stored data an answer came from; the fake keeps everything at full resolution. */
-const COVERAGE = { tier: 'hot', resolution_s: INTERVAL_S, unreadable_reports: 0, missing: [] };
+const COVERAGE = { tier: '10s', resolution_s: INTERVAL_S, tiers: [], unreadable_reports: 0, missing: [] };
 const clockOf = (method) => (method === 'stamp' ? 'kernel' : 'tcp_info');
 const lossRatio = (all) => (all.sent === 0 ? null : all.lost / all.sent);
 

@@ -5,6 +5,8 @@ use thiserror::Error;
 
 /// No counter of one record may exceed this: far above any real rate, far below overflow when records are added.
 pub const MAX_COUNT: u64 = 1 << 40;
+/// How many counters a record has.
+pub const COUNTERS: usize = 11;
 
 /// Counts of probes, each attributed to the interval in which the probe was sent.
 ///
@@ -107,7 +109,7 @@ impl ProbeCounts {
     }
 
     /// Every counter, in wire order.
-    pub(crate) fn all(&self) -> [u64; 11] {
+    pub fn all(&self) -> [u64; COUNTERS] {
         [
             self.sent,
             self.returned,
@@ -123,7 +125,8 @@ impl ProbeCounts {
         ]
     }
 
-    pub(crate) fn from_all(all: [u64; 11]) -> Self {
+    /// The counts whose [`all`](Self::all) this is.
+    pub fn from_all(all: [u64; COUNTERS]) -> Self {
         let [
             sent,
             returned,

@@ -16,14 +16,27 @@ use crate::words::{ClockName, LoadName, MethodName};
 /// Which stored data an answer was made from, and what of the asked range it could not see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CoverageAnswer {
-    /// The tier read, for example `hot`.
+    /// The coarsest tier read: `10s`, `1min`, `1h` or `1day`.
     pub tier: String,
-    /// Length of the shortest intervals this tier keeps apart, in seconds.
+    /// Length of the shortest intervals that tier keeps apart, in seconds.
     pub resolution_s: u32,
-    /// Stretches of the asked range that this tier no longer holds.
+    /// Which tier answered which stretch: the edges of a range are read from finer ones.
+    pub tiers: Vec<TierStretch>,
+    /// Stretches of the asked range that nothing could answer.
     pub missing: Vec<MissingStretch>,
     /// Stored reports in the range that could not be read back, and are not in the answer.
     pub unreadable_reports: u64,
+}
+
+/// A stretch of the asked range, and the tier that answered it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TierStretch {
+    /// `10s`, `1min`, `1h` or `1day`.
+    pub tier: String,
+    /// Its start.
+    pub from: UtcInstant,
+    /// Its end.
+    pub to: UtcInstant,
 }
 
 /// A stretch of the asked range that is not covered.
@@ -33,20 +46,27 @@ pub struct MissingStretch {
     pub from: UtcInstant,
     /// Its end.
     pub to: UtcInstant,
-    /// Why: `retention`.
+    /// Why: `retention` or `damaged`.
     pub cause: String,
 }
 
 impl From<Coverage> for CoverageAnswer {
     fn from(coverage: Coverage) -> Self {
-        let missing = coverage.missing.into_iter().map(|range| MissingStretch {
+        let tier = coverage.coarsest();
+        let tiers = coverage.stretches.iter().map(|(tier, range)| TierStretch {
+            tier: tier.as_str().to_owned(),
             from: UtcInstant::from_unix_ms(range.from_unix_ms),
             to: UtcInstant::from_unix_ms(range.to_unix_ms),
-            cause: "retention".to_owned(),
+        });
+        let missing = coverage.missing.iter().map(|missing| MissingStretch {
+            from: UtcInstant::from_unix_ms(missing.range.from_unix_ms),
+            to: UtcInstant::from_unix_ms(missing.range.to_unix_ms),
+            cause: missing.cause.as_str().to_owned(),
         });
         Self {
-            tier: coverage.tier.as_str().to_owned(),
-            resolution_s: coverage.tier.resolution_s(),
+            tier: tier.as_str().to_owned(),
+            resolution_s: tier.resolution_s(),
+            tiers: tiers.collect(),
             missing: missing.collect(),
             unreadable_reports: coverage.unreadable_reports,
         }

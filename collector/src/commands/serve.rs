@@ -20,7 +20,10 @@ The configuration file is TOML; every key is optional and flags win over it:
   listen = \"127.0.0.1:8360\"
   unix_socket = \"/run/azimuth/collector.sock\"
   data_dir = \"/var/lib/azimuth\"
-  hot_retention = \"7d\"
+  [retention]
+  10s = \"7d\"
+  1min = \"90d\"
+  1h = \"731d\"
 
 Then open http://127.0.0.1:8360/ and point agents at the same address.
 Logging goes to standard error; AZIMUTH_LOG=debug shows more.")]

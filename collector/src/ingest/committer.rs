@@ -224,7 +224,7 @@ mod tests {
     use crate::store::conformance::{agent, item, manifest_of, report_of, verified};
     use crate::store::memory::MemoryStore;
     use crate::store::{
-        AgentStatus, Condition, Coverage, Dictionary, Pruned, ScanRequest, StoredGap, TimeRange, Visit,
+        AgentStatus, Condition, Coverage, Dictionary, Maintained, ScanRequest, StoredGap, TimeRange, Visit,
     };
 
     /// Fails, or panics, as soon as an item of agent `poison` is in the transaction.
@@ -265,8 +265,8 @@ mod tests {
         fn gaps(&self, agent: &AgentId, range: TimeRange) -> Result<Vec<StoredGap>, StoreError> {
             self.inner.gaps(agent, range)
         }
-        fn prune(&self, before_unix_ms: u64) -> Result<Pruned, StoreError> {
-            self.inner.prune(before_unix_ms)
+        fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {
+            self.inner.maintain(now_unix_ms)
         }
         fn condition(&self) -> Condition {
             self.inner.condition()

@@ -107,7 +107,7 @@ pub fn map(store: &dyn Store, question: &MapQuestion) -> Result<(Vec<MapCell>, C
     let request = ScanRequest {
         range: question.range,
         series: &selection,
-        step_ms: question.range.length_ms(),
+        step_ms: ScanRequest::WHOLE_RANGE,
     };
     let granularities: Vec<Granularity> = dictionary
         .series()
@@ -190,6 +190,7 @@ mod tests {
     use azimuth_measurement::{DelayHistogram, Manifest, ProbeCounts, StampClock};
 
     use super::*;
+    use crate::store::Retention;
     use crate::store::conformance::{T0, agent, item, manifest_of, report_of, verified};
     use crate::store::embedded::EmbeddedStore;
 
@@ -208,7 +209,7 @@ mod tests {
 
     fn store() -> (tempfile::TempDir, EmbeddedStore) {
         let directory = tempfile::tempdir().expect("a scratch directory");
-        let store = EmbeddedStore::open(directory.path(), T0).expect("openable");
+        let store = EmbeddedStore::open(directory.path(), Retention::default(), T0).expect("openable");
         (directory, store)
     }
 

@@ -157,12 +157,12 @@ pub(super) mod tests {
     use super::*;
     use crate::store::conformance::{T0, agent, item, manifest_of, report_of, verified};
     use crate::store::embedded::EmbeddedStore;
-    use crate::store::{Item, TimeRange};
+    use crate::store::{Item, Retention, TimeRange};
 
     /// A store in which agent `a` measured `az0` and `az1` with these delays, interval by interval.
     pub(in crate::query) fn seeded(delays_us: &[&[u32]]) -> (tempfile::TempDir, EmbeddedStore) {
         let directory = tempfile::tempdir().expect("a scratch directory");
-        let store = EmbeddedStore::open(directory.path(), T0).expect("openable");
+        let store = EmbeddedStore::open(directory.path(), Retention::default(), T0).expect("openable");
         let manifest = manifest_of("a", 2);
         let items: Vec<_> = (0..)
             .zip(delays_us)

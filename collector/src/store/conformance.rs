@@ -2,18 +2,20 @@
 //!
 //! Each case gets an empty store. What only a file can go through (kill, damage, reopening) is tested beside the backend.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use azimuth_measurement::codec::{encode_manifest, encode_report};
 use azimuth_measurement::{
-    AgentHealth, AgentId, DelayHistogram, Granularity, Interval, LoadLabel, LossCause, Manifest, Method,
-    ProbeCounts, Report, SeriesDescriptor, SeriesRecord, StampClock, Tombstone, VantagePoint, ZoneKey,
+    Accumulator, AgentHealth, AgentId, DelayHistogram, Granularity, Interval, LoadLabel, LossCause, Manifest,
+    Method, ProbeCounts, Report, SeriesDescriptor, SeriesRecord, StampClock, Tombstone, VantagePoint,
+    ZoneKey,
 };
 
 use super::{
-    Admission, Coverage, Item, Observation, ScanRequest, SeriesSelection, Store, TimeRange, VerifiedManifest,
-    VerifiedReport,
+    Admission, Coverage, Item, Maintained, Missing, MissingCause, Observation, ScanRequest, SeriesId,
+    SeriesSelection, Store, Tier, TimeRange, VerifiedManifest, VerifiedReport,
 };
 
 /// 2026-11-23T10:00:00Z.
@@ -32,7 +34,8 @@ pub(crate) fn run(empty: impl Fn() -> Box<dyn Store>) {
     a_manifest_cannot_change_under_its_id(&*empty());
     a_new_manifest_continues_known_series(&*empty());
     agents_show_their_latest_state(&*empty());
-    pruning_forgets_data_but_not_sequences(&*empty());
+    maintaining_changes_no_answer(&*empty());
+    what_leaves_a_tier_is_still_answered_by_coarser_ones(&*empty());
     a_visitor_may_stop(&*empty());
 }
 
@@ -372,44 +375,205 @@ fn agents_show_their_latest_state(store: &dyn Store) {
     );
 }
 
-fn pruning_forgets_data_but_not_sequences(store: &dyn Store) {
+/// Every observation of `range`, merged to steps: what a reader would make of it.
+fn merged(
+    store: &dyn Store,
+    range: TimeRange,
+    step_ms: u64,
+) -> BTreeMap<(SeriesId, u64), (ProbeCounts, Vec<u8>)> {
+    let mut steps: BTreeMap<(SeriesId, u64), (ProbeCounts, Accumulator)> = BTreeMap::new();
+    let selection: SeriesSelection = store.dictionary().series().map(|(id, _)| id).collect();
+    let mut last_start_unix_ms = 0;
+    let request = ScanRequest {
+        range,
+        series: &selection,
+        step_ms,
+    };
+    store
+        .scan(request, &mut |observation| {
+            let start = observation.start_unix_ms;
+            assert!(
+                step_ms == ScanRequest::WHOLE_RANGE || start >= last_start_unix_ms,
+                "in order of start"
+            );
+            last_start_unix_ms = start;
+            let (counts, delays) = steps.entry((observation.series, start / step_ms)).or_default();
+            *counts = counts.plus(&observation.counts).expect("few");
+            for (_, histogram) in &observation.delays {
+                delays.add(histogram).expect("few");
+            }
+            ControlFlow::Continue(())
+        })
+        .expect("readable");
+    steps
+        .into_iter()
+        .map(|(step, (counts, delays))| {
+            (
+                step,
+                (counts, delays.to_histogram().expect("few").as_bytes().to_vec()),
+            )
+        })
+        .collect()
+}
+
+fn maintain_all(store: &dyn Store, now_unix_ms: u64) -> Maintained {
+    let mut sum = Maintained::default();
+    for _ in 0..10_000 {
+        let done = store.maintain(now_unix_ms).expect("writable");
+        sum.hours_sealed += done.hours_sealed;
+        sum.reports_sealed += done.reports_sealed;
+        sum.parts_joined += done.parts_joined;
+        sum.parts_retired += done.parts_retired;
+        sum.reports_forgotten += done.reports_forgotten;
+        if !done.more {
+            return sum;
+        }
+    }
+    panic!("maintenance has no end");
+}
+
+/// Answers are the same before and after each stage of maintenance, at every step, for ranges that cut units in two; and
+/// what comes late, comes once.
+fn maintaining_changes_no_answer(store: &dyn Store) {
+    const HOUR: u64 = 3_600_000;
+    let manifests = [manifest_of("one", 2), manifest_of("two", 1)];
+    let mut items = Vec::new();
+    // Three days, every 37th interval, so that minutes, hours and days hold different numbers of them.
+    for (number, slot) in (0..3 * 8_640).step_by(37).enumerate() {
+        for (agent, manifest) in manifests.iter().enumerate() {
+            let delays = [400 + slot as u32 % 977, 900 + 7 * agent as u32];
+            items.push(item(&report_of(manifest, number as u64 + 1, slot, &delays)));
+        }
+    }
+    let (late, in_time): (Vec<_>, Vec<_>) = items
+        .iter()
+        .cloned()
+        .enumerate()
+        .partition(|(number, _)| number % 11 == 3);
+    let items_of = |items: &[(usize, Item)]| items.iter().map(|(_, item)| item.clone()).collect::<Vec<_>>();
+    let (late, in_time) = (items_of(&late), items_of(&in_time));
+    let whole = TimeRange {
+        from_unix_ms: T0,
+        to_unix_ms: T0 + 80 * HOUR,
+    };
+    let odd = TimeRange {
+        from_unix_ms: T0 + 130_000,
+        to_unix_ms: T0 + 49 * HOUR + 1_230_000,
+    };
+    let answers = || -> Vec<_> {
+        [
+            10_000,
+            60_000,
+            90_000,
+            900_000,
+            HOUR,
+            6 * HOUR,
+            24 * HOUR,
+            ScanRequest::WHOLE_RANGE,
+        ]
+        .into_iter()
+        .flat_map(|step_ms| [merged(store, whole, step_ms), merged(store, odd, step_ms)])
+        .collect()
+    };
+    commit(store, &[&manifests[0], &manifests[1]], &in_time);
+    let before = answers();
+    for hours in [0, 2, 5, 30, 80, 100] {
+        maintain_all(store, T0 + hours * HOUR);
+        assert_eq!(answers(), before, "{hours} hours on");
+    }
+    commit(store, &[], &late);
+    let with_late = answers();
+    assert_ne!(with_late, before);
+    for hours in [100, 101, 120] {
+        assert_eq!(
+            commit(store, &[], &items),
+            vec![Admission::Duplicate; items.len()]
+        );
+        maintain_all(store, T0 + hours * HOUR);
+        assert_eq!(answers(), with_late, "late reports sealed, {hours} hours on");
+    }
+}
+
+fn what_leaves_a_tier_is_still_answered_by_coarser_ones(store: &dyn Store) {
+    const DAY: u64 = 86_400_000;
     let manifest = manifest_of("one", 1);
     let items: Vec<Item> = (0..10)
         .map(|slot| item(&report_of(&manifest, slot + 1, slot, &[500])))
         .collect();
     commit(store, &[&manifest], &items);
-    let cut = T0 + 40_000;
-    assert_eq!(store.prune(cut).expect("writable").reports, 4);
-    assert_eq!(store.prune(cut).expect("writable").reports, 0);
-    assert_eq!(starts(store, ALL_TIME), [4, 5, 6, 7, 8, 9]);
+    let range = TimeRange {
+        from_unix_ms: T0,
+        to_unix_ms: T0 + 3_600_000,
+    };
+    let ask = |step_ms| {
+        let selection: SeriesSelection = store.dictionary().series().map(|(id, _)| id).collect();
+        let mut sent = 0;
+        let coverage = store
+            .scan(
+                ScanRequest {
+                    range,
+                    series: &selection,
+                    step_ms,
+                },
+                &mut |observation| {
+                    sent += observation.counts.sent;
+                    ControlFlow::Continue(())
+                },
+            )
+            .expect("readable");
+        (sent, coverage)
+    };
+    let gone = [Missing {
+        range,
+        cause: MissingCause::Retention,
+    }];
+    for (days, minutes_kept, hours_kept) in [(8, true, true), (91, false, true), (800, false, false)] {
+        maintain_all(store, T0 + days * DAY);
+        assert_eq!(
+            (ask(10_000).0, ask(10_000).1.missing),
+            (0, gone.to_vec()),
+            "{days} days on"
+        );
+        let (sent, coverage) = ask(60_000);
+        assert_eq!(
+            (sent, coverage.missing.is_empty()),
+            (if minutes_kept { 20 } else { 0 }, minutes_kept)
+        );
+        let (sent, coverage) = ask(3_600_000);
+        assert_eq!(
+            (sent, coverage.missing.is_empty()),
+            (if hours_kept { 20 } else { 0 }, hours_kept)
+        );
+        let day = T0 / DAY * DAY;
+        let selection: SeriesSelection = store.dictionary().series().map(|(id, _)| id).collect();
+        let mut sent = 0;
+        let range = TimeRange {
+            from_unix_ms: day,
+            to_unix_ms: day + DAY,
+        };
+        let coverage = store
+            .scan(
+                ScanRequest {
+                    range,
+                    series: &selection,
+                    step_ms: DAY,
+                },
+                &mut |observation| {
+                    sent += observation.counts.sent;
+                    ControlFlow::Continue(())
+                },
+            )
+            .expect("readable");
+        assert_eq!(
+            (sent, coverage.coarsest(), coverage.missing.len()),
+            (20, Tier::OneDay, 0)
+        );
+    }
     assert_eq!(
         commit(store, &[], &items),
         [Admission::Duplicate; 10],
         "a late replay is still a replay"
     );
-    let (_, coverage) = scan_all(
-        store,
-        TimeRange {
-            from_unix_ms: T0,
-            to_unix_ms: T0 + 100_000,
-        },
-    );
-    assert_eq!(
-        coverage.missing,
-        [TimeRange {
-            from_unix_ms: T0,
-            to_unix_ms: cut
-        }],
-        "and the answer says so"
-    );
-    let (_, coverage) = scan_all(
-        store,
-        TimeRange {
-            from_unix_ms: cut,
-            to_unix_ms: T0 + 100_000,
-        },
-    );
-    assert_eq!(coverage.missing, []);
 }
 
 fn a_visitor_may_stop(store: &dyn Store) {

@@ -1,40 +1,51 @@
-//! The embedded store: one redb file (pure Rust, copy-on-write B-trees, checksummed pages), one writer, many readers.
+//! The embedded store: one redb file (pure Rust, copy-on-write B-trees, checksummed pages) for what is new, parts for the
+//! rest. One writer, many readers.
 //!
 //! A commit is one transaction with an fsync: reports, manifests, agent rows, settled sequences and gaps, or none of
-//! them. Reports stay as they arrived, in order of time, which is the order in which the map reads them. Not here:
-//! rollups; a report older than the hot retention is forgotten.
+//! them. Reports stay as they arrived, in order of time, which is the order in which the map reads them, until their hour
+//! is sealed into immutable files, one per tier and period, which hold chunks by series.
+//!
+//! | room | what it does |
+//! |---|---|
+//! | `open` | opens the file and the parts, whatever state they were left in |
+//! | `tables` | the tables of the file |
+//! | `scan` | answers a question from parts and hot reports |
+//! | `maintain` | seals, joins, rolls up, retires, forgets |
+//! | `sealed` | the form of parts, and the shelf they stand on |
+//! | `dictionary_file` | the copy that gives the parts meaning without the file |
 
+mod dictionary_file;
+mod maintain;
 mod open;
+mod scan;
+mod sealed;
+#[cfg(test)]
+mod sealing_tests;
 mod tables;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use azimuth_measurement::codec::decode_report;
 use azimuth_measurement::{AgentId, LossCause};
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction};
 
-use self::tables::{
-    AGENTS, AgentRow, GAPS, HOT, HotKey, LatestRow, MANIFESTS, META, META_PRUNED_BEFORE, SETTLED, seal,
-    unseal,
-};
+use self::dictionary_file::DictionaryCopy;
+use self::maintain::SEAL_AFTER_MS;
+use self::sealed::shelf::{HOUR_MS, Shelf};
+use self::tables::{AGENTS, AgentRow, GAPS, HOT, HotKey, LatestRow, MANIFESTS, SETTLED, seal};
 use super::admission::Plan;
 use super::dictionary::AgentNumber;
 use super::sequences::SettledSequences;
 use super::{
-    Admission, AgentStatus, Condition, Coverage, Dictionary, Item, Observation, Pruned, ScanRequest, Store,
-    StoreError, StoredGap, TimeRange, VerifiedManifest, Visit,
+    Admission, AgentStatus, Condition, Coverage, Dictionary, Item, Maintained, Retention, ScanRequest, Store,
+    StoreError, StoredGap, Tier, TimeRange, VerifiedManifest, Visit,
 };
 
 pub use open::OpenError;
-
-/// Most reports forgotten in one transaction, so that pruning never holds up a commit for long.
-const MAX_PRUNED_AT_ONCE: usize = 5_000;
 
 /// The store in one directory.
 #[derive(Debug)]
@@ -47,6 +58,15 @@ pub struct EmbeddedStore {
     /// A write failed; redb takes no more until the file is opened again.
     reopen: AtomicBool,
     set_aside: u64,
+    /// Tells this store's parts from another's.
+    store_id: u64,
+    retention: Retention,
+    /// Replaced as a whole whenever a part comes or goes.
+    shelf: RwLock<Arc<Shelf>>,
+    /// Hours that may have reports no part holds, and when each is to be sealed (unix ms).
+    unsealed_hours: Mutex<BTreeMap<u64, u64>>,
+    /// How many agents and manifests the copy of the dictionary beside the parts knows.
+    copied: Mutex<Option<(usize, u64)>>,
 }
 
 /// Attaches what was being done to whatever redb said.
@@ -62,14 +82,75 @@ impl EmbeddedStore {
     ///
     /// # Errors
     /// When the file is in use, written by a later release, or the system refuses.
-    pub fn open(directory: &Path, now_unix_ms: u64) -> Result<Self, OpenError> {
+    pub fn open(directory: &Path, retention: Retention, now_unix_ms: u64) -> Result<Self, OpenError> {
         let opened = open::open(directory, now_unix_ms)?;
-        Ok(Self {
+        let store = Self {
             directory: directory.to_owned(),
             database: RwLock::new(Some(opened.database)),
             dictionary: RwLock::new(opened.dictionary),
             reopen: AtomicBool::new(false),
             set_aside: opened.set_aside,
+            store_id: opened.store_id,
+            retention,
+            shelf: RwLock::new(Arc::new(opened.shelf)),
+            unsealed_hours: Mutex::default(),
+            copied: Mutex::new(None),
+        };
+        let hours = store.with_database("look for unsealed hours", hot_hours);
+        let hours = hours.map_err(|error| OpenError::System {
+            file: directory.join(open::FILE_NAME),
+            cause: error.to_string(),
+        })?;
+        store.note_unsealed(hours.into_iter().map(|hour| (hour, 0)));
+        Ok(store)
+    }
+
+    fn dictionary_now(&self) -> Arc<Dictionary> {
+        Arc::clone(&self.dictionary.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn shelf(&self) -> Arc<Shelf> {
+        Arc::clone(&self.shelf.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn tiers_directory(&self) -> PathBuf {
+        open::tiers_in(&self.directory)
+    }
+
+    /// Notes reports, by start and time of receipt, whose hours will have to be sealed. What comes after its hour was
+    /// sealed waits a little for its like, so that a backlog makes one part and not one a minute.
+    fn note_unsealed(&self, reports: impl IntoIterator<Item = (u64, u64)>) {
+        let mut unsealed = self.unsealed_hours.lock().unwrap_or_else(PoisonError::into_inner);
+        for (start_unix_ms, received_at_unix_ms) in reports {
+            let hour_unix_ms = start_unix_ms / HOUR_MS * HOUR_MS;
+            let due_unix_ms = received_at_unix_ms.max(hour_unix_ms + HOUR_MS) + SEAL_AFTER_MS;
+            unsealed.entry(hour_unix_ms).or_insert(due_unix_ms);
+        }
+    }
+
+    /// Brings the copy of the dictionary up to date before a part is written that needs it.
+    fn write_dictionary(&self) -> Result<(), StoreError> {
+        let doing = "copy the dictionary";
+        let mut copied = self.copied.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = (self.dictionary_now().agent_count(), self.manifest_count()?);
+        if *copied == Some(known) {
+            return Ok(());
+        }
+        let copy = self.with_database(doing, |database| read_copy(database, self.store_id))?;
+        copy.write(&self.tiers_directory()).map_err(|error| StoreError {
+            doing,
+            cause: error.to_string(),
+        })?;
+        *copied = Some((copy.agents.len(), copy.manifests.len() as u64));
+        Ok(())
+    }
+
+    fn manifest_count(&self) -> Result<u64, StoreError> {
+        let doing = "count manifests";
+        self.with_database(doing, |database| {
+            let read = database.begin_read().map_err(while_doing(doing))?;
+            let manifests = read.open_table(MANIFESTS).map_err(while_doing(doing))?;
+            manifests.len().map_err(while_doing(doing))
         })
     }
 
@@ -145,58 +226,21 @@ impl Store for EmbeddedStore {
             // Before the commit, so that whoever reads the new reports finds their manifest here. If the commit fails,
             // reopening reads the dictionary back from the file before anything else is written.
             *self.dictionary.write().unwrap_or_else(PoisonError::into_inner) = plan.dictionary;
+            let reports = plan.reports.iter().map(|(_, report)| report);
+            self.note_unsealed(
+                reports.map(|report| (report.placed.start_unix_ms(), report.received_at_unix_ms)),
+            );
             Ok(plan.admissions)
         })
     }
 
     fn dictionary(&self) -> Arc<Dictionary> {
-        Arc::clone(&self.dictionary.read().unwrap_or_else(PoisonError::into_inner))
+        self.dictionary_now()
     }
 
     fn scan(&self, request: ScanRequest<'_>, visit: Visit<'_>) -> Result<Coverage, StoreError> {
-        let doing = "read reports";
-        self.with_database(doing, |database| {
-            let read = database.begin_read().map_err(while_doing(doing))?;
-            let meta = read.open_table(META).map_err(while_doing(doing))?;
-            let hot = read.open_table(HOT).map_err(while_doing(doing))?;
-            // Taken after the transaction began, so it knows every manifest the transaction's reports refer to.
-            let dictionary = self.dictionary();
-            let pruned = meta.get(META_PRUNED_BEFORE).map_err(while_doing(doing))?;
-            let mut coverage = Coverage::hot(request.range, pruned.map_or(0, |pruned| pruned.value()));
-            let wanted = WantedAgents::of(&dictionary, request);
-            let keys: std::ops::Range<HotKey> =
-                (request.range.from_unix_ms, 0, 0, 0)..(request.range.to_unix_ms, 0, 0, 0);
-            for row in hot.range(keys).map_err(while_doing(doing))? {
-                let (key, sealed) = row.map_err(while_doing(doing))?;
-                let (start_unix_ms, agent, _, _) = key.value();
-                if !wanted.contains(agent) {
-                    continue;
-                }
-                let Some(report) = unseal(sealed.value()).and_then(|frame| decode_report(frame).ok()) else {
-                    coverage.unreadable_reports += 1;
-                    continue;
-                };
-                let Some(known) = dictionary.manifest(AgentNumber(agent), report.manifest) else {
-                    coverage.unreadable_reports += 1;
-                    continue;
-                };
-                for record in report.records {
-                    let series = known.series.get(record.series as usize).copied();
-                    let Some(series) = series.filter(|series| request.series.contains(*series)) else {
-                        continue;
-                    };
-                    let observation = Observation {
-                        series,
-                        start_unix_ms,
-                        counts: record.counts,
-                        delays: record.delays,
-                    };
-                    if visit(observation) == ControlFlow::Break(()) {
-                        return Ok(coverage);
-                    }
-                }
-            }
-            Ok(coverage)
+        self.with_database("read reports", |database| {
+            scan::scan(database, || (self.dictionary_now(), self.shelf()), request, visit)
         })
     }
 
@@ -250,66 +294,73 @@ impl Store for EmbeddedStore {
         })
     }
 
-    fn prune(&self, before_unix_ms: u64) -> Result<Pruned, StoreError> {
-        let doing = "forget old reports";
-        // Looked at first, because a write costs an fsync and mostly there is nothing to forget.
-        if !self.with_database(doing, |database| has_older(database, before_unix_ms, doing))? {
-            return Ok(Pruned::default());
-        }
-        self.write(doing, |transaction| {
-            let mut hot = transaction.open_table(HOT).map_err(while_doing(doing))?;
-            let end: HotKey = (before_unix_ms, 0, 0, 0);
-            let mut removed = 0;
-            let old = hot
-                .extract_from_if(..end, |_, _| true)
-                .map_err(while_doing(doing))?;
-            for row in old.take(MAX_PRUNED_AT_ONCE) {
-                row.map_err(while_doing(doing))?;
-                removed += 1;
-            }
-            let mut gaps = transaction.open_table(GAPS).map_err(while_doing(doing))?;
-            gaps.retain_in(..(before_unix_ms, 0, 0, 0), |_, _| false)
-                .map_err(while_doing(doing))?;
-            let mut meta = transaction.open_table(META).map_err(while_doing(doing))?;
-            let known = meta
-                .get(META_PRUNED_BEFORE)
-                .map_err(while_doing(doing))?
-                .map_or(0, |known| known.value());
-            meta.insert(META_PRUNED_BEFORE, known.max(before_unix_ms))
-                .map_err(while_doing(doing))?;
-            Ok(Pruned {
-                reports: removed as u64,
-                more: removed == MAX_PRUNED_AT_ONCE,
-            })
-        })
+    fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {
+        self.maintain_at(now_unix_ms)
     }
 
     fn condition(&self) -> Condition {
         let file = self.directory.join(open::FILE_NAME);
+        let shelf = self.shelf();
+        let tier_bytes = Tier::ALL.map(|tier| {
+            let parts = shelf.parts().filter(|part| part.tier == tier);
+            parts.map(|part| part.bytes).sum()
+        });
+        let unsealed = self.unsealed_hours.lock().unwrap_or_else(PoisonError::into_inner);
         Condition {
             writable: !self.reopen.load(Ordering::Acquire),
-            disk_bytes: std::fs::metadata(file).map_or(0, |metadata| metadata.len()),
-            files_set_aside: self.set_aside,
+            disk_bytes: std::fs::metadata(file).map_or(0, |metadata| metadata.len())
+                + tier_bytes.iter().sum::<u64>(),
+            files_set_aside: self.set_aside + shelf.set_aside(),
+            tier_bytes,
+            oldest_unsealed_hour_unix_ms: unsealed.keys().next().copied(),
         }
     }
 }
 
-fn has_older(database: &Database, before_unix_ms: u64, doing: &'static str) -> Result<bool, StoreError> {
+/// The hours that have reports in the hot table.
+fn hot_hours(database: &Database) -> Result<Vec<u64>, StoreError> {
+    let doing = "look for unsealed hours";
     let read = database.begin_read().map_err(while_doing(doing))?;
     let hot = read.open_table(HOT).map_err(while_doing(doing))?;
-    let gaps = read.open_table(GAPS).map_err(while_doing(doing))?;
-    let oldest_report = hot
-        .first()
+    let mut hours = Vec::new();
+    let mut from_unix_ms = 0;
+    while let Some(row) = hot
+        .range((from_unix_ms, 0, 0, 0)..)
         .map_err(while_doing(doing))?
-        .map(|(key, _)| key.value().0);
-    let oldest_gap = gaps
-        .first()
-        .map_err(while_doing(doing))?
-        .map(|(key, _)| key.value().0);
-    Ok(oldest_report
-        .into_iter()
-        .chain(oldest_gap)
-        .any(|oldest| oldest < before_unix_ms))
+        .next()
+    {
+        let (key, _) = row.map_err(while_doing(doing))?;
+        let hour_unix_ms = key.value().0 / HOUR_MS * HOUR_MS;
+        hours.push(hour_unix_ms);
+        from_unix_ms = hour_unix_ms.saturating_add(HOUR_MS);
+    }
+    Ok(hours)
+}
+
+/// The dictionary as it is on disk.
+fn read_copy(database: &Database, store: u64) -> Result<DictionaryCopy, StoreError> {
+    let doing = "read the dictionary";
+    let read = database.begin_read().map_err(while_doing(doing))?;
+    let agents = read.open_table(AGENTS).map_err(while_doing(doing))?;
+    let manifests = read.open_table(MANIFESTS).map_err(while_doing(doing))?;
+    let mut copy = DictionaryCopy {
+        store,
+        ..DictionaryCopy::default()
+    };
+    for row in agents.iter().map_err(while_doing(doing))? {
+        let (_, row) = row.map_err(while_doing(doing))?;
+        let row: AgentRow = serde_json::from_slice(row.value()).map_err(|error| StoreError {
+            doing,
+            cause: error.to_string(),
+        })?;
+        copy.agents.push(row.agent);
+    }
+    for row in manifests.iter().map_err(while_doing(doing))? {
+        let (_, row) = row.map_err(while_doing(doing))?;
+        let (agent, id, frame) = row.value();
+        copy.manifests.push((agent, id, frame.to_vec()));
+    }
+    Ok(copy)
 }
 
 fn write_plan(transaction: &WriteTransaction, plan: &Plan<'_>) -> Result<(), StoreError> {
@@ -408,25 +459,4 @@ fn read_status(
         Some(latest.status(dictionary.agent(number)?.clone(), Arc::clone(&manifest.manifest)))
     });
     Ok(known)
-}
-
-/// The agents that have a series in the selection.
-struct WantedAgents(Vec<bool>);
-
-impl WantedAgents {
-    fn of(dictionary: &Dictionary, request: ScanRequest<'_>) -> Self {
-        let mut wanted = vec![false; dictionary.agent_count()];
-        for (id, series) in dictionary.series() {
-            if request.series.contains(id)
-                && let Some(agent) = wanted.get_mut(series.agent.0 as usize)
-            {
-                *agent = true;
-            }
-        }
-        Self(wanted)
-    }
-
-    fn contains(&self, agent: u32) -> bool {
-        self.0.get(agent as usize).copied().unwrap_or(false)
-    }
 }

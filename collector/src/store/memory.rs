@@ -1,5 +1,5 @@
 //! A store in memory, for tests only: the second backend that shows the conformance suite asks for nothing that only
-//! redb could do.
+//! redb could do. It rolls nothing up, and still gives the answers of a store that does.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -11,9 +11,11 @@ use azimuth_measurement::codec::decode_report;
 use super::admission::Plan;
 use super::dictionary::AgentNumber;
 use super::sequences::SettledSequences;
+use super::tier::{Hole, Stretch, plan};
 use super::{
-    Admission, AgentStatus, Condition, Coverage, Dictionary, Item, Observation, Pruned, ScanRequest, Store,
-    StoreError, StoredGap, TimeRange, VerifiedManifest, Visit,
+    Admission, AgentStatus, Condition, Coverage, Dictionary, Item, Maintained, Missing, MissingCause,
+    Observation, Retention, ScanRequest, Store, StoreError, StoredGap, Tier, TimeRange, VerifiedManifest,
+    Visit,
 };
 
 #[derive(Default)]
@@ -29,7 +31,8 @@ struct Rooms {
     /// By (end, agent, epoch, first sequence).
     gaps: BTreeMap<(u64, AgentNumber, u64, u64), StoredGap>,
     agents: BTreeMap<AgentId, AgentStatus>,
-    pruned_before_unix_ms: u64,
+    /// The latest instant it was maintained at.
+    now_unix_ms: u64,
 }
 
 impl MemoryStore {
@@ -86,27 +89,46 @@ impl Store for MemoryStore {
 
     fn scan(&self, request: ScanRequest<'_>, visit: Visit<'_>) -> Result<Coverage, StoreError> {
         let rooms = self.rooms();
-        let range = request.range;
-        let mut coverage = Coverage::hot(range, rooms.pruned_before_unix_ms);
-        for (key, frame) in rooms.reports.iter().filter(|(key, _)| range.contains(key.0)) {
-            let Ok(report) = decode_report(frame) else {
-                coverage.unreadable_reports += 1;
-                continue;
+        let mut coverage = Coverage::default();
+        let retired = |tier| Hole {
+            tier,
+            range: TimeRange {
+                from_unix_ms: 0,
+                to_unix_ms: Retention::default().keeps_from(tier, rooms.now_unix_ms),
+            },
+            cause: MissingCause::Retention,
+        };
+        for stretch in plan(request.range, request.step_ms, &Tier::ALL.map(retired)) {
+            let range = match stretch {
+                Stretch::Missing(range, cause) => {
+                    coverage.missing.push(Missing { range, cause });
+                    continue;
+                }
+                Stretch::From(tier, range) => {
+                    coverage.note(tier, range);
+                    range
+                }
             };
-            let known = rooms
-                .dictionary
-                .manifest(key.1, report.manifest)
-                .expect("kept with the report");
-            for record in report.records {
-                let series = known.series[record.series as usize];
-                let observation = Observation {
-                    series,
-                    start_unix_ms: key.0,
-                    counts: record.counts,
-                    delays: record.delays,
+            for (key, frame) in rooms.reports.iter().filter(|(key, _)| range.contains(key.0)) {
+                let Ok(report) = decode_report(frame) else {
+                    coverage.unreadable_reports += 1;
+                    continue;
                 };
-                if request.series.contains(series) && visit(observation) == ControlFlow::Break(()) {
-                    return Ok(coverage);
+                let known = rooms
+                    .dictionary
+                    .manifest(key.1, report.manifest)
+                    .expect("kept with the report");
+                for record in report.records {
+                    let series = known.series[record.series as usize];
+                    let observation = Observation {
+                        series,
+                        start_unix_ms: key.0,
+                        counts: record.counts,
+                        delays: record.delays,
+                    };
+                    if request.series.contains(series) && visit(observation) == ControlFlow::Break(()) {
+                        return Ok(coverage);
+                    }
                 }
             }
         }
@@ -128,16 +150,10 @@ impl Store for MemoryStore {
         Ok(gaps.filter(|gap| gap.overlaps(range)).collect())
     }
 
-    fn prune(&self, before_unix_ms: u64) -> Result<Pruned, StoreError> {
+    fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {
         let rooms = &mut *self.rooms();
-        let before = rooms.reports.len();
-        rooms.reports.retain(|key, _| key.0 >= before_unix_ms);
-        rooms.gaps.retain(|key, _| key.0 >= before_unix_ms);
-        rooms.pruned_before_unix_ms = rooms.pruned_before_unix_ms.max(before_unix_ms);
-        Ok(Pruned {
-            reports: (before - rooms.reports.len()) as u64,
-            more: false,
-        })
+        rooms.now_unix_ms = rooms.now_unix_ms.max(now_unix_ms);
+        Ok(Maintained::default())
     }
 
     fn condition(&self) -> Condition {
@@ -145,6 +161,8 @@ impl Store for MemoryStore {
             writable: true,
             disk_bytes: 0,
             files_set_aside: 0,
+            tier_bytes: [0; 4],
+            oldest_unsealed_hour_unix_ms: None,
         }
     }
 }

@@ -78,6 +78,11 @@ impl SettledSequences {
         self.ranges.get(at).is_some_and(|range| range.first <= sequence)
     }
 
+    /// The set as ascending ranges `first..=last`.
+    pub fn ranges(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.ranges.iter().map(|range| (range.first, range.last))
+    }
+
     /// The set as stored: pairs of little-endian `u64`.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.ranges

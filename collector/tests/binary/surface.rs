@@ -248,7 +248,7 @@ fn stopping_answers_who_is_already_being_served() {
 fn wrong_usage_and_configuration_end_with_2_and_say_why() {
     let directory = tempfile::tempdir().expect("a scratch directory");
     let config = directory.path().join("collector.toml");
-    std::fs::write(&config, "data_dir = \"x\"\nretention = \"7d\"\n").expect("writable");
+    std::fs::write(&config, "data_dir = \"x\"\n[retention]\nhot = \"7d\"\n").expect("writable");
     let run = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_azimuth-collector"));
         let output = command.arg("serve").args(arguments).output().expect("it runs");
@@ -260,7 +260,7 @@ fn wrong_usage_and_configuration_end_with_2_and_say_why() {
     let (code, error) = run(&["--config", &config.to_string_lossy()]);
     assert_eq!(code, Some(2));
     assert!(
-        error.contains("collector.toml, line 2") && error.contains("hot_retention"),
+        error.contains("collector.toml, line 3") && error.contains("`10s`"),
         "{error}"
     );
     let (code, error) = run(&["--listen", "0.0.0.0:0"]);

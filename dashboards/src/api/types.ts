@@ -264,15 +264,17 @@ export interface components {
         ClockName: "kernel" | "kernel_rx" | "user" | "tcp_info";
         /** @description Which stored data an answer was made from, and what of the asked range it could not see. */
         CoverageAnswer: {
-            /** @description Stretches of the asked range that this tier no longer holds. */
+            /** @description Stretches of the asked range that nothing could answer. */
             missing: components["schemas"]["MissingStretch"][];
             /**
              * Format: int32
-             * @description Length of the shortest intervals this tier keeps apart, in seconds.
+             * @description Length of the shortest intervals that tier keeps apart, in seconds.
              */
             resolution_s: number;
-            /** @description The tier read, for example `hot`. */
+            /** @description The coarsest tier read: `10s`, `1min`, `1h` or `1day`. */
             tier: string;
+            /** @description Which tier answered which stretch: the edges of a range are read from finer ones. */
+            tiers: components["schemas"]["TierStretch"][];
             /**
              * Format: int64
              * @description Stored reports in the range that could not be read back, and are not in the answer.
@@ -512,7 +514,7 @@ export interface components {
         MethodName: "stamp" | "icmp_echo" | "tcp_connect" | "tls_handshake" | "https_first_byte" | "dns_query";
         /** @description A stretch of the asked range that is not covered. */
         MissingStretch: {
-            /** @description Why: `retention`. */
+            /** @description Why: `retention` or `damaged`. */
             cause: string;
             /** @description Its start. */
             from: components["schemas"]["UtcInstant"];
@@ -628,6 +630,15 @@ export interface components {
             sent: number;
             /** @description Start of the step. */
             start_at: components["schemas"]["UtcInstant"];
+        };
+        /** @description A stretch of the asked range, and the tier that answered it. */
+        TierStretch: {
+            /** @description Its start. */
+            from: components["schemas"]["UtcInstant"];
+            /** @description `10s`, `1min`, `1h` or `1day`. */
+            tier: string;
+            /** @description Its end. */
+            to: components["schemas"]["UtcInstant"];
         };
         /**
          * Format: date-time

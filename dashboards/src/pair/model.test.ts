@@ -5,7 +5,7 @@ import { bands, causesOf, heatCells, lossBars, pointAt, seriesCsv, sharedStepS, 
 const T0 = Date.parse('2026-11-23T10:00:00Z');
 const iso = (s: number): string => new Date(T0 + s * 1000).toISOString().replace('.000Z', 'Z');
 const span = { fromMs: T0, toMs: T0 + 600_000 };
-const coverage: Coverage = { tier: 'hot', resolution_s: 10, unreadable_reports: 0, missing: [] };
+const coverage: Coverage = { tier: '10s', resolution_s: 10, tiers: [], unreadable_reports: 0, missing: [] };
 const head = {
   from: iso(0),
   to: iso(600),

@@ -2,6 +2,7 @@
 //! set aside under a new name, never deleted, and the collector starts with an empty one: a store that cannot be opened
 //! must not also stop what is measured now from being kept.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -12,8 +13,11 @@ use azimuth_measurement::codec::decode_manifest;
 use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageError};
 use thiserror::Error;
 
-use super::tables::{AGENTS, AgentRow, FORMAT, GAPS, HOT, MANIFESTS, META, META_FORMAT, SETTLED};
+use super::dictionary_file::DictionaryCopy;
+use super::sealed::shelf::Shelf;
+use super::tables::{AGENTS, AgentRow, FORMAT, GAPS, HOT, MANIFESTS, META, META_FORMAT, META_STORE, SETTLED};
 use crate::store::Dictionary;
+use crate::store::sequences::SettledSequences;
 
 /// The file's name in the data directory.
 pub(super) const FILE_NAME: &str = "hot.redb";
@@ -66,8 +70,15 @@ pub enum OpenError {
 pub(super) struct Opened {
     pub(super) database: Database,
     pub(super) dictionary: Arc<Dictionary>,
-    /// Files set aside in this directory, now or earlier.
+    /// Files set aside in this directory, now or earlier; not those of the tiers.
     pub(super) set_aside: u64,
+    pub(super) store_id: u64,
+    pub(super) shelf: Shelf,
+}
+
+/// Where the parts are.
+pub(super) fn tiers_in(directory: &Path) -> PathBuf {
+    directory.join("tiers")
 }
 
 /// Why an attempt at opening failed.
@@ -83,32 +94,126 @@ pub(super) fn open(directory: &Path, now_unix_ms: u64) -> Result<Opened, OpenErr
         directory: directory.to_owned(),
         source,
     };
-    fs::create_dir_all(directory).map_err(in_directory)?;
+    let tiers = tiers_in(directory);
+    fs::create_dir_all(&tiers).map_err(in_directory)?;
     let file = directory.join(FILE_NAME);
-    let (database, dictionary) = match attempt(&file) {
+    let mut new = !file.exists();
+    let (database, mut dictionary) = match attempt(&file) {
         Ok(opened) => opened,
         Err(Failure::Refused(error)) => return Err(error),
         Err(Failure::Damaged(cause)) => {
             let aside = directory.join(format!("{FILE_NAME}{SET_ASIDE}{now_unix_ms}"));
             fs::rename(&file, &aside).map_err(in_directory)?;
             tracing::error!(
-                "{} is damaged ({cause}); it was set aside as {} and an empty store takes its place",
+                "{} is damaged ({cause}); it was set aside as {} and an empty one takes its place",
                 file.display(),
                 aside.display()
             );
+            new = true;
             again(directory)?
         }
     };
+    let system = |error: redb::Error| OpenError::System {
+        file: file.clone(),
+        cause: error.to_string(),
+    };
+    let copy = if new {
+        DictionaryCopy::read(&tiers).map_err(in_directory)?
+    } else {
+        None
+    };
+    let store_id = name_store(&database, copy.as_ref().map(|copy| copy.store)).map_err(system)?;
+    let shelf = Shelf::open(&tiers, store_id, now_unix_ms).map_err(in_directory)?;
+    if let Some(copy) = copy {
+        restore(&database, &copy, &shelf).map_err(system)?;
+        tracing::warn!(
+            "{} was made anew from the copy beside the parts: {} agents, {} parts; what was not sealed yet is not in it",
+            file.display(),
+            copy.agents.len(),
+            shelf.parts().count()
+        );
+        drop(database);
+        let (database, restored) = again(directory)?;
+        dictionary = restored;
+        return finish(directory, database, dictionary, store_id, shelf).map_err(in_directory);
+    }
+    finish(directory, database, dictionary, store_id, shelf).map_err(in_directory)
+}
+
+fn finish(
+    directory: &Path,
+    database: Database,
+    dictionary: Arc<Dictionary>,
+    store_id: u64,
+    shelf: Shelf,
+) -> std::io::Result<Opened> {
     // A new file is only there after a power cut if its directory entry is.
-    fs::File::open(directory)
-        .and_then(|entry| entry.sync_all())
-        .map_err(in_directory)?;
-    let set_aside = count_set_aside(directory).map_err(in_directory)?;
+    fs::File::open(directory).and_then(|entry| entry.sync_all())?;
     Ok(Opened {
         database,
         dictionary,
-        set_aside,
+        set_aside: count_set_aside(directory)?,
+        store_id,
+        shelf,
     })
+}
+
+/// The store's own number: the one it has, else `wanted`, else a new one.
+fn name_store(database: &Database, wanted: Option<u64>) -> Result<u64, redb::Error> {
+    let mut write = database.begin_write()?;
+    write.set_durability(Durability::Immediate)?;
+    let store = {
+        let mut meta = write.open_table(META)?;
+        let known = meta.get(META_STORE)?.map(|known| known.value());
+        match known {
+            Some(known) => known,
+            None => {
+                let store = wanted.unwrap_or_else(|| fastrand::u64(1..));
+                meta.insert(META_STORE, store)?;
+                store
+            }
+        }
+    };
+    write.commit()?;
+    Ok(store)
+}
+
+/// Gives an empty file the agents, manifests and settled sequences that the parts beside it stand for.
+fn restore(database: &Database, copy: &DictionaryCopy, shelf: &Shelf) -> Result<(), redb::Error> {
+    let mut settled: BTreeMap<(u32, u64), SettledSequences> = BTreeMap::new();
+    for part in shelf.parts() {
+        let Ok(contents) = part.contents() else { continue };
+        for (agent, epoch, sequences) in contents.spaces() {
+            let own = settled.entry((agent.0, epoch)).or_default();
+            for (first, last) in sequences.ranges() {
+                own.settle(first, last);
+            }
+        }
+        part.forget_contents();
+    }
+    let mut write = database.begin_write()?;
+    write.set_durability(Durability::Immediate)?;
+    {
+        let mut agents = write.open_table(AGENTS)?;
+        for (number, agent) in (0_u32..).zip(&copy.agents) {
+            let row = AgentRow {
+                agent: agent.clone(),
+                latest: None,
+            };
+            let row = serde_json::to_vec(&row).map_err(std::io::Error::other)?;
+            agents.insert(number, row.as_slice())?;
+        }
+        let mut manifests = write.open_table(MANIFESTS)?;
+        for (ordinal, (agent, id, frame)) in (0_u32..).zip(&copy.manifests) {
+            manifests.insert(ordinal, (*agent, *id, frame.as_slice()))?;
+        }
+        let mut table = write.open_table(SETTLED)?;
+        for (space, sequences) in &settled {
+            table.insert(*space, sequences.to_bytes().as_slice())?;
+        }
+    }
+    write.commit()?;
+    Ok(())
 }
 
 /// Opens the file again after a failed write. Nothing is set aside here: the file was good a moment ago, so what fails now

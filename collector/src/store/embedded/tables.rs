@@ -7,16 +7,27 @@ use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
 use crate::store::AgentStatus;
+use crate::store::tier::Tier;
 
 /// The form of everything below.
 pub(super) const FORMAT: u64 = 1;
 
-/// Facts about the file: [`META_FORMAT`], [`META_PRUNED_BEFORE`].
+/// Facts about the file: [`META_FORMAT`], [`META_STORE`], [`retired_before_key`].
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 /// The [`FORMAT`] the file was written in.
 pub(super) const META_FORMAT: &str = "format";
-/// Reports that start before this instant (unix ms) have been forgotten.
-pub(super) const META_PRUNED_BEFORE: &str = "pruned_before_unix_ms";
+/// The store's own number, by which a part knows whether its numbers for agents and series are this store's.
+pub(super) const META_STORE: &str = "store";
+
+/// What starts before this instant (unix ms) has left the tier.
+pub(super) fn retired_before_key(tier: Tier) -> &'static str {
+    match tier {
+        Tier::TenSeconds => "10s_retired_before_unix_ms",
+        Tier::OneMinute => "1min_retired_before_unix_ms",
+        Tier::OneHour => "1h_retired_before_unix_ms",
+        Tier::OneDay => "1day_retired_before_unix_ms",
+    }
+}
 
 /// Agent number -> [`AgentRow`] as JSON: few, small, and read by people when something is wrong.
 pub(super) const AGENTS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("agents");

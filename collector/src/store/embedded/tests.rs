@@ -9,7 +9,7 @@ const ALL_TIME: TimeRange = TimeRange {
 };
 
 fn open(directory: &Path) -> EmbeddedStore {
-    EmbeddedStore::open(directory, T0).expect("an openable store")
+    EmbeddedStore::open(directory, Retention::default(), T0).expect("an openable store")
 }
 
 fn seed(store: &EmbeddedStore, agents: &[&str]) {
@@ -51,7 +51,7 @@ fn reopening_finds_everything_with_the_same_series_numbers() {
 fn a_second_process_is_told_so_and_nothing_is_set_aside() {
     let directory = tempfile::tempdir().expect("a scratch directory");
     let _first = open(directory.path());
-    let error = EmbeddedStore::open(directory.path(), T0).expect_err("in use");
+    let error = EmbeddedStore::open(directory.path(), Retention::default(), T0).expect_err("in use");
     assert!(matches!(error, OpenError::InUse { .. }), "{error}");
 }
 
@@ -61,14 +61,16 @@ fn a_newer_format_is_refused_and_left_alone() {
     let store = open(directory.path());
     store
         .write("test", |transaction| {
-            let mut meta = transaction.open_table(META).map_err(while_doing("test"))?;
+            let mut meta = transaction
+                .open_table(tables::META)
+                .map_err(while_doing("test"))?;
             meta.insert(tables::META_FORMAT, tables::FORMAT + 1)
                 .map_err(while_doing("test"))?;
             Ok(())
         })
         .expect("writable");
     drop(store);
-    let error = EmbeddedStore::open(directory.path(), T0).expect_err("newer");
+    let error = EmbeddedStore::open(directory.path(), Retention::default(), T0).expect_err("newer");
     assert!(matches!(error, OpenError::NewerFormat { .. }), "{error}");
     assert!(directory.path().join(open::FILE_NAME).exists());
 }
