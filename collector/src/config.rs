@@ -21,6 +21,10 @@ const DEFAULT_HOT_RETENTION: Duration = Duration::from_secs(7 * 86_400);
 const SHORTEST_RETENTION: Duration = Duration::from_secs(3_600);
 /// The longest.
 const LONGEST_RETENTION: Duration = Duration::from_secs(366 * 86_400);
+/// How long a query may take, waiting included, unless told otherwise.
+const DEFAULT_QUERY_TIMEOUT: Duration = Duration::from_secs(20);
+/// The longest.
+const LONGEST_QUERY_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// What the collector needs to know to serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +37,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// How long reports are kept as they arrived.
     pub hot_retention: Duration,
+    /// How long a query may take, waiting included.
+    pub query_timeout: Duration,
 }
 
 /// Flags of the command line; each wins over the file.
@@ -86,6 +92,7 @@ struct File {
     unix_socket: Option<PathBuf>,
     data_dir: Option<PathBuf>,
     hot_retention: Option<toml::Spanned<String>>,
+    query_timeout: Option<toml::Spanned<String>>,
 }
 
 /// Reads the file named by the flags, if any, and lets the flags win.
@@ -142,6 +149,20 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
                 invalid(file, text, written.span().start, reason)
             })?,
     };
+    let query_timeout = match given.query_timeout {
+        None => DEFAULT_QUERY_TIMEOUT,
+        Some(written) => parse_span_ms(written.get_ref())
+            .map(Duration::from_millis)
+            .ok()
+            .filter(|timeout| (Duration::from_secs(1)..=LONGEST_QUERY_TIMEOUT).contains(timeout))
+            .ok_or_else(|| {
+                let reason = format!(
+                    "query_timeout = {:?} is not a span between 1s and 10m; write \"20s\"",
+                    written.get_ref()
+                );
+                invalid(file, text, written.span().start, reason)
+            })?,
+    };
     Ok(Config {
         listen,
         unix_socket: flags.unix_socket.clone().or(given.unix_socket),
@@ -151,6 +172,7 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
             .or(given.data_dir)
             .unwrap_or_else(|| DEFAULT_DATA_DIR.into()),
         hot_retention,
+        query_timeout,
     })
 }
 
@@ -226,6 +248,11 @@ mod tests {
                 "hot_retention = \"5m\"\n",
                 "line 1: hot_retention",
                 "between 1h and 366d",
+            ),
+            (
+                "query_timeout = \"1h\"\n",
+                "line 1: query_timeout",
+                "between 1s and 10m",
             ),
             ("data_dir = 7\n", "line 1: ", "integer"),
             ("data_dir = \"/data\nlisten = 1", "line 1: ", ""),
