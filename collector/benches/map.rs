@@ -5,15 +5,18 @@
 mod fleet;
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, LazyLock};
 
-use azimuth_collector::query::PairQuestion;
+use azimuth_collector::query::group::{GroupQuestion, groups};
 use azimuth_collector::query::map::{MapQuestion, map};
 use azimuth_collector::query::series::series;
+use azimuth_collector::query::{Label, PairQuestion, Selection, Source, Stop};
 use azimuth_collector::store::embedded::EmbeddedStore;
 use azimuth_collector::store::{
     Item, Retention, ScanRequest, SeriesSelection, Store, TimeRange, VerifiedManifest, VerifiedReport,
 };
+use azimuth_measurement::catalogue::Catalogue;
 use azimuth_measurement::codec::{encode_manifest, encode_report};
 use azimuth_measurement::{DelayHistogram, LoadLabel, Method, StampClock};
 use divan::Bencher;
@@ -75,16 +78,41 @@ fn seeded() -> (tempfile::TempDir, EmbeddedStore) {
 fn map_30_by_60_over_5_min(bencher: Bencher<'_, '_>) {
     let (_directory, store) = seeded();
     let question = MapQuestion {
-        agents: Vec::new(),
-        zones: Vec::new(),
-        method: Method::Stamp,
-        load: LoadLabel::Idle,
+        selection: Selection::of(Method::Stamp, LoadLabel::Idle),
         range: RANGE,
     };
     bencher.bench_local(|| {
-        let (cells, _) = map(&store, &question).expect("readable");
-        assert_eq!(cells.len() as u64, AGENTS * u64::from(SERIES));
+        let found = with_source(&store, |source| map(source, &question, RANGE.to_unix_ms)).expect("readable");
+        assert_eq!(found.cells.len() as u64, AGENTS * u64::from(SERIES));
+        assert_eq!(found.gaps, []);
     });
+}
+
+/// The same delays by country and metro: few groups of many histograms.
+#[divan::bench]
+fn groups_of_30_by_60_over_5_min(bencher: Bencher<'_, '_>) {
+    let (_directory, store) = seeded();
+    let question = GroupQuestion {
+        selection: Selection::of(Method::Stamp, LoadLabel::Idle),
+        by: vec![Label::Country, Label::Metro],
+        range: RANGE,
+        step_ms: None,
+    };
+    bencher.bench_local(|| {
+        let (rows, _) = with_source(&store, |source| groups(source, &question)).expect("readable");
+        assert_eq!(rows.len(), 1);
+    });
+}
+
+fn with_source<T>(store: &EmbeddedStore, ask: impl FnOnce(&Source<'_>) -> T) -> T {
+    static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::built_in);
+    let (stop, observations) = (Stop::default(), AtomicU64::default());
+    ask(&Source {
+        store,
+        catalogue: &CATALOGUE,
+        stop: &stop,
+        observations: &observations,
+    })
 }
 
 /// Only the reading and decoding of it.
@@ -120,5 +148,6 @@ fn series_of_one_pair_over_5_min(bencher: Bencher<'_, '_>) {
         load: LoadLabel::Idle,
         range: RANGE,
     };
-    bencher.bench_local(|| series(&store, &question, 10_000).expect("readable"));
+    bencher
+        .bench_local(|| with_source(&store, |source| series(source, &question, 10_000)).expect("readable"));
 }

@@ -5,12 +5,14 @@
 
 pub mod answers;
 pub mod context;
+mod groups;
 mod inventory;
 mod map;
 pub mod openapi;
 mod operation;
 mod pair;
 mod params;
+mod reply;
 mod reports;
 
 use std::sync::Arc;
@@ -37,6 +39,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/agents", get(inventory::agents))
         .route("/api/v1/zones", get(inventory::zones))
         .route("/api/v1/map", get(map::map))
+        .route("/api/v1/groups", get(groups::groups))
         .route("/api/v1/series", get(pair::series))
         .route("/api/v1/heatmap", get(pair::heatmap))
         .route("/api/v1/distribution", get(pair::distribution))

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use thiserror::Error;
@@ -22,6 +23,10 @@ const SHORTEST_RETENTION_MS: u64 = 6 * 3_600_000;
 const SHORTEST_HOUR_RETENTION_MS: u64 = MAX_AGE_MS + 86_400_000;
 /// The longest of any.
 const LONGEST_RETENTION_MS: u64 = 100 * 366 * 86_400_000;
+/// How long a query may take, waiting included, unless told otherwise.
+const DEFAULT_QUERY_TIMEOUT: Duration = Duration::from_secs(20);
+/// The longest.
+const LONGEST_QUERY_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// What the collector needs to know to serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +39,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// How long each tier is kept.
     pub retention: Retention,
+    /// How long a query may take, waiting included.
+    pub query_timeout: Duration,
 }
 
 /// Flags of the command line; each wins over the file.
@@ -86,6 +93,7 @@ struct File {
     listen: Option<toml::Spanned<String>>,
     unix_socket: Option<PathBuf>,
     data_dir: Option<PathBuf>,
+    query_timeout: Option<toml::Spanned<String>>,
     #[serde(default)]
     retention: RetentionTable,
 }
@@ -193,6 +201,20 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
                 .to_owned();
         return Err(invalid(file, text, at, reason));
     }
+    let query_timeout = match given.query_timeout {
+        None => DEFAULT_QUERY_TIMEOUT,
+        Some(written) => parse_span_ms(written.get_ref())
+            .map(Duration::from_millis)
+            .ok()
+            .filter(|timeout| (Duration::from_secs(1)..=LONGEST_QUERY_TIMEOUT).contains(timeout))
+            .ok_or_else(|| {
+                let reason = format!(
+                    "query_timeout = {:?} is not a span between 1s and 10m; write \"20s\"",
+                    written.get_ref()
+                );
+                invalid(file, text, written.span().start, reason)
+            })?,
+    };
     Ok(Config {
         listen,
         unix_socket: flags.unix_socket.clone().or(given.unix_socket),
@@ -202,6 +224,7 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
             .or(given.data_dir)
             .unwrap_or_else(|| DEFAULT_DATA_DIR.into()),
         retention,
+        query_timeout,
     })
 }
 
@@ -290,6 +313,11 @@ mod tests {
                 "10s <= 1min <= 1h",
             ),
             ("[retention]\n1d = \"100d\"\n", "line 2: ", "`1min`"),
+            (
+                "query_timeout = \"1h\"\n",
+                "line 1: query_timeout",
+                "between 1s and 10m",
+            ),
             ("data_dir = 7\n", "line 1: ", "integer"),
             ("data_dir = \"/data\nlisten = 1", "line 1: ", ""),
         ];

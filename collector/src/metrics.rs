@@ -13,7 +13,7 @@ use crate::store::{Condition, Dictionary, Maintained};
 
 /// A counter.
 #[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+pub struct Counter(pub(crate) AtomicU64);
 
 impl Counter {
     /// Adds `more`.
@@ -52,6 +52,12 @@ pub struct Metrics {
     pub bodies_refused: Family,
     /// Queries by endpoint and outcome.
     pub queries: Family,
+    /// Queries begun on a thread.
+    pub queries_started: Counter,
+    /// Queries whose thread is done, whether or not anybody still waited.
+    pub queries_finished: Counter,
+    /// Stored observations handed to queries.
+    pub query_observations: Counter,
     /// Bodies read.
     pub bodies: Counter,
     /// Bytes of bodies read.
@@ -121,6 +127,21 @@ impl Metrics {
             "Queries answered, by outcome: ok or the reason of the problem.",
             ("endpoint", "outcome"),
             &self.queries,
+        );
+        page.counter(
+            "azimuth_queries_started_total",
+            "Queries begun on a thread.",
+            self.queries_started.get(),
+        );
+        page.counter(
+            "azimuth_queries_finished_total",
+            "Queries whose thread is done, whether or not anybody still waited.",
+            self.queries_finished.get(),
+        );
+        page.counter(
+            "azimuth_query_observations_total",
+            "Stored interval histograms handed to queries.",
+            self.query_observations.get(),
         );
         page.counter(
             "azimuth_ingest_bodies_total",

@@ -3,18 +3,24 @@
 //! A quantile is only ever taken from a merged histogram, and travels with the number of delays behind it.
 
 pub mod distribution;
+pub mod gaps;
+pub mod group;
 pub mod heatmap;
+pub mod label;
 pub mod map;
 mod merge;
+pub mod selection;
 pub mod series;
-
-use std::sync::Arc;
+pub mod source;
 
 use azimuth_measurement::{AgentId, LoadLabel, Method, ZoneKey};
 use thiserror::Error;
 
-use crate::store::dictionary::Series;
-use crate::store::{Dictionary, SeriesSelection, Store, StoreError, TimeRange};
+pub use self::label::Label;
+use self::selection::Chosen;
+pub use self::selection::Selection;
+pub use self::source::{Source, Stop};
+use crate::store::{SeriesSelection, StoreError, TimeRange};
 
 /// A question about one agent and one zone. One method, one load label: two of either are never merged.
 #[derive(Debug, Clone)]
@@ -40,54 +46,47 @@ pub enum QueryError {
     /// Counters would overflow; no true measurement gets there.
     #[error("the counters of this range add up to more than 64 bits hold")]
     Overflow,
-    /// No such agent.
-    #[error("no agent {0} has ever reported; GET /api/v1/agents lists those that have")]
-    UnknownAgent(AgentId),
-    /// No such zone.
-    #[error("zone {0} is not measured; GET /api/v1/zones lists those that are")]
-    UnknownZone(ZoneKey),
+    /// Nothing is stored under this value.
+    #[error("there is no {label} `{value}`; {}", where_listed(*.label))]
+    Unknown {
+        /// The label asked for.
+        label: Label,
+        /// The value asked for.
+        value: String,
+    },
+    /// More rows than one answer may hold.
+    #[error(
+        "this would be {cells} rows of {what}, and {most} are allowed; choose fewer with filters{advice}"
+    )]
+    TooManyCells {
+        /// What a row is.
+        what: &'static str,
+        /// Rows asked for.
+        cells: u64,
+        /// Rows allowed.
+        most: u64,
+        /// What else would help.
+        advice: &'static str,
+    },
+    /// Nobody waits for the answer any more.
+    #[error("the query was told to stop")]
+    Stopped,
+}
+
+fn where_listed(label: Label) -> &'static str {
+    if label.is_of_zone() {
+        "GET /api/v1/zones lists the zones that are measured"
+    } else {
+        "GET /api/v1/agents lists those that have ever reported"
+    }
 }
 
 impl PairQuestion {
-    fn selection(&self, store: &dyn Store) -> Result<SeriesSelection, QueryError> {
-        let dictionary = store.dictionary();
-        let agents = std::slice::from_ref(&self.agent);
-        let zones = std::slice::from_ref(&self.zone);
-        check_names(&dictionary, agents, zones)?;
-        let number = dictionary.agent_number(&self.agent);
-        Ok(dictionary
-            .series()
-            .filter(|(_, series)| Some(series.agent) == number && series.descriptor.zone == self.zone)
-            .filter(|(_, series)| measures(series, self.method, self.load))
-            .map(|(id, _)| id)
-            .collect())
-    }
-}
-
-fn measures(series: &Series, method: Method, load: LoadLabel) -> bool {
-    series.descriptor.method == method && series.descriptor.load == load
-}
-
-/// Refuses names that nothing is stored under, so that a misspelt one is not answered with emptiness.
-fn check_names(
-    dictionary: &Arc<Dictionary>,
-    agents: &[AgentId],
-    zones: &[ZoneKey],
-) -> Result<(), QueryError> {
-    if let Some(agent) = agents
-        .iter()
-        .find(|agent| dictionary.agent_number(agent).is_none())
-    {
-        return Err(QueryError::UnknownAgent(agent.clone()));
-    }
-    let unknown = |zone: &&ZoneKey| {
-        !dictionary
-            .series()
-            .any(|(_, series)| series.descriptor.zone == **zone)
-    };
-    match zones.iter().find(unknown) {
-        Some(zone) => Err(QueryError::UnknownZone(zone.clone())),
-        None => Ok(()),
+    fn selection(&self, source: &Source<'_>) -> Result<SeriesSelection, QueryError> {
+        let pair = Selection::of(self.method, self.load)
+            .agent(&self.agent)
+            .zone(&self.zone);
+        Ok(Chosen::find(source, &pair, &[])?.series)
     }
 }
 

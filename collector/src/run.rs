@@ -44,6 +44,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         ingest,
         Arc::clone(&metrics),
         clock::unix_ms,
+        config.query_timeout,
     ));
 
     let tcp = TcpListener::bind(config.listen).await.with_context(|| {

@@ -172,6 +172,8 @@ pub struct Observation {
     pub series: SeriesId,
     /// Start of the interval, as placed on the collector's time line.
     pub start_unix_ms: u64,
+    /// Its length, in milliseconds: as reported, or of the rollup's unit.
+    pub length_ms: u32,
     /// What happened to its probes.
     pub counts: ProbeCounts,
     /// Its delays, one histogram per clock, best clock first.

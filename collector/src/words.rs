@@ -52,6 +52,18 @@ pub enum ClockName {
     TcpInfo,
 }
 
+impl ClockName {
+    /// The one spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::KernelRx => "kernel_rx",
+            Self::User => "user",
+            Self::TcpInfo => "tcp_info",
+        }
+    }
+}
+
 impl From<measurement::StampClock> for ClockName {
     fn from(clock: measurement::StampClock) -> Self {
         match clock {
@@ -95,6 +107,17 @@ pub enum GranularityName {
     Region,
     /// The target stands somewhere on the provider's campus.
     Campus,
+}
+
+impl GranularityName {
+    /// The one spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Zone => "zone",
+            Self::Region => "region",
+            Self::Campus => "campus",
+        }
+    }
 }
 
 impl From<measurement::Granularity> for GranularityName {

@@ -166,6 +166,7 @@ function map(query, now_s) {
     method,
     load: query.get('load') ?? 'idle',
     coverage: COVERAGE,
+    gaps: [],
     cells,
   };
 }
@@ -230,7 +231,7 @@ function heatmap(query, now_s) {
   const { head, groups } = steps(query, now_s, 400);
   const every = groups.flatMap(({ all }) => all.delays_us);
   const clock = every.length === 0 ? null : clockOf(head.method);
-  if (every.length === 0) return { ...head, clock, rows: [], columns: [] };
+  if (every.length === 0) return { ...head, clock, gaps: [], rows: [], columns: [] };
   const low = Math.log(every.reduce((a, b) => Math.min(a, b)) * 0.97);
   const high = Math.log(every.reduce((a, b) => Math.max(a, b)) * 1.03);
   const count = Math.min(160, Number(query.get('rows') ?? 80));
@@ -253,7 +254,7 @@ function heatmap(query, now_s) {
       counts: [...counts].sort((a, b) => a[0] - b[0]),
     };
   });
-  return { ...head, clock, rows, columns };
+  return { ...head, clock, gaps: [], rows, columns };
 }
 
 function distribution(query, now_s) {
@@ -284,6 +285,7 @@ function distribution(query, now_s) {
     method,
     load: query.get('load') ?? 'idle',
     coverage: COVERAGE,
+    gaps: [],
     clock: d.length === 0 ? null : clockOf(method),
     ...rest,
     loss_ratio: lossRatio(all),

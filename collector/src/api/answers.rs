@@ -5,10 +5,13 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::query::Label;
 use crate::query::distribution::{Bin, Percentile};
+use crate::query::gaps::{AgentGap, Gap};
+use crate::query::group::GroupRow;
 use crate::query::heatmap::{HeatmapColumn, HeatmapRow};
 use crate::query::map::MapCell;
-use crate::query::series::{Gap, SeriesPoint};
+use crate::query::series::SeriesPoint;
 use crate::store::Coverage;
 use crate::utc::UtcInstant;
 use crate::words::{ClockName, LoadName, MethodName};
@@ -86,8 +89,28 @@ pub struct MapAnswer {
     pub load: LoadName,
     /// What was read.
     pub coverage: CoverageAnswer,
+    /// When an agent that should have been seen here was silent, and why; by agent, then start.
+    pub gaps: Vec<AgentGap>,
     /// One per agent and zone that has data, ordered by agent, then zone.
     pub cells: Vec<MapCell>,
+}
+
+/// `GET /api/v1/groups`
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct GroupsAnswer {
+    /// Start of the window.
+    pub from: UtcInstant,
+    /// End of the window, exclusive.
+    pub to: UtcInstant,
+    /// Length of one step; null when each group has one row.
+    #[schema(required)]
+    pub step_s: Option<u32>,
+    /// The labels that make a group. Two methods or load labels are never in one.
+    pub group_by: Vec<Label>,
+    /// What was read.
+    pub coverage: CoverageAnswer,
+    /// One per group and step that has data, by start, then by the labels in the order of `group_by`.
+    pub groups: Vec<GroupRow>,
 }
 
 /// `GET /api/v1/series`
@@ -137,6 +160,8 @@ pub struct HeatmapAnswer {
     pub clock: Option<ClockName>,
     /// What was read.
     pub coverage: CoverageAnswer,
+    /// Reports that will never come, with the cause.
+    pub gaps: Vec<Gap>,
     /// Rows from the shortest delay up, fitted to the data; empty without delays.
     pub rows: Vec<HeatmapRow>,
     /// One per step that has data, ascending.
@@ -163,6 +188,8 @@ pub struct DistributionAnswer {
     pub clock: Option<ClockName>,
     /// What was read.
     pub coverage: CoverageAnswer,
+    /// Reports that will never come, with the cause.
+    pub gaps: Vec<Gap>,
     /// Delays in the histogram.
     pub n: u64,
     /// Probes sent.

@@ -1,20 +1,21 @@
 //! What every handler is handed: the store, ingest, the counters, the clock as a function, and the gate in front of
-//! queries.
+//! queries. A query runs on a blocking thread and holds its turn until that thread is done, so never more run than
+//! there are turns; it is told to stop when its reader leaves or its time is up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use azimuth_measurement::catalogue::Catalogue;
-use serde::Serialize;
 use tokio::sync::Semaphore;
 
+use super::reply::Reply;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
-use crate::query::QueryError;
+use crate::query::{Label, QueryError, Source, Stop};
 use crate::store::{Coverage, Store};
 
 /// Queries answered at the same time. Two keep both cores of a small machine busy; commits have a thread of their own.
@@ -36,17 +37,19 @@ pub struct Context {
     pub catalogue: Catalogue,
     /// The clock, in unix milliseconds.
     pub now_unix_ms: fn() -> u64,
-    turns: Semaphore,
+    query_timeout: Duration,
+    turns: Arc<Semaphore>,
     present: AtomicUsize,
 }
 
 impl Context {
-    /// Puts together what handlers need.
+    /// Puts together what handlers need. A query is given up after `query_timeout`, waiting included.
     pub fn new(
         store: Arc<dyn Store>,
         ingest: Ingest,
         metrics: Arc<Metrics>,
         now_unix_ms: fn() -> u64,
+        query_timeout: Duration,
     ) -> Self {
         Self {
             store,
@@ -54,54 +57,72 @@ impl Context {
             metrics,
             catalogue: Catalogue::built_in(),
             now_unix_ms,
-            turns: Semaphore::new(MAX_QUERIES_AT_ONCE),
+            query_timeout,
+            turns: Arc::new(Semaphore::new(MAX_QUERIES_AT_ONCE)),
             present: AtomicUsize::new(0),
         }
     }
 
     /// Answers a question on a blocking thread, when its turn comes, and counts how it went under `endpoint`.
-    pub(super) async fn answer<T, F>(self: Arc<Self>, endpoint: &'static str, question: F) -> Response
+    pub(super) async fn answer<F>(self: Arc<Self>, endpoint: &'static str, question: F) -> Response
     where
-        T: Serialize,
-        F: FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
+        F: FnOnce(&Self, &Source<'_>) -> Result<Reply, Problem> + Send + 'static,
     {
-        let metrics = Arc::clone(&self.metrics);
-        match self.wait_and_answer(question).await {
-            Ok(response) => {
-                metrics.queries.count(endpoint, "ok");
-                response
-            }
-            Err(problem) => {
-                metrics.queries.count(endpoint, problem.reason());
-                problem.into_response()
-            }
-        }
+        let mut leaving = Leaving {
+            stop: Stop::default(),
+            metrics: Arc::clone(&self.metrics),
+            endpoint,
+            outcome: "cancelled",
+        };
+        let in_time = tokio::time::timeout(
+            self.query_timeout,
+            Arc::clone(&self).wait_and_answer(leaving.stop.clone(), question),
+        );
+        let answered = in_time.await.unwrap_or_else(|_| Err(self.too_long()));
+        leaving.outcome = answered.as_ref().map_or_else(Problem::reason, |_| "ok");
+        answered.unwrap_or_else(IntoResponse::into_response)
     }
 
-    async fn wait_and_answer<T, F>(self: Arc<Self>, question: F) -> Result<Response, Problem>
+    async fn wait_and_answer<F>(self: Arc<Self>, stop: Stop, question: F) -> Result<Response, Problem>
     where
-        T: Serialize,
-        F: FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
+        F: FnOnce(&Self, &Source<'_>) -> Result<Reply, Problem> + Send + 'static,
     {
-        let _place = Place::take(Arc::clone(&self)).ok_or_else(|| {
+        let place = Place::take(Arc::clone(&self)).ok_or_else(|| {
             let detail = format!("{MAX_QUERIES_WAITING} queries already wait for their turn");
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "queries_overloaded", detail)
                 .retry_after_s(fastrand::u32(RETRY_SPREAD_S))
         })?;
-        let turn = self
-            .turns
-            .acquire()
+        let turn = Arc::clone(&self.turns)
+            .acquire_owned()
             .await
             .map_err(|_| internal("the collector is stopping"))?;
         let context = Arc::clone(&self);
         let answered = tokio::task::spawn_blocking(move || {
-            question(&context).map(|answer| Json(answer).into_response())
+            // Held by the thread, not by the reader: who leaves does not make room before the work has stopped.
+            let _turn = turn;
+            context.metrics.queries_started.add(1);
+            let source = Source {
+                store: context.store.as_ref(),
+                catalogue: &context.catalogue,
+                stop: &stop,
+                observations: &context.metrics.query_observations.0,
+            };
+            let reply = question(&context, &source);
+            context.metrics.queries_finished.add(1);
+            reply
         });
-        let response = answered
+        let reply = answered
             .await
-            .map_err(|_| internal("the query panicked; see the log"))?;
-        drop(turn);
-        response
+            .map_err(|_| internal("the query panicked; see the log"))??;
+        Ok(reply.into_response(place))
+    }
+
+    fn too_long(&self) -> Problem {
+        let detail = format!(
+            "the answer was not there after {} s; ask for a shorter range, a longer step, or fewer agents and zones",
+            self.query_timeout.as_secs()
+        );
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "query_timeout", detail)
     }
 
     /// Counts a question that was refused before it was put.
@@ -121,8 +142,24 @@ fn internal(detail: &str) -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
 }
 
+/// Dropped when a query is over, also when its reader hangs up: tells the thread, which may still run, to stop, and
+/// counts how it went.
+struct Leaving {
+    stop: Stop,
+    metrics: Arc<Metrics>,
+    endpoint: &'static str,
+    outcome: &'static str,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.stop.raise();
+        self.metrics.queries.count(self.endpoint, self.outcome);
+    }
+}
+
 /// A place in the queue, given back when dropped: also when the reader hangs up.
-struct Place(Arc<Context>);
+pub(super) struct Place(Arc<Context>);
 
 impl Place {
     fn take(context: Arc<Context>) -> Option<Self> {
@@ -146,8 +183,17 @@ impl From<QueryError> for Problem {
             QueryError::Store(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unreadable", detail)
                 .retry_after_s(fastrand::u32(RETRY_SPREAD_S)),
             QueryError::Overflow => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "count_overflow", detail),
-            QueryError::UnknownAgent(_) => Self::new(StatusCode::NOT_FOUND, "unknown_agent", detail),
-            QueryError::UnknownZone(_) => Self::new(StatusCode::NOT_FOUND, "unknown_zone", detail),
+            QueryError::Unknown { label, .. } => Self::new(StatusCode::NOT_FOUND, unknown(label), detail),
+            QueryError::TooManyCells { .. } => Self::bad_request("too_many_cells", detail),
+            QueryError::Stopped => Self::new(StatusCode::SERVICE_UNAVAILABLE, "query_stopped", detail),
         }
+    }
+}
+
+fn unknown(label: Label) -> &'static str {
+    match label {
+        Label::Agent => "unknown_agent",
+        Label::Zone => "unknown_zone",
+        _ => "unknown_value",
     }
 }

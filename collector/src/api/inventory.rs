@@ -11,6 +11,7 @@ use azimuth_measurement::catalogue::Catalogue;
 use super::answers::{AgentAnswer, AgentState, AgentsAnswer, VantagePointAnswer, ZoneAnswer, ZonesAnswer};
 use super::context::Context;
 use super::params::Params;
+use super::reply::Reply;
 use crate::problem::Problem;
 use crate::query::QueryError;
 use crate::store::{AgentStatus, Dictionary};
@@ -39,9 +40,9 @@ pub(super) async fn agents(State(context): State<Arc<Context>>, RawQuery(query):
     }
     let now_unix_ms = (context.now_unix_ms)();
     context
-        .answer("agents", move |context| {
+        .answer("agents", move |context, _| {
             let statuses = context.store.agents().map_err(QueryError::from)?;
-            Ok(AgentsAnswer {
+            Reply::whole(&AgentsAnswer {
                 now: UtcInstant::from_unix_ms(now_unix_ms),
                 agents: statuses
                     .iter()
@@ -100,8 +101,8 @@ pub(super) async fn zones(State(context): State<Arc<Context>>, RawQuery(query): 
         return context.refuse("zones", problem).into_response();
     }
     context
-        .answer("zones", |context| {
-            Ok(zones_answer(&context.store.dictionary(), &context.catalogue))
+        .answer("zones", |context, _| {
+            Reply::whole(&zones_answer(&context.store.dictionary(), &context.catalogue))
         })
         .await
 }

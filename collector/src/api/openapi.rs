@@ -15,6 +15,7 @@ use utoipa::OpenApi;
         super::inventory::agents,
         super::inventory::zones,
         super::map::map,
+        super::groups::groups,
         super::pair::series,
         super::pair::heatmap,
         super::pair::distribution,
@@ -43,7 +44,7 @@ impl Description {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{map, pair};
+    use super::super::{groups, map, pair};
     use super::*;
 
     #[test]
@@ -53,6 +54,7 @@ mod tests {
             ("agents", &[][..]),
             ("zones", &[]),
             ("map", map::ALLOWED),
+            ("groups", groups::ALLOWED),
             ("series", pair::ALLOWED_SERIES),
             ("heatmap", pair::ALLOWED_HEATMAP),
             ("distribution", pair::ALLOWED_DISTRIBUTION),

@@ -9,10 +9,12 @@ use azimuth_measurement::{LoadLabel, Method};
 use super::answers::{DistributionAnswer, HeatmapAnswer, SeriesAnswer};
 use super::context::Context;
 use super::params::Params;
+use super::reply::Reply;
 use crate::problem::Problem;
 use crate::query::distribution::distribution as answer_distribution;
+use crate::query::gaps::gaps;
 use crate::query::heatmap::heatmap as answer_heatmap;
-use crate::query::series::{gaps, series as answer_series};
+use crate::query::series::series as answer_series;
 use crate::query::{PairQuestion, loss_ratio};
 use crate::utc::UtcInstant;
 use crate::words::{LoadName, MethodName};
@@ -60,9 +62,9 @@ pub(super) async fn series(State(context): State<Arc<Context>>, RawQuery(query):
         Err(problem) => context.refuse("series", problem).into_response(),
         Ok((question, step_ms)) => {
             context
-                .answer("series", move |context| {
-                    let (points, coverage) = answer_series(context.store.as_ref(), &question, step_ms)?;
-                    Ok(SeriesAnswer {
+                .answer("series", move |context, source| {
+                    let (points, coverage) = answer_series(source, &question, step_ms)?;
+                    Reply::whole(&SeriesAnswer {
                         from: UtcInstant::from_unix_ms(question.range.from_unix_ms),
                         to: UtcInstant::from_unix_ms(question.range.to_unix_ms),
                         step_s: seconds(step_ms),
@@ -114,9 +116,9 @@ pub(super) async fn heatmap(State(context): State<Arc<Context>>, RawQuery(query)
         Err(problem) => context.refuse("heatmap", problem).into_response(),
         Ok((question, step_ms, max_rows)) => {
             context
-                .answer("heatmap", move |context| {
-                    let heatmap = answer_heatmap(context.store.as_ref(), &question, step_ms, max_rows)?;
-                    Ok(HeatmapAnswer {
+                .answer("heatmap", move |context, source| {
+                    let heatmap = answer_heatmap(source, &question, step_ms, max_rows)?;
+                    Reply::whole(&HeatmapAnswer {
                         from: UtcInstant::from_unix_ms(question.range.from_unix_ms),
                         to: UtcInstant::from_unix_ms(question.range.to_unix_ms),
                         step_s: seconds(step_ms),
@@ -126,6 +128,7 @@ pub(super) async fn heatmap(State(context): State<Arc<Context>>, RawQuery(query)
                         load: question.load.into(),
                         clock: heatmap.clock.map(Into::into),
                         coverage: context.note_coverage(heatmap.coverage).into(),
+                        gaps: gaps(context.store.as_ref(), &question)?,
                         rows: heatmap.rows,
                         columns: heatmap.columns,
                     })
@@ -167,9 +170,9 @@ pub(super) async fn distribution(State(context): State<Arc<Context>>, RawQuery(q
         Err(problem) => context.refuse("distribution", problem).into_response(),
         Ok(question) => {
             context
-                .answer("distribution", move |context| {
-                    let merged = answer_distribution(context.store.as_ref(), &question)?;
-                    Ok(DistributionAnswer {
+                .answer("distribution", move |context, source| {
+                    let merged = answer_distribution(source, &question)?;
+                    Reply::whole(&DistributionAnswer {
                         from: UtcInstant::from_unix_ms(question.range.from_unix_ms),
                         to: UtcInstant::from_unix_ms(question.range.to_unix_ms),
                         agent: question.agent.to_string(),
@@ -178,6 +181,7 @@ pub(super) async fn distribution(State(context): State<Arc<Context>>, RawQuery(q
                         load: question.load.into(),
                         clock: merged.clock.map(Into::into),
                         coverage: context.note_coverage(merged.coverage).into(),
+                        gaps: gaps(context.store.as_ref(), &question)?,
                         n: merged.n,
                         sent: merged.counts.sent,
                         returned: merged.counts.returned,

@@ -3,12 +3,17 @@
 
 use std::str::FromStr;
 
+use azimuth_measurement::{AgentId, LoadLabel, Method, ZoneKey};
+
 use crate::problem::Problem;
+use crate::query::{Label, Selection};
 use crate::store::TimeRange;
 use crate::utc::{UtcInstant, parse_span_ms};
 
 /// Steps are whole multiples of this: the default interval.
 const STEP_GRID_MS: u64 = 10_000;
+/// The longest step that may be asked for.
+const LONGEST_STEP_MS: u64 = 366 * 86_400_000;
 /// Step lengths chosen when none is asked for, in seconds: ones that people read easily.
 const STEP_LADDER_S: [u64; 19] = [
     10, 20, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800,
@@ -45,6 +50,31 @@ impl Params {
     /// Every value of a parameter that may be repeated.
     pub(super) fn all<T: FromStr<Err: std::fmt::Display>>(&self, name: &str) -> Result<Vec<T>, Problem> {
         self.values(name).map(|value| parse(name, value)).collect()
+    }
+
+    /// Whether a parameter was given.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.values(name).next().is_some()
+    }
+
+    /// One method and one load label, and whatever else narrows the choice.
+    pub(super) fn selection(&self) -> Result<Selection, Problem> {
+        let one = Selection::of(
+            self.optional("method")?.unwrap_or(Method::Stamp),
+            self.optional("load")?.unwrap_or(LoadLabel::Idle),
+        );
+        self.narrow(one, "")
+    }
+
+    /// Narrows a choice by every label but method and load, each parameter named with `prefix`.
+    pub(super) fn narrow(&self, mut selection: Selection, prefix: &str) -> Result<Selection, Problem> {
+        for label in FILTERS {
+            let name = format!("{prefix}{label}");
+            for value in self.values(&name) {
+                selection = selection.with(label, canonical(label, &name, value)?);
+            }
+        }
+        Ok(selection)
     }
 
     /// The value of a parameter that must be there, once.
@@ -106,8 +136,8 @@ impl Params {
             return Ok(STEP_LADDER_S.iter().find(fits).copied().unwrap_or(longest) * 1_000);
         };
         let step_ms = parse_span_ms(text).map_err(|reason| invalid("step", &reason))?;
-        if step_ms == 0 || !step_ms.is_multiple_of(STEP_GRID_MS) || step_ms > u64::from(u32::MAX) {
-            return Err(invalid("step", "it must be a multiple of 10s, and at most 49d"));
+        if step_ms == 0 || !step_ms.is_multiple_of(STEP_GRID_MS) || step_ms > LONGEST_STEP_MS {
+            return Err(invalid("step", "it must be a multiple of 10s, and at most 366d"));
         }
         let steps = range.length_ms().div_ceil(step_ms);
         if steps > most_steps {
@@ -167,19 +197,44 @@ impl Params {
     }
 }
 
+/// The labels that a parameter of the same name filters by, repeatable; method and load have rules of their own.
+pub(super) const FILTERS: [Label; 8] = [
+    Label::Agent,
+    Label::City,
+    Label::Country,
+    Label::Network,
+    Label::Provider,
+    Label::Region,
+    Label::Zone,
+    Label::Metro,
+];
+
+/// The value as labels spell it.
+fn canonical(label: Label, name: &str, value: &str) -> Result<String, Problem> {
+    Ok(match label {
+        Label::Agent => parse::<AgentId>(name, value)?.to_string(),
+        Label::Zone => parse::<ZoneKey>(name, value)?.to_string(),
+        Label::Region if !value.contains('/') => {
+            let reason =
+                "write provider/region, for example aws/eu-west-3; region ids collide across providers";
+            return Err(invalid(name, reason));
+        }
+        _ => value.to_owned(),
+    })
+}
+
 fn parse<T: FromStr<Err: std::fmt::Display>>(name: &str, value: &str) -> Result<T, Problem> {
     value
         .parse()
         .map_err(|error: T::Err| invalid(name, &error.to_string()))
 }
 
-fn invalid(name: &str, reason: &str) -> Problem {
+pub(super) fn invalid(name: &str, reason: &str) -> Problem {
     Problem::bad_request("invalid_parameter", format!("parameter `{name}`: {reason}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use azimuth_measurement::{AgentId, Method, ZoneKey};
     use proptest::prelude::*;
 
     use super::*;
@@ -277,7 +332,7 @@ mod tests {
             "288 points: the shortest step of the ladder that makes at most 360"
         );
         assert_eq!(step("step=1m"), Ok(60_000));
-        for bad in ["step=0s", "step=15s", "step=5", "step=60d"] {
+        for bad in ["step=0s", "step=15s", "step=5", "step=367d"] {
             assert!(step(bad).is_err(), "{bad}");
         }
         assert!(step("step=10s").is_err_and(|reason| reason.contains("use at least 20s")));

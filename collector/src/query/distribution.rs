@@ -5,8 +5,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::series::for_each_step;
-use super::{PairQuestion, QueryError};
-use crate::store::{Coverage, Store};
+use super::{PairQuestion, QueryError, Source};
+use crate::store::Coverage;
 
 /// Quantiles people ask for by name, always on the curve when there are delays enough.
 const NAMED: [f64; 6] = [0.5, 0.9, 0.95, 0.99, 0.999, 0.9999];
@@ -60,11 +60,11 @@ pub struct Distribution {
 ///
 /// # Errors
 /// When a name is not known, the store cannot be read, or counters overflow.
-pub fn distribution(store: &dyn Store, question: &PairQuestion) -> Result<Distribution, QueryError> {
+pub fn distribution(source: &Source<'_>, question: &PairQuestion) -> Result<Distribution, QueryError> {
     let mut scratch = Accumulator::new();
     let (mut clock, mut counts) = (None, ProbeCounts::default());
     // One step holds all of time, so this finishes at most once.
-    let coverage = for_each_step(store, question, u64::MAX, &mut |_, merge| {
+    let coverage = for_each_step(source, question, u64::MAX, &mut |_, merge| {
         clock = merge.fill_best(&mut scratch)?;
         counts = *merge.counts();
         Ok(())
@@ -120,12 +120,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::series::tests::{pair, seeded};
+    use super::super::source::tests::source;
     use super::*;
 
     #[test]
     fn the_whole_range_is_one_histogram() {
         let (_directory, store) = seeded(&[&[100, 200], &[], &[300]]);
-        let distribution = distribution(&store, &pair()).expect("readable");
+        let distribution = distribution(&source(&store), &pair()).expect("readable");
         assert_eq!(
             (
                 distribution.n,

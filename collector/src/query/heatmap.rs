@@ -6,8 +6,8 @@ use utoipa::ToSchema;
 
 use super::merge::best_of;
 use super::series::for_each_step;
-use super::{PairQuestion, QueryError};
-use crate::store::{Coverage, Store};
+use super::{PairQuestion, QueryError, Source};
+use crate::store::Coverage;
 use crate::utc::UtcInstant;
 
 /// A row: the delays `low_us..=high_us`. Rows ascend and are logarithmically spaced.
@@ -52,13 +52,13 @@ pub struct Heatmap {
 /// # Errors
 /// When a name is not known, the store cannot be read, or counters overflow.
 pub fn heatmap(
-    store: &dyn Store,
+    source: &Source<'_>,
     question: &PairQuestion,
     step_ms: u64,
     max_rows: u32,
 ) -> Result<Heatmap, QueryError> {
     let mut steps = Vec::new();
-    let coverage = for_each_step(store, question, step_ms, &mut |start_unix_ms, merge| {
+    let coverage = for_each_step(source, question, step_ms, &mut |start_unix_ms, merge| {
         steps.push((start_unix_ms, merge));
         Ok(())
     })?;
@@ -146,12 +146,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::series::tests::{pair, seeded};
+    use super::super::source::tests::source;
     use super::*;
 
     #[test]
     fn every_delay_is_in_one_row_of_its_column() {
         let (_directory, store) = seeded(&[&[100, 100, 5_000], &[], &[90_000]]);
-        let heatmap = heatmap(&store, &pair(), 10_000, 40).expect("readable");
+        let heatmap = heatmap(&source(&store), &pair(), 10_000, 40).expect("readable");
         assert_eq!(heatmap.clock, Some(StampClock::Kernel));
         assert_eq!(heatmap.rows.first().map(|row| row.low_us), Some(100));
         assert_eq!(heatmap.columns.len(), 2);
@@ -175,7 +176,7 @@ mod tests {
             to_unix_ms: u64::MAX,
         };
         let heatmap = heatmap(
-            &store,
+            &source(&store),
             &PairQuestion {
                 range: later,
                 ..pair()

@@ -1,29 +1,28 @@
 //! The map: one cell per vantage point and zone, over one window.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
-use azimuth_measurement::{Accumulator, AgentId, Granularity, LoadLabel, Method, ZoneKey};
+use azimuth_measurement::{Accumulator, AgentId, Granularity, ZoneKey};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::gaps::{AgentGap, Heard};
 use super::merge::{Merge, quantiles_us};
-use super::{QueryError, check_names, loss_ratio, measures};
+use super::selection::Chosen;
+use super::{QueryError, Selection, Source, loss_ratio};
 use crate::store::dictionary::AgentNumber;
-use crate::store::{Coverage, ScanRequest, SeriesSelection, Store, TimeRange};
+use crate::store::{Coverage, ScanRequest, TimeRange};
 use crate::words::{ClockName, GranularityName};
 
-/// A question about many agents and zones. One method, one load label: two of either are never merged.
+/// Most cells of one map: enough for 500 agents and 100 zones.
+pub const MAX_CELLS: u64 = 50_000;
+
+/// A question about many agents and zones. Its selection names one method and one load label: two of either are never
+/// merged.
 #[derive(Debug, Clone)]
 pub struct MapQuestion {
-    /// Only these agents; all when empty.
-    pub agents: Vec<AgentId>,
-    /// Only these zones; all when empty.
-    pub zones: Vec<ZoneKey>,
-    /// The method.
-    pub method: Method,
-    /// The load label.
-    pub load: LoadLabel,
+    /// Which series.
+    pub selection: Selection,
     /// Intervals that start in this range.
     pub range: TimeRange,
 }
@@ -68,28 +67,30 @@ pub struct MapCell {
     pub granularity: GranularityName,
 }
 
+/// A map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Map {
+    /// One per agent and zone that has data.
+    pub cells: Vec<MapCell>,
+    /// Which agents were silent, when and why.
+    pub gaps: Vec<AgentGap>,
+    /// What was read.
+    pub coverage: Coverage,
+}
+
 /// One cell per agent and zone that has data in the range, by agent, then zone.
 ///
 /// # Errors
 /// When a name is not known, the store cannot be read, or counters overflow.
-pub fn map(store: &dyn Store, question: &MapQuestion) -> Result<(Vec<MapCell>, Coverage), QueryError> {
-    let dictionary = store.dictionary();
-    check_names(&dictionary, &question.agents, &question.zones)?;
-    let wanted_agents: Vec<AgentNumber> = question
-        .agents
-        .iter()
-        .filter_map(|agent| dictionary.agent_number(agent))
-        .collect();
-
+pub fn map(source: &Source<'_>, question: &MapQuestion, now_unix_ms: u64) -> Result<Map, QueryError> {
+    let chosen = Chosen::find(source, &question.selection, &[])?;
+    let dictionary = &chosen.labels.dictionary;
     let mut cells: Vec<Cell> = Vec::new();
     let mut cell_of_pair: BTreeMap<(&AgentId, &ZoneKey), usize> = BTreeMap::new();
-    let mut cell_of_series: Vec<Option<usize>> = vec![None; dictionary.series_count()];
-    let mut selection = SeriesSelection::default();
-    for (id, series) in dictionary.series() {
-        let chosen = measures(series, question.method, question.load)
-            && (wanted_agents.is_empty() || wanted_agents.contains(&series.agent))
-            && (question.zones.is_empty() || question.zones.contains(&series.descriptor.zone));
-        let Some(agent) = dictionary.agent(series.agent).filter(|_| chosen) else {
+    let mut cell_of_series: Vec<Option<Member>> = vec![None; dictionary.series_count()];
+    let mut heard = Heard::default();
+    for (id, series) in chosen.iter() {
+        let Some(agent) = dictionary.agent(series.agent) else {
             continue;
         };
         let cell = *cell_of_pair
@@ -98,54 +99,64 @@ pub fn map(store: &dyn Store, question: &MapQuestion) -> Result<(Vec<MapCell>, C
                 cells.push(Cell::default());
                 cells.len() - 1
             });
-        selection.insert(id);
-        cell_of_series[id.index()] = Some(cell);
+        heard.expect(series.agent);
+        cell_of_series[id.index()] = Some(Member {
+            cell,
+            agent: series.agent,
+            granularity: series.descriptor.granularity,
+        });
+    }
+    if cells.len() as u64 > MAX_CELLS {
+        return Err(QueryError::TooManyCells {
+            what: "agent and zone",
+            cells: cells.len() as u64,
+            most: MAX_CELLS,
+            advice: ", or GET /api/v1/groups by a wider label",
+        });
     }
 
     let mut scratch = Accumulator::new();
-    let mut failed = None;
-    let request = ScanRequest {
-        range: question.range,
-        series: &selection,
-        step_ms: ScanRequest::WHOLE_RANGE,
-    };
-    let granularities: Vec<Granularity> = dictionary
-        .series()
-        .map(|(_, series)| series.descriptor.granularity)
-        .collect();
-    let coverage = store.scan(request, &mut |observation| {
-        let index = observation.series.index();
-        // A series that appeared after the snapshot was taken is in the next answer.
-        let Some(cell) = cell_of_series
-            .get(index)
-            .copied()
-            .flatten()
-            .and_then(|cell| cells.get_mut(cell))
-        else {
-            return ControlFlow::Continue(());
-        };
-        cell.granularity = cell.granularity.max(granularities.get(index).copied());
-        match cell
-            .merge
-            .add(&observation.counts, observation.delays, &mut scratch)
-        {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
+    let mut last = None;
+    let coverage = source.scan(
+        question.range,
+        &chosen.series,
+        ScanRequest::WHOLE_RANGE,
+        |observation| {
+            // A series that appeared after the snapshot was taken is in the next answer.
+            let Some(member) = cell_of_series.get(observation.series.index()).copied().flatten() else {
+                return Ok(());
+            };
+            // Mostly the next observation is of the same report.
+            let report = Some((member.agent, observation.start_unix_ms));
+            if last != report {
+                last = report;
+                heard.hear(member.agent, observation.start_unix_ms, observation.length_ms);
             }
-        }
-    })?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
+            let cell = &mut cells[member.cell];
+            cell.granularity = cell.granularity.max(Some(member.granularity));
+            cell.merge
+                .add(&observation.counts, observation.delays, &mut scratch)
+        },
+    )?;
     let mut answered = Vec::with_capacity(cells.len());
     for ((agent, zone), cell) in cell_of_pair {
         if let Some(granularity) = cells[cell].granularity {
             answered.push(cells[cell].finish(agent, zone, granularity, &mut scratch)?);
         }
     }
-    Ok((answered, coverage))
+    let coarsest_ms = u64::from(coverage.coarsest().resolution_s()) * 1_000;
+    Ok(Map {
+        cells: answered,
+        gaps: heard.gaps(source, dictionary, question.range, coarsest_ms, now_unix_ms)?,
+        coverage,
+    })
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Member {
+    cell: usize,
+    agent: AgentNumber,
+    granularity: Granularity,
 }
 
 #[derive(Debug, Default)]
@@ -187,19 +198,26 @@ impl Cell {
 
 #[cfg(test)]
 mod tests {
-    use azimuth_measurement::{DelayHistogram, Manifest, ProbeCounts, StampClock};
+    use azimuth_measurement::{DelayHistogram, LoadLabel, Manifest, Method, ProbeCounts, StampClock};
 
+    use super::super::source::tests::source;
     use super::*;
+    use crate::query::Label;
     use crate::store::Retention;
+    use crate::store::Store;
     use crate::store::conformance::{T0, agent, item, manifest_of, report_of, verified};
     use crate::store::embedded::EmbeddedStore;
 
+    /// The end of the window.
+    const NOW: u64 = T0 + 300_000;
+
+    fn all() -> Selection {
+        Selection::of(Method::Stamp, LoadLabel::Idle)
+    }
+
     fn question() -> MapQuestion {
         MapQuestion {
-            agents: Vec::new(),
-            zones: Vec::new(),
-            method: Method::Stamp,
-            load: LoadLabel::Idle,
+            selection: all(),
             range: TimeRange {
                 from_unix_ms: T0,
                 to_unix_ms: T0 + 300_000,
@@ -226,7 +244,7 @@ mod tests {
         let (_directory, store) = store();
         seed(&store, &manifest_of("b", 1), &[&[100, 200, 300], &[1_000]]);
         seed(&store, &manifest_of("a", 2), &[&[50]]);
-        let (cells, coverage) = map(&store, &question()).expect("readable");
+        let Map { cells, coverage, .. } = map(&source(&store), &question(), NOW).expect("readable");
         assert_eq!(coverage.unreadable_reports, 0);
         let names: Vec<_> = cells
             .iter()
@@ -267,7 +285,7 @@ mod tests {
         store
             .commit(&[verified(&manifest)], &[item(&silent)])
             .expect("writable");
-        let (cells, _) = map(&store, &question()).expect("readable");
+        let Map { cells, .. } = map(&source(&store), &question(), NOW).expect("readable");
         let cell = &cells[0];
         assert_eq!((cell.n, cell.lost, cell.loss_ratio), (0, 10, Some(1.0)));
         assert_eq!((cell.min_us, cell.p50_us, cell.clock), (None, None, None));
@@ -280,26 +298,43 @@ mod tests {
         seed(&store, &manifest_of("b", 2), &[&[50]]);
         let zone: ZoneKey = "aws/eu-west-3/az1".parse().expect("a zone");
         let one = MapQuestion {
-            agents: vec![agent("b")],
-            zones: vec![zone],
+            selection: all().agent(&agent("b")).zone(&zone),
             ..question()
         };
-        assert_eq!(map(&store, &one).expect("readable").0.len(), 1);
+        assert_eq!(map(&source(&store), &one, NOW).expect("readable").cells.len(), 1);
         let other_method = MapQuestion {
-            method: Method::TcpConnect,
+            selection: Selection::of(Method::TcpConnect, LoadLabel::Idle),
             ..question()
         };
-        assert_eq!(map(&store, &other_method).expect("readable").0.len(), 0);
+        assert_eq!(
+            map(&source(&store), &other_method, NOW)
+                .expect("readable")
+                .cells
+                .len(),
+            0
+        );
         let unknown = MapQuestion {
-            agents: vec![agent("c")],
+            selection: all().agent(&agent("c")),
             ..question()
         };
-        assert!(matches!(map(&store, &unknown), Err(QueryError::UnknownAgent(_))));
+        assert!(matches!(
+            map(&source(&store), &unknown, NOW),
+            Err(QueryError::Unknown {
+                label: Label::Agent,
+                ..
+            })
+        ));
         let nowhere = MapQuestion {
-            zones: vec!["x/y/z".parse().expect("a zone")],
+            selection: all().zone(&"x/y/z".parse().expect("a zone")),
             ..question()
         };
-        assert!(matches!(map(&store, &nowhere), Err(QueryError::UnknownZone(_))));
+        assert!(matches!(
+            map(&source(&store), &nowhere, NOW),
+            Err(QueryError::Unknown {
+                label: Label::Zone,
+                ..
+            })
+        ));
     }
 
     #[test]
@@ -313,12 +348,58 @@ mod tests {
         store
             .commit(&[verified(&manifest)], &[item(&report)])
             .expect("writable");
-        let (cells, _) = map(&store, &question()).expect("readable");
+        let Map { cells, .. } = map(&source(&store), &question(), NOW).expect("readable");
         assert_eq!(cells.len(), 1);
         assert_eq!(cells[0].granularity, GranularityName::Region);
         assert_eq!(
             (cells[0].n, cells[0].returned, cells[0].max_us),
             (1, 2, Some(500))
+        );
+    }
+
+    #[test]
+    fn an_agent_that_fell_silent_is_named_with_the_cause_it_gave_or_without() {
+        let (_directory, store) = store();
+        seed(&store, &manifest_of("a", 1), &[&[50][..]; 30]);
+        seed(&store, &manifest_of("b", 1), &[&[50][..]; 3]);
+        seed(&store, &manifest_of("c", 1), &[&[50][..]; 3]);
+        let gave_up = crate::store::Item::Tombstone(azimuth_measurement::Tombstone {
+            agent: agent("c"),
+            epoch: T0,
+            first_sequence: 4,
+            last_sequence: 30,
+            start_unix_ms: T0 + 30_000,
+            end_unix_ms: T0 + 300_000,
+            cause: azimuth_measurement::LossCause::QueueFull,
+        });
+        store.commit(&[], &[gave_up]).expect("writable");
+        let gaps = map(&source(&store), &question(), NOW).expect("readable").gaps;
+        let seen: Vec<_> = gaps
+            .iter()
+            .map(|gap| {
+                (
+                    gap.agent.as_str(),
+                    gap.start_at.unix_ms() - T0,
+                    gap.end_at.unix_ms() - T0,
+                    gap.cause.as_str(),
+                    gap.reports,
+                )
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("b", 30_000, 300_000, "not_received", None),
+                ("c", 30_000, 300_000, "queue_full", Some(27)),
+            ]
+        );
+        assert!(
+            map(&source(&store), &question(), T0 + 50_000)
+                .expect("readable")
+                .gaps
+                .iter()
+                .all(|gap| gap.agent == "c"),
+            "what lies ahead is no silence"
         );
     }
 }

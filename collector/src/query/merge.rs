@@ -17,7 +17,7 @@ const BEST_FIRST: [StampClock; 4] = [
 ];
 
 /// What was observed of one group: a cell, a step, a window.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Merge {
     counts: ProbeCounts,
     pending: [Vec<DelayHistogram>; 4],

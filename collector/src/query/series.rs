@@ -1,14 +1,13 @@
-//! One pair over time: percentiles per step, and the gaps whose cause is known.
+//! One pair over time: percentiles per step.
 
-use std::ops::ControlFlow;
-
-use azimuth_measurement::{Accumulator, LossCause};
+use azimuth_measurement::Accumulator;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::merge::{Merge, quantiles_us};
-use super::{PairQuestion, QueryError};
-use crate::store::{Coverage, Observation, ScanRequest, Store};
+use super::source::Grid;
+use super::{PairQuestion, QueryError, Source};
+use crate::store::Coverage;
 use crate::utc::UtcInstant;
 
 /// One step that has data. A step without data has no point.
@@ -44,31 +43,18 @@ pub struct SeriesPoint {
     pub max_us: Option<u32>,
 }
 
-/// Reports that will never come, with the reason: the agent's tombstone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Gap {
-    /// Start of the first interval given up.
-    pub start_at: UtcInstant,
-    /// End of the last interval given up.
-    pub end_at: UtcInstant,
-    /// Why: `queue_full`, `corrupt`, `refused`.
-    pub cause: String,
-    /// How many reports were given up.
-    pub reports: u64,
-}
-
 /// One point per step that has data, ascending.
 ///
 /// # Errors
 /// When a name is not known, the store cannot be read, or counters overflow.
 pub fn series(
-    store: &dyn Store,
+    source: &Source<'_>,
     question: &PairQuestion,
     step_ms: u64,
 ) -> Result<(Vec<SeriesPoint>, Coverage), QueryError> {
     let mut scratch = Accumulator::new();
     let mut points = Vec::new();
-    let coverage = for_each_step(store, question, step_ms, &mut |start_unix_ms, merge| {
+    let coverage = for_each_step(source, question, step_ms, &mut |start_unix_ms, merge| {
         merge.fill_best(&mut scratch)?;
         let [p10_us, p50_us, p90_us, p99_us] = quantiles_us(&scratch, [0.1, 0.5, 0.9, 0.99]);
         let counts = merge.counts();
@@ -92,72 +78,43 @@ pub fn series(
 
 /// Merges the pair's observations step by step. A scan ascends, so only one step is open at a time.
 pub(super) fn for_each_step(
-    store: &dyn Store,
+    source: &Source<'_>,
     question: &PairQuestion,
     step_ms: u64,
     finish: &mut dyn FnMut(u64, Merge) -> Result<(), QueryError>,
 ) -> Result<Coverage, QueryError> {
-    let selection = question.selection(store)?;
-    let step_ms = step_ms.max(1);
+    let selection = question.selection(source)?;
+    let grid = Grid::of(step_ms);
     let mut scratch = Accumulator::new();
     let mut open: Option<(u64, Merge)> = None;
-    let mut take = |observation: Observation| -> Result<(), QueryError> {
-        let start = observation.start_unix_ms / step_ms * step_ms;
-        if let Some((finished_start, merge)) = open.take_if(|(open_start, _)| *open_start != start) {
-            finish(finished_start, merge)?;
-        }
-        let (_, merge) = open.get_or_insert_with(|| (start, Merge::default()));
-        merge.add(&observation.counts, observation.delays, &mut scratch)
-    };
-    let mut failed = None;
-    let request = ScanRequest {
-        range: question.range,
-        series: &selection,
-        step_ms,
-    };
-    let coverage = store.scan(request, &mut |observation| match take(observation) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => {
-            failed = Some(error);
-            ControlFlow::Break(())
-        }
-    })?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
+    let coverage = source.scan(
+        question.range,
+        &selection,
+        grid.scan_ms(question.range),
+        |observation| {
+            let start = grid.start_of(observation.start_unix_ms);
+            if let Some((finished_start, merge)) = open.take_if(|(open_start, _)| *open_start != start) {
+                finish(finished_start, merge)?;
+            }
+            let (_, merge) = open.get_or_insert_with(|| (start, Merge::default()));
+            merge.add(&observation.counts, observation.delays, &mut scratch)
+        },
+    )?;
     if let Some((start, merge)) = open {
         finish(start, merge)?;
     }
     Ok(coverage)
 }
 
-/// The gaps of the pair's agent that overlap the range. Reports that were merged are none: a report of a longer interval
-/// holds what they held.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn gaps(store: &dyn Store, question: &PairQuestion) -> Result<Vec<Gap>, QueryError> {
-    let stored = store.gaps(&question.agent, question.range)?;
-    Ok(stored
-        .into_iter()
-        .filter(|gap| gap.cause != LossCause::Merged)
-        .map(|gap| Gap {
-            start_at: UtcInstant::from_unix_ms(gap.start_unix_ms),
-            end_at: UtcInstant::from_unix_ms(gap.end_unix_ms),
-            cause: gap.cause.to_string(),
-            reports: gap.reports,
-        })
-        .collect())
-}
-
 #[cfg(test)]
 pub(super) mod tests {
-    use azimuth_measurement::{LoadLabel, Method, Tombstone};
+    use azimuth_measurement::{LoadLabel, Method};
 
+    use super::super::source::tests::source;
     use super::*;
     use crate::store::conformance::{T0, agent, item, manifest_of, report_of, verified};
     use crate::store::embedded::EmbeddedStore;
-    use crate::store::{Item, Retention, TimeRange};
+    use crate::store::{Retention, Store, TimeRange};
 
     /// A store in which agent `a` measured `az0` and `az1` with these delays, interval by interval.
     pub(in crate::query) fn seeded(delays_us: &[&[u32]]) -> (tempfile::TempDir, EmbeddedStore) {
@@ -189,7 +146,7 @@ pub(super) mod tests {
     #[test]
     fn steps_merge_and_absent_is_absent() {
         let (_directory, store) = seeded(&[&[100], &[300, 301], &[], &[], &[500]]);
-        let (points, _) = series(&store, &pair(), 20_000).expect("readable");
+        let (points, _) = series(&source(&store), &pair(), 20_000).expect("readable");
         let seen: Vec<_> = points
             .iter()
             .map(|point| (point.start_at.unix_ms() - T0, point.n, point.sent))
@@ -206,42 +163,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_was_merged_is_no_gap() {
-        let (_directory, store) = seeded(&[&[100]]);
-        let tombstone = |first_sequence, cause| {
-            Item::Tombstone(Tombstone {
-                agent: agent("a"),
-                epoch: T0,
-                first_sequence,
-                last_sequence: first_sequence + 4,
-                start_unix_ms: T0 + 60_000,
-                end_unix_ms: T0 + 120_000,
-                cause,
-            })
-        };
-        let items = [
-            tombstone(2, LossCause::Merged),
-            tombstone(7, LossCause::QueueFull),
-        ];
-        store.commit(&[], &items).expect("writable");
-        let stored = store.gaps(&agent("a"), pair().range).expect("readable");
-        assert_eq!(stored.len(), 2, "the store keeps both");
-        let causes: Vec<_> = gaps(&store, &pair())
-            .expect("readable")
-            .into_iter()
-            .map(|gap| gap.cause)
-            .collect();
-        assert_eq!(causes, ["queue_full"]);
-    }
-
-    #[test]
     fn the_range_bounds_what_is_read() {
         let (_directory, store) = seeded(&[&[100], &[300], &[500]]);
         let range = TimeRange {
             from_unix_ms: T0 + 10_000,
             to_unix_ms: T0 + 20_000,
         };
-        let (points, _) = series(&store, &PairQuestion { range, ..pair() }, 10_000).expect("readable");
+        let (points, _) =
+            series(&source(&store), &PairQuestion { range, ..pair() }, 10_000).expect("readable");
         assert_eq!(points.len(), 1);
         assert_eq!(points[0].p50_us, Some(300));
     }

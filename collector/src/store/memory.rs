@@ -123,6 +123,7 @@ impl Store for MemoryStore {
                     let observation = Observation {
                         series,
                         start_unix_ms: key.0,
+                        length_ms: report.interval.length_ms(),
                         counts: record.counts,
                         delays: record.delays,
                     };

@@ -4,5 +4,6 @@
 mod crash;
 mod fleet;
 mod process;
+mod queries;
 mod refusals;
 mod surface;

@@ -63,6 +63,29 @@ fn a_measurement_comes_out_of_every_question_as_it_went_in() {
     );
     assert!(map["from"].as_str().is_some_and(|from| from.ends_with('Z')));
 
+    let groups = collector
+        .get("/api/v1/groups?group_by=country,metro&network=AS12322&provider=aws")
+        .json();
+    let group = &groups["groups"][0];
+    assert_eq!(
+        group["labels"],
+        serde_json::json!({"country": "FR", "metro": null}),
+        "az0 and az1 are in no catalogue"
+    );
+    assert_eq!(
+        (&group["agents"], &group["zones"], &group["n"]),
+        (&1.into(), &2.into(), &36.into())
+    );
+    let table = collector.get("/api/v1/groups?group_by=agent,zone&format=csv");
+    assert_eq!(table.header("content-type"), Some("text/csv; charset=utf-8"));
+    let table = String::from_utf8(table.body).expect("text");
+    let lines: Vec<_> = table.lines().collect();
+    assert!(lines[0].starts_with("start_at,agent,zone,agents,zones,n,sent,"));
+    assert!(
+        lines.len() == 3 && lines[1].contains(",paris-1,aws/eu-west-3/az0,1,1,18,24,18,6,0.25,"),
+        "{table}"
+    );
+
     let pair = "agent=paris-1&zone=aws/eu-west-3/az1";
     let series = collector
         .get(&format!("/api/v1/series?{pair}&from=now-10m&step=10s"))
@@ -91,7 +114,7 @@ fn parameters_out_of_range_are_told_what_is_allowed() {
         (
             "/api/v1/map?form=now".to_owned(),
             400,
-            "from, to, method, agent, zone, load",
+            "from, to, method, agent, zone, load, city",
         ),
         ("/api/v1/agents?x=1".to_owned(), 400, "allowed: none"),
         (
@@ -105,7 +128,20 @@ fn parameters_out_of_range_are_told_what_is_allowed() {
             "idle, self_load, post_load",
         ),
         ("/api/v1/map?from=yesterday".to_owned(), 400, "now-5m"),
-        ("/api/v1/map?from=now-25h".to_owned(), 400, "at most 24 h"),
+        ("/api/v1/map?from=now-367d".to_owned(), 400, "at most 8784 h"),
+        ("/api/v1/map?format=xml".to_owned(), 400, "json or csv"),
+        ("/api/v1/map?country=XX".to_owned(), 404, "/api/v1/agents"),
+        ("/api/v1/groups?group_by=isp".to_owned(), 400, "network, provider"),
+        (
+            "/api/v1/groups?method=stamp&method=icmp_echo".to_owned(),
+            400,
+            "group_by=method",
+        ),
+        (
+            "/api/v1/groups?region=eu-west-2".to_owned(),
+            400,
+            "provider/region",
+        ),
         ("/api/v1/map?from=now&to=now-5m".to_owned(), 400, "before `to`"),
         (
             "/api/v1/map?zone=eu-west-3".to_owned(),

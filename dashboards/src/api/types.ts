@@ -35,6 +35,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was seen by everything that shares some labels, over one window or step by step. */
+        get: operations["groups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/heatmap": {
         parameters: {
             query?: never;
@@ -227,6 +244,25 @@ export interface components {
             /** @description Its software version. */
             version: string;
         };
+        /** @description A stretch in which nothing was heard of an agent. */
+        AgentGap: {
+            /** @description The agent. */
+            agent: string;
+            /**
+             * @description Why: `queue_full`, `corrupt` or `refused` when the agent said so, `not_received` when nothing has arrived and
+             *     nobody has said why: the agent is off, cut off, or has yet to deliver.
+             */
+            cause: string;
+            /** @description Its end. */
+            end_at: components["schemas"]["UtcInstant"];
+            /**
+             * Format: int64
+             * @description How many reports were given up; null when nobody has said.
+             */
+            reports: number | null;
+            /** @description Its start. */
+            start_at: components["schemas"]["UtcInstant"];
+        };
         /**
          * @description How recently an agent was heard.
          * @enum {string}
@@ -292,6 +328,8 @@ export interface components {
             coverage: components["schemas"]["CoverageAnswer"];
             /** @description Start of the window. */
             from: components["schemas"]["UtcInstant"];
+            /** @description Reports that will never come, with the cause. */
+            gaps: components["schemas"]["Gap"][];
             /** @description The one load label behind every number. */
             load: components["schemas"]["LoadName"];
             /**
@@ -362,6 +400,99 @@ export interface components {
          * @enum {string}
          */
         GranularityName: "zone" | "region" | "campus";
+        /** @description A group that has data. */
+        GroupRow: {
+            /**
+             * Format: int32
+             * @description Agents with data here.
+             */
+            agents: number;
+            clock: components["schemas"]["ClockName"] | null;
+            /** @description How exactly the targets stand for their zones: the vaguest of those merged here. */
+            granularity: components["schemas"]["GranularityName"];
+            /**
+             * @description What its members share: every label grouped by, null where it is not known (a zone the catalogue does not know
+             *     has no metro).
+             */
+            labels: {
+                [key: string]: string | null;
+            };
+            /**
+             * Format: double
+             * @description lost / sent; null when nothing was sent.
+             */
+            loss_ratio: number | null;
+            /**
+             * Format: int64
+             * @description Probes not answered within the waiting time (RFC 7680).
+             */
+            lost: number;
+            /**
+             * Format: int32
+             * @description Longest round-trip delay.
+             */
+            max_us: number | null;
+            /**
+             * Format: int32
+             * @description Shortest round-trip delay.
+             */
+            min_us: number | null;
+            /**
+             * Format: int64
+             * @description Delays in the histogram the quantiles were taken from.
+             */
+            n: number;
+            /**
+             * Format: int32
+             * @description Median round-trip delay (nearest rank).
+             */
+            p50_us: number | null;
+            /**
+             * Format: int32
+             * @description 90th percentile.
+             */
+            p90_us: number | null;
+            /**
+             * Format: int32
+             * @description 99th percentile.
+             */
+            p99_us: number | null;
+            /**
+             * Format: int64
+             * @description Probes answered within the waiting time.
+             */
+            returned: number;
+            /**
+             * Format: int64
+             * @description Probes sent.
+             */
+            sent: number;
+            /** @description Start of the step; of the window when no step was asked for. */
+            start_at: components["schemas"]["UtcInstant"];
+            /**
+             * Format: int32
+             * @description Zones with data here.
+             */
+            zones: number;
+        };
+        /** @description `GET /api/v1/groups` */
+        GroupsAnswer: {
+            /** @description What was read. */
+            coverage: components["schemas"]["CoverageAnswer"];
+            /** @description Start of the window. */
+            from: components["schemas"]["UtcInstant"];
+            /** @description The labels that make a group. Two methods or load labels are never in one. */
+            group_by: components["schemas"]["Label"][];
+            /** @description One per group and step that has data, by start, then by the labels in the order of `group_by`. */
+            groups: components["schemas"]["GroupRow"][];
+            /**
+             * Format: int32
+             * @description Length of one step; null when each group has one row.
+             */
+            step_s: number | null;
+            /** @description End of the window, exclusive. */
+            to: components["schemas"]["UtcInstant"];
+        };
         /** @description `GET /api/v1/heatmap` */
         HeatmapAnswer: {
             /** @description The agent. */
@@ -373,6 +504,8 @@ export interface components {
             coverage: components["schemas"]["CoverageAnswer"];
             /** @description Start of the window. */
             from: components["schemas"]["UtcInstant"];
+            /** @description Reports that will never come, with the cause. */
+            gaps: components["schemas"]["Gap"][];
             /** @description The one load label behind every number. */
             load: components["schemas"]["LoadName"];
             /** @description The one method behind every number. */
@@ -428,6 +561,11 @@ export interface components {
             low_us: number;
         };
         /**
+         * @description A label.
+         * @enum {string}
+         */
+        Label: "agent" | "city" | "country" | "network" | "provider" | "region" | "zone" | "metro" | "method" | "load";
+        /**
          * @description What else the path carried while a delay was measured.
          * @enum {string}
          */
@@ -440,6 +578,8 @@ export interface components {
             coverage: components["schemas"]["CoverageAnswer"];
             /** @description Start of the window. */
             from: components["schemas"]["UtcInstant"];
+            /** @description When an agent that should have been seen here was silent, and why; by agent, then start. */
+            gaps: components["schemas"]["AgentGap"][];
             /** @description The one load label behind every number. */
             load: components["schemas"]["LoadName"];
             /** @description The one method behind every number. */
@@ -848,6 +988,85 @@ export interface operations {
             };
         };
     };
+    groups: {
+        parameters: {
+            query?: {
+                /** @description The labels that make a group; repeated, or with commas: `country,provider`. Default none: everything is one group. */
+                group_by?: components["schemas"]["Label"][];
+                /** @description Start of the window: `2026-11-23T10:00:00Z`, or `now-1h` (units s, m, h, d). Default `now-1h`. */
+                from?: string;
+                /** @description End of the window, exclusive, written like `from`. Default `now`. */
+                to?: string;
+                /** @description One row per group and step of this length, a multiple of 10s; steps of whole weeks (7d) begin on Monday. Default: one row per group. At most 50000 groups times steps. */
+                step?: string;
+                /** @description Only this method, default `stamp`. When grouped by method: only these, default all. */
+                method?: components["schemas"]["MethodName"][];
+                /** @description Only this load label, default `idle`. When grouped by load: only these, default all. */
+                load?: components["schemas"]["LoadName"][];
+                /** @description Only these agents; may be repeated. */
+                agent?: string[];
+                /** @description Only vantage points in these cities; may be repeated. */
+                city?: string[];
+                /** @description Only vantage points in these countries, ISO 3166-1 alpha-2; may be repeated. */
+                country?: string[];
+                /** @description Only vantage points in these access networks, `AS3215` or by name; may be repeated. */
+                network?: string[];
+                /** @description Only zones of these providers; may be repeated. */
+                provider?: string[];
+                /** @description Only zones of these regions, `provider/region`; may be repeated. */
+                region?: string[];
+                /** @description Only these zones, `provider/region/zone`; may be repeated. */
+                zone?: string[];
+                /** @description Only zones in these metropolitan areas of the catalogue; may be repeated. */
+                metro?: string[];
+                /** @description `json` (default) or `csv`: the rows alone. */
+                format?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was seen by everything that shares some labels. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupsAnswer"];
+                    "text/csv": string;
+                };
+            };
+            /** @description A parameter is missing, unknown, repeated or out of range, or the answer would be too large; the detail says what is allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing is stored under a value. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many queries at once, the query took too long, or the store cannot be read; `Retry-After`, if there, says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     heatmap: {
         parameters: {
             query: {
@@ -915,7 +1134,7 @@ export interface operations {
     map: {
         parameters: {
             query?: {
-                /** @description Start of the window: `2026-11-23T10:00:00Z`, or `now-5m` (units s, m, h, d). Default `now-5m`. At most 24 h before `to`. */
+                /** @description Start of the window: `2026-11-23T10:00:00Z`, or `now-5m` (units s, m, h, d). Default `now-5m`. At most 366 d before `to`. */
                 from?: string;
                 /** @description End of the window, exclusive, written like `from`. Default `now`. */
                 to?: string;
@@ -927,6 +1146,20 @@ export interface operations {
                 zone?: string[];
                 /** @description The one load label to show. Default `idle`. */
                 load?: components["schemas"]["LoadName"];
+                /** @description Only vantage points in these cities; may be repeated. */
+                city?: string[];
+                /** @description Only vantage points in these countries, ISO 3166-1 alpha-2; may be repeated. */
+                country?: string[];
+                /** @description Only vantage points in these access networks, `AS3215` or by name; may be repeated. */
+                network?: string[];
+                /** @description Only zones of these providers; may be repeated. */
+                provider?: string[];
+                /** @description Only zones of these regions, `provider/region`; may be repeated. */
+                region?: string[];
+                /** @description Only zones in these metropolitan areas of the catalogue; may be repeated. */
+                metro?: string[];
+                /** @description `json` (default) or `csv`: the cells alone. */
+                format?: string;
             };
             header?: never;
             path?: never;
@@ -941,6 +1174,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MapAnswer"];
+                    "text/csv": string;
                 };
             };
             /** @description A parameter is missing, unknown, repeated or out of range; the detail says what is allowed. */

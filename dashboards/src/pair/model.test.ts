@@ -50,6 +50,7 @@ describe('heatCells', () => {
     ...head,
     clock: 'kernel',
     step_s: 60,
+    gaps: [],
     rows: [
       { low_us: 1_000, high_us: 9_999 },
       { low_us: 10_000, high_us: 100_000 },

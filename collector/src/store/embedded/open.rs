@@ -158,22 +158,17 @@ fn finish(
     })
 }
 
-/// The store's own number: the one it has, else `wanted`, else a new one.
+/// The store's own number: the one it has, else `wanted`, else a new one. Writes only then, so that a full disk does not
+/// keep a store from being opened.
 fn name_store(database: &Database, wanted: Option<u64>) -> Result<u64, redb::Error> {
+    let known = database.begin_read()?.open_table(META)?.get(META_STORE)?;
+    if let Some(known) = known {
+        return Ok(known.value());
+    }
+    let store = wanted.unwrap_or_else(|| fastrand::u64(1..));
     let mut write = database.begin_write()?;
     write.set_durability(Durability::Immediate)?;
-    let store = {
-        let mut meta = write.open_table(META)?;
-        let known = meta.get(META_STORE)?.map(|known| known.value());
-        match known {
-            Some(known) => known,
-            None => {
-                let store = wanted.unwrap_or_else(|| fastrand::u64(1..));
-                meta.insert(META_STORE, store)?;
-                store
-            }
-        }
-    };
+    write.open_table(META)?.insert(META_STORE, store)?;
     write.commit()?;
     Ok(store)
 }

@@ -202,7 +202,12 @@ impl Scan<'_> {
             let Some(chunk) = reader.chunk(series)? else {
                 continue;
             };
-            let mut source = ChunkSource { series, chunk, range };
+            let mut source = ChunkSource {
+                series,
+                chunk,
+                range,
+                length_ms: part.tier.resolution_s() * 1_000,
+            };
             if !whole {
                 merge.add(source)?;
                 continue;
@@ -271,6 +276,7 @@ impl Scan<'_> {
                 let observation = Observation {
                     series,
                     start_unix_ms,
+                    length_ms: report.interval.length_ms(),
                     counts: record.counts,
                     delays: record.delays,
                 };
@@ -304,6 +310,8 @@ struct ChunkSource {
     series: SeriesId,
     chunk: ChunkReader,
     range: TimeRange,
+    /// Of an entry.
+    length_ms: u32,
 }
 
 impl ChunkSource {
@@ -314,6 +322,7 @@ impl ChunkSource {
                 return Ok(Some(Observation {
                     series: self.series,
                     start_unix_ms: entry.start_unix_ms,
+                    length_ms: self.length_ms,
                     counts: entry.counts,
                     delays: entry.delays,
                 }));

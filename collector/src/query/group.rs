@@ -1,0 +1,353 @@
+//! Groups: what was seen by everything that shares some labels, over one window or step by step.
+//!
+//! Delays of one group are merged into one histogram, so a group speaks for its probes, not for its members: an agent
+//! that probes twice as often weighs twice. Two methods or two load labels are never in one group.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use azimuth_measurement::{Accumulator, Granularity};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::merge::{Merge, quantiles_us};
+use super::selection::Chosen;
+use super::source::Grid;
+use super::{Label, QueryError, Selection, Source, loss_ratio};
+use crate::store::dictionary::AgentNumber;
+use crate::store::{Coverage, Observation, ScanRequest, TimeRange};
+use crate::utc::UtcInstant;
+use crate::words::{ClockName, GranularityName};
+
+/// Most rows of one answer, counted before anything is read: groups times steps.
+pub const MAX_ROWS: u64 = 50_000;
+
+/// A question about groups. Its selection names one method, or the groups are by method; likewise for load.
+#[derive(Debug, Clone)]
+pub struct GroupQuestion {
+    /// Which series.
+    pub selection: Selection,
+    /// What the members of a group share; everything is one group when empty.
+    pub by: Vec<Label>,
+    /// Intervals that start in this range.
+    pub range: TimeRange,
+    /// One row per group and step; one per group when `None`.
+    pub step_ms: Option<u64>,
+}
+
+/// A group that has data.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct GroupRow {
+    /// Start of the step; of the window when no step was asked for.
+    pub start_at: UtcInstant,
+    /// What its members share: every label grouped by, null where it is not known (a zone the catalogue does not know
+    /// has no metro).
+    pub labels: BTreeMap<Label, Option<String>>,
+    /// Agents with data here.
+    pub agents: u32,
+    /// Zones with data here.
+    pub zones: u32,
+    /// Delays in the histogram the quantiles were taken from.
+    pub n: u64,
+    /// Probes sent.
+    pub sent: u64,
+    /// Probes answered within the waiting time.
+    pub returned: u64,
+    /// Probes not answered within the waiting time (RFC 7680).
+    pub lost: u64,
+    /// lost / sent; null when nothing was sent.
+    #[schema(required)]
+    pub loss_ratio: Option<f64>,
+    /// Shortest round-trip delay.
+    #[schema(required)]
+    pub min_us: Option<u32>,
+    /// Median round-trip delay (nearest rank).
+    #[schema(required)]
+    pub p50_us: Option<u32>,
+    /// 90th percentile.
+    #[schema(required)]
+    pub p90_us: Option<u32>,
+    /// 99th percentile.
+    #[schema(required)]
+    pub p99_us: Option<u32>,
+    /// Longest round-trip delay.
+    #[schema(required)]
+    pub max_us: Option<u32>,
+    /// The clock that stamped the delays behind the quantiles; null without delays.
+    #[schema(required)]
+    pub clock: Option<ClockName>,
+    /// How exactly the targets stand for their zones: the vaguest of those merged here.
+    pub granularity: GranularityName,
+}
+
+type Key = Vec<Option<String>>;
+
+/// One row per group, or per step and group, that has data: by start, then by the labels in the order asked for.
+///
+/// # Errors
+/// When a value is not known, the answer would be too large, the store cannot be read, or counters overflow.
+pub fn groups(
+    source: &Source<'_>,
+    question: &GroupQuestion,
+) -> Result<(Vec<GroupRow>, Coverage), QueryError> {
+    let chosen = Chosen::find(source, &question.selection, &question.by)?;
+    let mut keys: BTreeMap<Key, usize> = BTreeMap::new();
+    let mut members: Vec<Option<Member>> = vec![None; chosen.labels.dictionary.series_count()];
+    let mut zones = BTreeMap::new();
+    for (id, series) in chosen.iter() {
+        let key = question
+            .by
+            .iter()
+            .map(|label| chosen.labels.value(*label, series))
+            .collect();
+        let next = keys.len();
+        let next_zone = zones.len();
+        members[id.index()] = Some(Member {
+            group: *keys.entry(key).or_insert(next),
+            agent: series.agent,
+            zone: *zones.entry(&series.descriptor.zone).or_insert(next_zone),
+            granularity: series.descriptor.granularity,
+        });
+    }
+    let steps = question.step_ms.map_or(1, |step_ms| {
+        question.range.length_ms().div_ceil(step_ms.max(1)) + 1
+    });
+    let cells = (keys.len() as u64).saturating_mul(steps);
+    if cells > MAX_ROWS {
+        return Err(QueryError::TooManyCells {
+            what: "group and step",
+            cells,
+            most: MAX_ROWS,
+            advice: ", a wider label, or a longer step",
+        });
+    }
+
+    let grid = question.step_ms.map(Grid::of);
+    let scan_ms = grid.map_or_else(|| ScanRequest::WHOLE_RANGE, |grid| grid.scan_ms(question.range));
+    let start_of = |observation: &Observation| {
+        grid.map_or(question.range.from_unix_ms, |grid| {
+            grid.start_of(observation.start_unix_ms)
+        })
+    };
+    let mut table = Table {
+        by: &question.by,
+        groups: vec![Group::default(); keys.len()],
+        keys,
+        start_unix_ms: 0,
+        rows: Vec::new(),
+        scratch: Accumulator::new(),
+    };
+    let coverage = source.scan(question.range, &chosen.series, scan_ms, |observation| {
+        let start_unix_ms = start_of(&observation);
+        if start_unix_ms != table.start_unix_ms {
+            table.finish_step()?;
+            table.start_unix_ms = start_unix_ms;
+        }
+        // A series that appeared after the snapshot was taken is in the next answer.
+        match members.get(observation.series.index()) {
+            Some(Some(member)) => table.add(member, observation),
+            _ => Ok(()),
+        }
+    })?;
+    table.finish_step()?;
+    Ok((table.rows, coverage))
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Member {
+    group: usize,
+    agent: AgentNumber,
+    zone: usize,
+    granularity: Granularity,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Group {
+    merge: Merge,
+    agents: BTreeSet<AgentNumber>,
+    zones: BTreeSet<usize>,
+    /// The vaguest seen; `None` before the first observation.
+    granularity: Option<Granularity>,
+}
+
+/// The rows finished, and the groups of the one step that is open: a scan ascends.
+struct Table<'a> {
+    by: &'a [Label],
+    keys: BTreeMap<Key, usize>,
+    groups: Vec<Group>,
+    start_unix_ms: u64,
+    rows: Vec<GroupRow>,
+    scratch: Accumulator,
+}
+
+impl Table<'_> {
+    fn add(&mut self, member: &Member, observation: Observation) -> Result<(), QueryError> {
+        let group = &mut self.groups[member.group];
+        group.agents.insert(member.agent);
+        group.zones.insert(member.zone);
+        group.granularity = group.granularity.max(Some(member.granularity));
+        group
+            .merge
+            .add(&observation.counts, observation.delays, &mut self.scratch)
+    }
+
+    fn finish_step(&mut self) -> Result<(), QueryError> {
+        for (key, group) in &self.keys {
+            let group = std::mem::take(&mut self.groups[*group]);
+            let Some(granularity) = group.granularity else {
+                continue;
+            };
+            let clock = group.merge.fill_best(&mut self.scratch)?;
+            let [p50_us, p90_us, p99_us] = quantiles_us(&self.scratch, [0.5, 0.9, 0.99]);
+            let counts = group.merge.counts();
+            self.rows.push(GroupRow {
+                start_at: UtcInstant::from_unix_ms(self.start_unix_ms),
+                labels: self.by.iter().copied().zip(key.iter().cloned()).collect(),
+                agents: group.agents.len() as u32,
+                zones: group.zones.len() as u32,
+                n: self.scratch.count(),
+                sent: counts.sent,
+                returned: counts.returned,
+                lost: counts.lost(),
+                loss_ratio: loss_ratio(counts.lost(), counts.sent),
+                min_us: self.scratch.min_us(),
+                p50_us,
+                p90_us,
+                p99_us,
+                max_us: self.scratch.max_us(),
+                clock: clock.map(ClockName::from),
+                granularity: granularity.into(),
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use azimuth_measurement::{DelayHistogram, LoadLabel, Method};
+    use proptest::prelude::*;
+
+    use super::super::source::tests::source;
+    use super::*;
+    use crate::store::Store;
+    use crate::store::conformance::{T0, item, manifest_of, report_of, verified};
+    use crate::store::memory::MemoryStore;
+
+    /// Agents `a0`, `a1`, ... in cities `C0`, `C1`, `C0`, ... each with two zones; these delays, interval by interval.
+    fn seeded(delays_us: &[Vec<Vec<u32>>]) -> MemoryStore {
+        let store = MemoryStore::default();
+        for (number, of_agent) in delays_us.iter().enumerate() {
+            let mut manifest = manifest_of(&format!("a{number}"), 2);
+            manifest.vantage_point.city = format!("C{}", number % 2);
+            let items: Vec<_> = (0..)
+                .zip(of_agent)
+                .map(|(slot, delays)| item(&report_of(&manifest, slot + 1, slot, delays)))
+                .collect();
+            store.commit(&[verified(&manifest)], &items).expect("writable");
+        }
+        store
+    }
+
+    fn question(by: &[Label]) -> GroupQuestion {
+        GroupQuestion {
+            selection: Selection::of(Method::Stamp, LoadLabel::Idle),
+            by: by.to_vec(),
+            range: TimeRange {
+                from_unix_ms: T0,
+                to_unix_ms: T0 + 300_000,
+            },
+            step_ms: None,
+        }
+    }
+
+    #[test]
+    fn a_group_is_what_shares_a_label_and_an_unknown_metro_is_null() {
+        let store = seeded(&[vec![vec![100]], vec![vec![200]], vec![vec![300, 400]]]);
+        let (rows, _) = groups(&source(&store), &question(&[Label::City, Label::Metro])).expect("readable");
+        let seen: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                (
+                    row.labels[&Label::City].as_deref(),
+                    row.agents,
+                    row.zones,
+                    row.n,
+                    row.max_us,
+                )
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [(Some("C0"), 2, 2, 6, Some(400)), (Some("C1"), 1, 2, 2, Some(200))]
+        );
+        assert!(
+            rows.iter().all(|row| row.labels[&Label::Metro].is_none()),
+            "az0 is in no catalogue"
+        );
+    }
+
+    #[test]
+    fn methods_stay_apart_when_grouped_by() {
+        let store = MemoryStore::default();
+        let mut manifest = manifest_of("a", 2);
+        manifest.series[1].method = Method::TcpConnect;
+        store
+            .commit(
+                &[verified(&manifest)],
+                &[item(&report_of(&manifest, 1, 0, &[100]))],
+            )
+            .expect("writable");
+        let by_method = GroupQuestion {
+            selection: Selection::default(),
+            ..question(&[Label::Method, Label::Load])
+        };
+        let (rows, _) = groups(&source(&store), &by_method).expect("readable");
+        let methods: Vec<_> = rows
+            .iter()
+            .map(|row| (row.labels[&Label::Method].as_deref(), row.n))
+            .collect();
+        assert_eq!(methods, [(Some("stamp"), 1), (Some("tcp_connect"), 1)]);
+    }
+
+    #[test]
+    fn what_would_be_too_large_is_refused_before_it_is_read() {
+        let store = seeded(&[vec![vec![100]]]);
+        let fine = GroupQuestion {
+            step_ms: Some(10),
+            ..question(&[Label::Zone])
+        };
+        let refused = groups(&source(&store), &fine).expect_err("60,002 rows");
+        assert!(
+            refused.to_string().contains("60002 rows") && refused.to_string().contains("longer step"),
+            "{refused}"
+        );
+    }
+
+    proptest! {
+        /// The group of everything is the merge of its parts, whatever the parts are, and steps add up to the window.
+        #[test]
+        fn the_whole_is_the_merge_of_its_parts(
+            delays in prop::collection::vec(prop::collection::vec(prop::collection::vec(1_u32..90_000, 1..4), 1..8), 1..5)
+        ) {
+            let store = seeded(&delays);
+            let of = |by: &[Label], step_ms| {
+                groups(&source(&store), &GroupQuestion { step_ms, ..question(by) }).expect("readable").0
+            };
+            let whole = of(&[], None);
+            let mut union: Vec<u32> = delays.concat().concat();
+            union.extend(union.clone());
+            let mut naive = Accumulator::new();
+            naive.add(&DelayHistogram::from_values_us(&mut union)).expect("few");
+            prop_assert_eq!(whole.len(), 1);
+            prop_assert_eq!(whole[0].n, union.len() as u64);
+            prop_assert_eq!([whole[0].p50_us, whole[0].p90_us, whole[0].p99_us], [0.5, 0.9, 0.99].map(|q| naive.quantile_us(q)));
+            for (by, step_ms) in [(&[Label::Agent][..], None), (&[Label::City, Label::Zone], None), (&[Label::Zone], Some(20_000))] {
+                let parts = of(by, step_ms);
+                let sum = |number: fn(&GroupRow) -> u64| parts.iter().map(number).sum::<u64>();
+                prop_assert_eq!((sum(|row| row.n), sum(|row| row.sent), sum(|row| row.lost)), (whole[0].n, whole[0].sent, whole[0].lost));
+                prop_assert_eq!(parts.iter().filter_map(|row| row.min_us).min(), whole[0].min_us);
+                prop_assert_eq!(parts.iter().filter_map(|row| row.max_us).max(), whole[0].max_us);
+            }
+        }
+    }
+}
