@@ -4,7 +4,11 @@
 //! them. Reports stay as they arrived, in order of time, which is the order in which the map reads them. Not here:
 //! rollups; a report older than the hot retention is forgotten.
 
+#[cfg(test)]
+mod forgetful;
 mod open;
+#[cfg(test)]
+mod power;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -71,7 +71,7 @@ pub(super) struct Opened {
 }
 
 /// Why an attempt at opening failed.
-enum Failure {
+pub(super) enum Failure {
     /// The contents are not what was written.
     Damaged(String),
     Refused(OpenError),
@@ -172,7 +172,7 @@ fn failure(file: &Path, error: DatabaseError) -> Failure {
 }
 
 /// Makes the tables where they are missing and reads the dictionary.
-fn read_dictionary(database: &Database, file: &Path) -> Result<Dictionary, Failure> {
+pub(super) fn read_dictionary(database: &Database, file: &Path) -> Result<Dictionary, Failure> {
     let system = |error: redb::Error| match error {
         redb::Error::Io(error) if error.kind() != std::io::ErrorKind::InvalidData => {
             Failure::Refused(OpenError::System {
