@@ -2,7 +2,7 @@
 //! as fast as it can, and keeps a journal of what it meant to push and what the spool then had. It is this test program
 //! once more, told by its environment what to do.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -152,6 +152,11 @@ fn report(agent: &str, manifest: ManifestId, interval: Interval, token: u64) -> 
     }
 }
 
+/// In one write, which a kill cannot cut in two.
+fn note(journal: &mut File, line: &str) {
+    assert_eq!(journal.write(line.as_bytes()).unwrap(), line.len());
+}
+
 /// Not a test by itself: does nothing unless it is told to drive.
 #[test]
 fn drive() {
@@ -183,12 +188,12 @@ async fn carry_out(orders: &Orders) {
     let first = meant.into_iter().max().map_or(0, |token| token + 1);
     let address = CollectorAddress::Unix(orders.socket.clone());
     for token in first..first + orders.reports {
-        writeln!(journal, "meant {token}").unwrap();
+        note(&mut journal, &format!("meant {token}\n"));
         let start_unix_ms = orders.base_unix_ms + token * LENGTH_MS;
         let interval = Interval::new(start_unix_ms, LENGTH_MS as u32).unwrap();
         let report = report(&orders.agent, manifest.id(), interval, token);
         outbox.push(None, report, interval.end_unix_ms(), now());
-        writeln!(journal, "flushed {token}").unwrap();
+        note(&mut journal, &format!("flushed {token}\n"));
         Uplink::new(&address).unwrap().run(&outbox, now).await;
         tokio::time::sleep(PACE).await;
     }
