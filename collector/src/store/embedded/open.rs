@@ -182,7 +182,6 @@ pub(super) fn read_dictionary(database: &Database, file: &Path) -> Result<Dictio
         }
         other => Failure::Damaged(other.to_string()),
     };
-    make_tables(database).map_err(system)?;
     let tables = || -> Result<_, redb::Error> {
         let read = database.begin_read()?;
         Ok((
@@ -191,6 +190,10 @@ pub(super) fn read_dictionary(database: &Database, file: &Path) -> Result<Dictio
             read.open_table(MANIFESTS)?,
         ))
     };
+    // Only where they are missing: a full disk takes no write, and what is on it must be readable all the same.
+    if let Err(redb::Error::TableDoesNotExist(_)) = tables() {
+        make_tables(database).map_err(system)?;
+    }
     let (meta, agents, manifests) = tables().map_err(system)?;
     let found = meta
         .get(META_FORMAT)
