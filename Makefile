@@ -1,6 +1,6 @@
 # Azimuth: the commands a person types. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build dashboards lint clean
+.PHONY: help demo test torture bench build dashboards lint clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -10,6 +10,9 @@ demo: build ## an emulated Europe, real packets, the dashboards: prints the addr
 
 test: ## install what the tests need, then run every check
 	@ci/test
+
+torture: ## the long forms of the fault tests: kills, power cuts, replays (about an hour)
+	@ci/torture
 
 bench: ## codec, merge, ingest and map query, in one table
 	@ci/bench

@@ -14,3 +14,4 @@ mod full;
 mod life;
 mod power;
 mod real;
+mod seeded;

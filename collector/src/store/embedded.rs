@@ -15,8 +15,12 @@
 //! | `dictionary_file` | the copy that gives the parts meaning without the file |
 
 mod dictionary_file;
+#[cfg(test)]
+mod forgetful;
 mod maintain;
 mod open;
+#[cfg(test)]
+mod power;
 mod scan;
 mod sealed;
 #[cfg(test)]
@@ -393,7 +397,7 @@ fn write_plan(transaction: &WriteTransaction, plan: &Plan<'_>) -> Result<(), Sto
             report.epoch,
             report.sequence,
         );
-        hot.insert(key, seal(&report.frame).as_slice())
+        hot.insert(key, seal(key, &report.frame).as_slice())
             .map_err(while_doing(doing))?;
         let before = match statuses.remove(number) {
             known @ Some(_) => known,

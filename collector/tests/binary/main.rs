@@ -3,6 +3,7 @@
 
 mod crash;
 mod fleet;
+mod full;
 mod process;
 mod queries;
 mod refusals;

@@ -90,6 +90,10 @@ impl Collector {
         self.log.lock().expect("not poisoned").clone()
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it runs");

@@ -543,7 +543,8 @@ fn read_group(
             if !names.contains(&name) || !(group.is_first || group.agents.contains(&name.agent)) {
                 return Ok(());
             }
-            let report = unseal(sealed).and_then(|frame| decode_report(frame).ok());
+            let report = unseal((start_unix_ms, name.agent.0, name.epoch, name.sequence), sealed)
+                .and_then(|frame| decode_report(frame).ok());
             let known = report
                 .as_ref()
                 .and_then(|report| dictionary.manifest(name.agent, report.manifest));

@@ -82,7 +82,7 @@ pub(super) fn tiers_in(directory: &Path) -> PathBuf {
 }
 
 /// Why an attempt at opening failed.
-enum Failure {
+pub(super) enum Failure {
     /// The contents are not what was written.
     Damaged(String),
     Refused(OpenError),
@@ -272,7 +272,7 @@ fn failure(file: &Path, error: DatabaseError) -> Failure {
 }
 
 /// Makes the tables where they are missing and reads the dictionary.
-fn read_dictionary(database: &Database, file: &Path) -> Result<Dictionary, Failure> {
+pub(super) fn read_dictionary(database: &Database, file: &Path) -> Result<Dictionary, Failure> {
     let system = |error: redb::Error| match error {
         redb::Error::Io(error) if error.kind() != std::io::ErrorKind::InvalidData => {
             Failure::Refused(OpenError::System {
@@ -282,7 +282,6 @@ fn read_dictionary(database: &Database, file: &Path) -> Result<Dictionary, Failu
         }
         other => Failure::Damaged(other.to_string()),
     };
-    make_tables(database).map_err(system)?;
     let tables = || -> Result<_, redb::Error> {
         let read = database.begin_read()?;
         Ok((
@@ -291,6 +290,10 @@ fn read_dictionary(database: &Database, file: &Path) -> Result<Dictionary, Failu
             read.open_table(MANIFESTS)?,
         ))
     };
+    // Only where they are missing: a full disk takes no write, and what is on it must be readable all the same.
+    if let Err(redb::Error::TableDoesNotExist(_)) = tables() {
+        make_tables(database).map_err(system)?;
+    }
     let (meta, agents, manifests) = tables().map_err(system)?;
     let found = meta
         .get(META_FORMAT)

@@ -260,7 +260,7 @@ impl Scan<'_> {
             if merge.up_to(start_unix_ms, visit, &mut self.coverage) == ControlFlow::Break(()) {
                 return Ok(ControlFlow::Break(()));
             }
-            let report = unseal(sealed.value()).and_then(|frame| decode_report(frame).ok());
+            let report = unseal(key.value(), sealed.value()).and_then(|frame| decode_report(frame).ok());
             let known = report
                 .as_ref()
                 .and_then(|report| self.dictionary.manifest(AgentNumber(agent), report.manifest));

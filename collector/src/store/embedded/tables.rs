@@ -105,18 +105,28 @@ impl LatestRow {
     }
 }
 
-/// A frame with its CRC-32 before it: zstd frames carry no checksum of their own.
-pub(super) fn seal(frame: &[u8]) -> Vec<u8> {
+/// A frame with a CRC-32 of its key and itself before it: zstd frames carry no checksum of their own, and a report under
+/// another key would be shown at another time.
+pub(super) fn seal(key: HotKey, frame: &[u8]) -> Vec<u8> {
     let mut sealed = Vec::with_capacity(4 + frame.len());
-    sealed.extend(crc32fast::hash(frame).to_le_bytes());
+    sealed.extend(crc_of(key, frame).to_le_bytes());
     sealed.extend(frame);
     sealed
 }
 
-/// The frame, if it is still the one that was sealed.
-pub(super) fn unseal(sealed: &[u8]) -> Option<&[u8]> {
+/// The frame, if it is still the one that was sealed under this key.
+pub(super) fn unseal(key: HotKey, sealed: &[u8]) -> Option<&[u8]> {
     let (crc, frame) = sealed.split_first_chunk::<4>()?;
-    (crc32fast::hash(frame) == u32::from_le_bytes(*crc)).then_some(frame)
+    (crc_of(key, frame) == u32::from_le_bytes(*crc)).then_some(frame)
+}
+
+fn crc_of((start_unix_ms, agent, epoch, sequence): HotKey, frame: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for number in [start_unix_ms, agent.into(), epoch, sequence] {
+        hasher.update(&number.to_le_bytes());
+    }
+    hasher.update(frame);
+    hasher.finalize()
 }
 
 #[cfg(test)]
@@ -125,13 +135,22 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_breaks_the_seal() {
-        let sealed = seal(b"a report");
-        assert_eq!(unseal(&sealed), Some(&b"a report"[..]));
+        let key = (1_795_428_000_000, 7, 9, 11);
+        let sealed = seal(key, b"a report");
+        assert_eq!(unseal(key, &sealed), Some(&b"a report"[..]));
+        for other in [
+            (key.0 + 10_000, 7, 9, 11),
+            (key.0, 6, 9, 11),
+            (key.0, 7, 8, 11),
+            (key.0, 7, 9, 10),
+        ] {
+            assert_eq!(unseal(other, &sealed), None, "under another key");
+        }
         for bit in 0..sealed.len() * 8 {
             let mut flipped = sealed.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(unseal(&flipped), None, "bit {bit}");
+            assert_eq!(unseal(key, &flipped), None, "bit {bit}");
         }
-        assert_eq!(unseal(&[1, 2, 3]), None);
+        assert_eq!(unseal(key, &[1, 2, 3]), None);
     }
 }
