@@ -9,6 +9,7 @@
 //! | [`interval`], [`counts`], [`histogram`] | what one series saw in one interval |
 //! | [`report`] | one agent, one interval, all its series; and the tombstone that stands where reports were lost |
 //! | [`codec`] | version 1 of the wire form: protobuf in zstd, every size capped before it is allocated |
+//! | `interchange` (feature) | HdrHistogram V2 and interval logs: how histograms leave for, and come from, other tools |
 //! | `catalogue` (feature) | the built-in list of providers, regions and zones |
 
 pub mod agent_id;
@@ -17,6 +18,8 @@ pub mod catalogue;
 pub mod codec;
 pub mod counts;
 pub mod histogram;
+#[cfg(feature = "interchange")]
+pub mod interchange;
 pub mod interval;
 pub mod method;
 pub mod report;
