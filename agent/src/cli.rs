@@ -58,8 +58,8 @@ pub enum Command {
         azimuth-agent probe 203.0.113.10\n  \
         azimuth-agent probe 203.0.113.10 --count 100 --period-ms 20\n  \
         azimuth-agent probe zone-a.example.net:443 --method tcp_connect --json\n\n\
-        `stamp` needs a reflector on the other side; `tcp_connect` any open TCP port. Exit code 1 if nothing \
-        came back.")]
+        `stamp` needs a reflector on the other side; `icmp_echo` a host that answers pings and the right to ping; \
+        `tcp_connect` any open TCP port. Exit code 1 if nothing came back.")]
     Probe(ProbeArgs),
     /// Look at a configuration file
     #[command(subcommand)]
@@ -104,7 +104,7 @@ pub struct ReflectArgs {
 pub struct ProbeArgs {
     /// Address or name, with or without a port: 203.0.113.10, [2001:db8::1]:8620, zone-a.example.net
     pub address: String,
-    /// How: stamp (UDP, needs a reflector, port 8620) or tcp_connect (port 8621)
+    /// How: stamp (UDP, needs a reflector, port 8620), icmp_echo or tcp_connect (port 8621)
     #[arg(long, default_value = "stamp", value_parser = method)]
     pub method: Method,
     /// How many probes to send
@@ -156,8 +156,8 @@ pub enum SpoolCommand {
 
 fn method(text: &str) -> Result<Method, String> {
     match text.parse() {
-        Ok(method @ (Method::Stamp | Method::TcpConnect)) => Ok(method),
-        _ => Err("use stamp or tcp_connect".to_owned()),
+        Ok(method @ (Method::Stamp | Method::IcmpEcho | Method::TcpConnect)) => Ok(method),
+        _ => Err("use stamp, icmp_echo or tcp_connect".to_owned()),
     }
 }
 
@@ -180,12 +180,12 @@ mod tests {
 
     #[test]
     fn methods_this_build_cannot_measure_are_refused() {
-        let error = Cli::try_parse_from(["azimuth-agent", "probe", "::1", "--method", "icmp_echo"]);
+        let error = Cli::try_parse_from(["azimuth-agent", "probe", "::1", "--method", "dns_query"]);
         assert!(
             error
                 .expect_err("refused")
                 .to_string()
-                .contains("use stamp or tcp_connect")
+                .contains("use stamp, icmp_echo or tcp_connect")
         );
     }
 }
