@@ -61,6 +61,12 @@ pub enum Command {
         `stamp` needs a reflector on the other side; `icmp_echo` a host that answers pings and the right to ping; \
         `tcp_connect` any open TCP port. Exit code 1 if nothing came back.")]
     Probe(ProbeArgs),
+    /// Try each method on this host with real packets: which work, which clock stamps them, what to do about the rest
+    #[command(
+        after_help = "Sends only over loopback, to a reflector it starts itself. Run it as the user the agent runs as. Exit \
+        code 1 if a method does not work or is not stamped by the kernel."
+    )]
+    Doctor(DoctorArgs),
     /// Look at a configuration file
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -117,6 +123,14 @@ pub struct ProbeArgs {
     #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub waiting_time_ms: u32,
     /// Print one JSON object instead of the table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use azimuth_agent::cli::{Cli, Command, ConfigCommand, SpoolCommand};
 use azimuth_agent::commands::spool_check;
-use azimuth_agent::{config, oneshot, reflect, run};
+use azimuth_agent::{config, doctor, oneshot, reflect, run};
 use clap::Parser;
 use tracing::level_filters::LevelFilter;
 
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let quiet = matches!(
         cli.command,
-        Command::Probe(_) | Command::Config(_) | Command::Spool(_)
+        Command::Probe(_) | Command::Doctor(_) | Command::Config(_) | Command::Spool(_)
     );
     let default = if quiet {
         LevelFilter::WARN
@@ -63,6 +63,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
             Err(errors) => Ok(refuse(&errors)),
         },
         Command::Reflect(args) => block_on(reflect::command::run(args)),
+        Command::Doctor(args) => doctor::run(args.json),
         Command::Probe(args) => block_on(async { oneshot::run(args).await.map(exit) }),
     }
 }
