@@ -17,9 +17,12 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let quiet = matches!(
         cli.command,
-        Command::Probe(_) | Command::Doctor(_) | Command::Config(_) | Command::Spool(_)
+        Command::Probe(_) | Command::Config(_) | Command::Spool(_)
     );
-    let default = if quiet {
+    let default = if matches!(cli.command, Command::Doctor(_)) {
+        // What its own prober would warn of is what it prints.
+        LevelFilter::ERROR
+    } else if quiet {
         LevelFilter::WARN
     } else {
         LevelFilter::INFO

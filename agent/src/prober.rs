@@ -175,7 +175,7 @@ fn open_echo_sockets(plans: &[SeriesPlan]) -> Vec<EchoSocket<ProbeToken>> {
             Some(socket)
         }
         Err(absent) => {
-            warn!("{absent}");
+            warn!(?family, "ICMP echo is not available: {absent}");
             None
         }
     });

@@ -44,11 +44,10 @@ impl fmt::Display for Access {
 /// Neither kind of socket can be had.
 #[derive(Debug, Error)]
 #[error(
-    "ICMP echo over {family} is not available: datagram socket: {datagram}; raw socket: {raw}. Let this group ping \
+    "no right to ping: datagram socket: {datagram}; raw socket: {raw}. Let this group ping \
      (`sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"`, which also governs IPv6) or give the agent CAP_NET_RAW"
 )]
 pub struct Absent {
-    family: &'static str,
     datagram: io::Error,
     raw: io::Error,
 }
@@ -73,14 +72,7 @@ impl<T: Copy> EchoSocket<T> {
             Ok(socket) => return Ok(socket),
             Err(error) => error,
         };
-        Self::open_as(family, Access::Raw, identifier).map_err(|raw| Absent {
-            family: match family {
-                Family::V4 => "IPv4",
-                Family::V6 => "IPv6",
-            },
-            datagram,
-            raw,
-        })
+        Self::open_as(family, Access::Raw, identifier).map_err(|raw| Absent { datagram, raw })
     }
 
     /// Opens one kind of socket.
