@@ -58,9 +58,15 @@ pub enum Command {
         azimuth-agent probe 203.0.113.10\n  \
         azimuth-agent probe 203.0.113.10 --count 100 --period-ms 20\n  \
         azimuth-agent probe zone-a.example.net:443 --method tcp_connect --json\n\n\
-        `stamp` needs a reflector on the other side; `tcp_connect` any open TCP port. Exit code 1 if nothing \
-        came back.")]
+        `stamp` needs a reflector on the other side; `icmp_echo` a host that answers pings and the right to ping; \
+        `tcp_connect` any open TCP port. Exit code 1 if nothing came back.")]
     Probe(ProbeArgs),
+    /// Try each method on this host with real packets: which work, which clock stamps them, what to do about the rest
+    #[command(
+        after_help = "Sends only over loopback, to a reflector it starts itself. Run it as the user the agent runs as. Exit \
+        code 1 if a method does not work or is not stamped by the kernel."
+    )]
+    Doctor(DoctorArgs),
     /// Look at a configuration file
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -104,7 +110,7 @@ pub struct ReflectArgs {
 pub struct ProbeArgs {
     /// Address or name, with or without a port: 203.0.113.10, [2001:db8::1]:8620, zone-a.example.net
     pub address: String,
-    /// How: stamp (UDP, needs a reflector, port 8620) or tcp_connect (port 8621)
+    /// How: stamp (UDP, needs a reflector, port 8620), icmp_echo or tcp_connect (port 8621)
     #[arg(long, default_value = "stamp", value_parser = method)]
     pub method: Method,
     /// How many probes to send
@@ -117,6 +123,14 @@ pub struct ProbeArgs {
     #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub waiting_time_ms: u32,
     /// Print one JSON object instead of the table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -156,8 +170,8 @@ pub enum SpoolCommand {
 
 fn method(text: &str) -> Result<Method, String> {
     match text.parse() {
-        Ok(method @ (Method::Stamp | Method::TcpConnect)) => Ok(method),
-        _ => Err("use stamp or tcp_connect".to_owned()),
+        Ok(method @ (Method::Stamp | Method::IcmpEcho | Method::TcpConnect)) => Ok(method),
+        _ => Err("use stamp, icmp_echo or tcp_connect".to_owned()),
     }
 }
 
@@ -180,12 +194,12 @@ mod tests {
 
     #[test]
     fn methods_this_build_cannot_measure_are_refused() {
-        let error = Cli::try_parse_from(["azimuth-agent", "probe", "::1", "--method", "icmp_echo"]);
+        let error = Cli::try_parse_from(["azimuth-agent", "probe", "::1", "--method", "dns_query"]);
         assert!(
             error
                 .expect_err("refused")
                 .to_string()
-                .contains("use stamp or tcp_connect")
+                .contains("use stamp, icmp_echo or tcp_connect")
         );
     }
 }

@@ -22,6 +22,7 @@ use crate::cli::{STAMP_PORT, TCP_PORT};
 const MAX_FILE_BYTES: u64 = 4 << 20;
 const DEFAULT_WAITING_TIME_MS: u64 = 2_000;
 const DEFAULT_INTERVAL_MS: u64 = 10_000;
+const METHODS: &str = "Use stamp, icmp_echo or tcp_connect";
 const DEFAULT_SPOOL_BYTES: u64 = 64 << 20;
 
 /// A checked configuration.
@@ -75,9 +76,9 @@ pub struct Target {
 /// One way of measuring a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// How; `stamp` or `tcp_connect`.
+    /// How; `stamp`, `icmp_echo` or `tcp_connect`.
     pub method: Method,
-    /// Where to.
+    /// Where to; port 0 with `icmp_echo`.
     pub address: SocketAddr,
     /// From one probe to the next.
     pub period_ms: u32,
@@ -308,7 +309,7 @@ fn read_target(mut section: Section<'_>, seen: &mut Seen) -> Option<Target> {
     let mut probes = Vec::new();
     let probe_sections = section.sections("probe");
     if probe_sections.is_empty() {
-        let remedy = "Add a `[[target.probe]]` with method = \"stamp\" or \"tcp_connect\"";
+        let remedy = "Add a `[[target.probe]]` with method = \"stamp\", \"icmp_echo\" or \"tcp_connect\"";
         section.wrong("probe", Wrong("nothing to measure here".into(), remedy.into()));
     }
     for probe in probe_sections {
@@ -327,25 +328,29 @@ fn read_probe(mut section: Section<'_>, address: Option<IpAddr>, seen: &mut Seen
     let method = section.required("method", |value| {
         let given = text(value)?;
         match given.parse() {
-            Ok(method @ (Method::Stamp | Method::TcpConnect)) => Ok(method),
+            Ok(method @ (Method::Stamp | Method::IcmpEcho | Method::TcpConnect)) => Ok(method),
             Ok(_) => Err(Wrong(
                 format!("{} cannot be measured by this version", shown(&given)),
-                "Use stamp or tcp_connect".into(),
+                METHODS.into(),
             )),
             Err(_) => Err(Wrong(
                 format!("{} is not a method", shown(&given)),
-                "Use stamp or tcp_connect".into(),
+                METHODS.into(),
             )),
         }
     });
-    let default_port = if method == Some(Method::TcpConnect) {
-        TCP_PORT
-    } else {
-        STAMP_PORT
+    let given_port = section.optional("port", integer(1..=u16::MAX.into()));
+    let port = match method {
+        Some(Method::TcpConnect) => given_port.unwrap_or(TCP_PORT.into()),
+        Some(Method::IcmpEcho) => {
+            if given_port.is_some() {
+                let what = "icmp_echo has no ports".to_owned();
+                section.wrong("port", Wrong(what, "Remove the key".into()));
+            }
+            0
+        }
+        _ => given_port.unwrap_or(STAMP_PORT.into()),
     };
-    let port = section
-        .optional("port", integer(1..=u16::MAX.into()))
-        .unwrap_or(default_port.into());
     let period_ms = section.required("period_ms", integer(10..=3_600_000));
     let waiting_time_ms = section
         .optional("waiting_time_ms", integer(1..=MAX_WAITING_TIME_MS.into()))

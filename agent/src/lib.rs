@@ -4,13 +4,15 @@
 //! through [`net`] and brings back stamps and answers, [`probe`] judges the delay, [`tally`] counts it, [`report`]
 //! makes its interval a report, [`outbox`] keeps it in the [`spool`], [`uplink`] delivers it. [`reflect`] is the far end.
 //!
-//! Pure rooms, which are handed the time and touch nothing: [`schedule`], [`stamp`], [`probe`], [`tally`], [`report`],
+//! Pure rooms, which are handed the time and touch nothing: [`schedule`], [`stamp`], [`icmp`], [`probe`], [`tally`], [`report`],
 //! [`config`] below its `load`, `reflect::rules`, `uplink::answer`, `uplink::backoff`. The rest does.
 
 pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod doctor;
+pub mod icmp;
 pub mod net;
 pub mod oneshot;
 pub mod outbox;

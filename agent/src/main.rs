@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use azimuth_agent::cli::{Cli, Command, ConfigCommand, SpoolCommand};
 use azimuth_agent::commands::spool_check;
-use azimuth_agent::{config, oneshot, reflect, run};
+use azimuth_agent::{config, doctor, oneshot, reflect, run};
 use clap::Parser;
 use tracing::level_filters::LevelFilter;
 
@@ -19,7 +19,10 @@ fn main() -> ExitCode {
         cli.command,
         Command::Probe(_) | Command::Config(_) | Command::Spool(_)
     );
-    let default = if quiet {
+    let default = if matches!(cli.command, Command::Doctor(_)) {
+        // What its own prober would warn of is what it prints.
+        LevelFilter::ERROR
+    } else if quiet {
         LevelFilter::WARN
     } else {
         LevelFilter::INFO
@@ -63,6 +66,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
             Err(errors) => Ok(refuse(&errors)),
         },
         Command::Reflect(args) => block_on(reflect::command::run(args)),
+        Command::Doctor(args) => doctor::run(args.json),
         Command::Probe(args) => block_on(async { oneshot::run(args).await.map(exit) }),
     }
 }

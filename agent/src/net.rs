@@ -6,6 +6,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`udp`] | UDP sockets with software TX and RX stamps (SO_TIMESTAMPING), answers from the asked address |
+//! | [`icmp`] | ICMP echo sockets, datagram or raw, stamped like UDP; why there is none |
 //! | [`batch`] | many datagrams, or many error-queue entries, per system call |
 //! | [`control`] | control messages and socket addresses read from bytes, safely |
 //! | [`tx_ids`] | which send call a kernel TX stamp belongs to |
@@ -15,6 +16,7 @@
 
 pub mod batch;
 pub mod control;
+pub mod icmp;
 pub mod tcp;
 pub mod thread;
 pub mod tx_ids;

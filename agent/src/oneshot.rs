@@ -113,10 +113,11 @@ pub async fn run(args: &ProbeArgs) -> anyhow::Result<bool> {
 }
 
 fn resolve(text: &str, method: Method) -> anyhow::Result<SocketAddr> {
-    let port = if method == Method::Stamp {
-        STAMP_PORT
-    } else {
-        TCP_PORT
+    let port = match method {
+        Method::Stamp => STAMP_PORT,
+        // ICMP has no ports.
+        Method::IcmpEcho => 0,
+        _ => TCP_PORT,
     };
     if let Ok(address) = text.parse::<SocketAddr>() {
         return Ok(address);
@@ -266,6 +267,8 @@ impl Outcome {
     fn advice(&self) -> &'static str {
         if self.method == Method::Stamp.as_str() {
             "Is `azimuth-agent reflect` running there, does it --allow this host, and do firewalls let UDP through?"
+        } else if self.method == Method::IcmpEcho.as_str() {
+            "Does that host answer pings, and do firewalls let them through?"
         } else {
             "Is something listening on that TCP port, and do firewalls let it through?"
         }

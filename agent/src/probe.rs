@@ -8,6 +8,7 @@
 //! | [`delay`] | the round-trip delay from four stamps, and when they are not to be trusted |
 //! | [`history`] | whether a probe long settled was answered before |
 //! | [`stamp_session`] | one STAMP Session-Sender: which reply answers which probe |
+//! | [`icmp_session`] | one series of ICMP echoes |
 //! | [`connect_session`] | one series of TCP connects |
 //! | [`core`] | all series together: schedule, sessions, tally |
 
@@ -15,6 +16,7 @@ pub mod connect_session;
 pub mod core;
 pub mod delay;
 pub mod history;
+pub mod icmp_session;
 pub mod stamp_session;
 
 pub use self::core::{Core, ProbeToken, SeriesPlan, Transmit};

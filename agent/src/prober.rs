@@ -5,7 +5,8 @@
 //! intervals leave through a bounded channel, and when that is full the interval is given up and counted rather than
 //! the schedule held up.
 //!
-//! All STAMP targets of one address family share one socket with one source port for life (see [`crate::net::udp`]).
+//! All STAMP targets of one address family share one socket with one source port for life (see [`crate::net::udp`]), and
+//! all ICMP targets another. Where ICMP is not to be had, its probes count as send errors and the log says why.
 
 use std::collections::HashMap;
 use std::io;
@@ -18,10 +19,12 @@ use std::thread::JoinHandle;
 use azimuth_measurement::Method;
 use thiserror::Error;
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::clock::{self, Monotonic, NS_PER_MS};
+use crate::icmp::{ErrorKind, Family};
 use crate::net::batch::{BATCH, Batch, Queue};
+use crate::net::icmp::EchoSocket;
 use crate::net::tcp::{Connecting, Progress};
 use crate::net::thread;
 use crate::net::udp::{OpenError, ProberSocket};
@@ -36,8 +39,9 @@ use crate::tally::ClosedInterval;
 const STAMPS_SETTLE_NS: i64 = 100 * NS_PER_MS;
 /// How long answers are still waited for once the thread was asked to stop.
 const LINGER_NS: i64 = 200 * NS_PER_MS;
-/// Octets read of each datagram: a STAMP reply, and enough to see that something else is not one.
-const REPLY_BYTES: usize = 64;
+/// Octets read of each datagram: a STAMP reply, or an IPv4 header with an echo reply, and enough to see that something
+/// else is neither.
+const REPLY_BYTES: usize = 96;
 /// Connection attempts open at once; above it an attempt counts as a send error. A limit on descriptors.
 const MOST_CONNECTING: usize = 512;
 /// Slots sent between two looks at the sockets, so that an overdue schedule cannot starve the answers.
@@ -105,10 +109,13 @@ impl Prober {
             waker: Waker::new()?,
         });
         let sockets = open_sockets(plans)?;
+        let echo_sockets = open_echo_sockets(plans);
         let core = Core::new(plans, interval_ms, clock::moment().plus_ns(STAMPS_SETTLE_NS));
         let mut turning = Turning {
             core,
             sockets,
+            echo_sockets,
+            icmp_errors: HashMap::new(),
             connecting: HashMap::new(),
             batch: Batch::new(REPLY_BYTES),
             sequence: 0,
@@ -153,6 +160,28 @@ fn open_sockets(plans: &[SeriesPlan]) -> Result<Vec<ProberSocket<ProbeToken>>, O
         .collect()
 }
 
+/// An absent socket is said once, here; each probe it could have carried is then counted as a send error.
+fn open_echo_sockets(plans: &[SeriesPlan]) -> Vec<EchoSocket<ProbeToken>> {
+    let needed = [Family::V4, Family::V6].into_iter().filter(|family| {
+        plans
+            .iter()
+            .any(|plan| plan.method == Method::IcmpEcho && plan.address.is_ipv4() == (*family == Family::V4))
+    });
+    // An identifier apart from other agents of this host; replies prove themselves by their token.
+    let identifier = (std::process::id() & 0xffff) as u16;
+    let opened = needed.filter_map(|family| match EchoSocket::open(family, identifier) {
+        Ok(socket) => {
+            debug!(?family, access = %socket.access(), "ICMP echo available");
+            Some(socket)
+        }
+        Err(absent) => {
+            warn!(?family, "ICMP echo is not available: {absent}");
+            None
+        }
+    });
+    opened.collect()
+}
+
 struct Attempt {
     connecting: Connecting,
     give_up_at: Monotonic,
@@ -161,6 +190,9 @@ struct Attempt {
 struct Turning {
     core: Core,
     sockets: Vec<ProberSocket<ProbeToken>>,
+    echo_sockets: Vec<EchoSocket<ProbeToken>>,
+    /// What was last said instead of an answer, per target.
+    icmp_errors: HashMap<IpAddr, (ErrorKind, Option<IpAddr>)>,
     connecting: HashMap<ProbeToken, Attempt>,
     batch: Batch,
     sequence: u64,
@@ -235,6 +267,7 @@ impl Turning {
                 }
             }
         }
+        self.receive_echoes();
         let core = &mut self.core;
         self.connecting.retain(|token, attempt| {
             let end = match attempt.connecting.progress() {
@@ -251,11 +284,57 @@ impl Turning {
         });
     }
 
+    fn receive_echoes(&mut self) {
+        for socket in &mut self.echo_sockets {
+            while let Some(entries) = receive_or_log(&mut self.batch, socket.as_fd(), Queue::Errors) {
+                for entry in self.batch.datagrams() {
+                    let ancillary = entry.ancillary;
+                    if let (Some(tx_id), Some(stamped)) = (ancillary.tx_id, ancillary.kernel_stamp) {
+                        self.core.handle_tx_stamp(socket.owner(tx_id), stamped);
+                    }
+                    // The kernel names the target as the peer. An error settles nothing (anyone may send one): its
+                    // probe is lost once its waiting time has passed. It is said whenever it changes.
+                    if let (Some(error), Some(target)) = (ancillary.icmp_error, entry.from)
+                        && self.core.echo_series(target.ip()).is_some()
+                        && self.icmp_errors.insert(target.ip(), (error.kind, error.offender))
+                            != Some((error.kind, error.offender))
+                    {
+                        let offender = error.offender.map(|at| at.to_string()).unwrap_or_default();
+                        warn!(target = %target.ip(), error = error.kind.as_str(), from = offender, "ICMP error instead of an answer");
+                    }
+                }
+                if entries < BATCH {
+                    break;
+                }
+            }
+            socket.forget_error();
+            while let Some(datagrams) = receive_or_log(&mut self.batch, socket.as_fd(), Queue::Data) {
+                let received = clock::moment();
+                for datagram in self.batch.datagrams() {
+                    if let (Some(from), Some(message)) = (datagram.from, socket.message(datagram.payload)) {
+                        let stamped = datagram.ancillary.kernel_stamp;
+                        self.core
+                            .handle_icmp(from.ip(), (socket.family(), message), received, stamped);
+                    }
+                }
+                if datagrams < BATCH {
+                    break;
+                }
+            }
+        }
+    }
+
     fn send(&mut self) {
         for _ in 0..SENDS_PER_TURN {
             match self.core.poll_transmit(clock::moment()) {
                 None => return,
                 Some(Transmit::Datagram { token, to, payload }) => self.send_datagram(token, to, &payload),
+                Some(Transmit::Echo { token, to, echo }) => {
+                    let socket = self.echo_sockets.iter_mut().find(|socket| socket.reaches(to));
+                    if socket.is_none_or(|socket| socket.send(&echo, to, token).is_err()) {
+                        self.core.handle_send_error(token);
+                    }
+                }
                 Some(Transmit::Connect {
                     token,
                     to,
@@ -296,6 +375,7 @@ impl Turning {
 
     fn sleep(&self, stop: &Stop, until: Option<Monotonic>) -> io::Result<()> {
         let mut readable: Vec<BorrowedFd<'_>> = self.sockets.iter().map(AsFd::as_fd).collect();
+        readable.extend(self.echo_sockets.iter().map(AsFd::as_fd));
         if until.is_none() {
             readable.push(stop.waker.as_fd());
         }

@@ -198,12 +198,12 @@ fn values_out_of_range_say_what_is_allowed() {
         (
             "method = \"stamp\"",
             "method = \"ping\"",
-            "agent.toml:21: target[1].probe[1].method: \"ping\" is not a method. Use stamp or tcp_connect",
+            "agent.toml:21: target[1].probe[1].method: \"ping\" is not a method. Use stamp, icmp_echo or tcp_connect",
         ),
         (
             "method = \"stamp\"",
-            "method = \"icmp_echo\"",
-            "agent.toml:21: target[1].probe[1].method: \"icmp_echo\" cannot be measured by this version. Use stamp or tcp_connect",
+            "method = \"dns_query\"",
+            "agent.toml:21: target[1].probe[1].method: \"dns_query\" cannot be measured by this version. Use stamp, icmp_echo or tcp_connect",
         ),
         (
             "agent =",

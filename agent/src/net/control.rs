@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use crate::clock::{NS_PER_S, Wall};
+use crate::icmp::{ErrorKind, Family};
 
 const HEADER_BYTES: usize = 16;
 const ALIGNMENT: usize = 8;
@@ -19,12 +20,23 @@ pub struct Ancillary {
     pub kernel_stamp: Option<Wall>,
     /// For an entry of the error queue that is a TX stamp: the number of the send call it belongs to.
     pub tx_id: Option<u32>,
+    /// For an entry of the error queue that a router or host caused: what it said.
+    pub icmp_error: Option<IcmpError>,
     /// The local address the datagram was sent to.
     pub asked_at: Option<IpAddr>,
     /// Interface the datagram came in on, for answers to link-local askers.
     pub interface: u32,
     /// TTL or hop limit on arrival.
     pub ttl: Option<u8>,
+}
+
+/// An ICMP error as the kernel queued it (`IP_RECVERR`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IcmpError {
+    /// What was said.
+    pub kind: ErrorKind,
+    /// Who said it.
+    pub offender: Option<IpAddr>,
 }
 
 impl Ancillary {
@@ -44,6 +56,7 @@ impl Ancillary {
             (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) => self.kernel_stamp = software_stamp(data),
             (libc::SOL_IP, libc::IP_RECVERR) | (libc::SOL_IPV6, libc::IPV6_RECVERR) => {
                 self.tx_id = tx_id(data);
+                self.icmp_error = icmp_error(data);
             }
             (libc::SOL_IP, libc::IP_PKTINFO) => {
                 // in_pktinfo: interface, local address to answer from, destination in the header.
@@ -90,6 +103,19 @@ fn tx_id(data: &[u8]) -> Option<u32> {
         && origin == libc::SO_EE_ORIGIN_TIMESTAMPING
         && stage == SCM_TSTAMP_SND;
     if is_stamp { u32_at(data, 12) } else { None }
+}
+
+/// The same structure for an error; the address of who said so follows it.
+fn icmp_error(data: &[u8]) -> Option<IcmpError> {
+    let family = match *data.get(4)? {
+        libc::SO_EE_ORIGIN_ICMP => Family::V4,
+        libc::SO_EE_ORIGIN_ICMP6 => Family::V6,
+        _ => return None,
+    };
+    Some(IcmpError {
+        kind: ErrorKind::of(family, *data.get(5)?, *data.get(6)?),
+        offender: data.get(16..).and_then(socket_address).map(|at| at.ip()),
+    })
 }
 
 /// A `sockaddr_in` or `sockaddr_in6` as the kernel wrote it.
@@ -178,6 +204,23 @@ mod tests {
         let icmp = extended_error(libc::ECONNREFUSED, libc::SO_EE_ORIGIN_ICMP, SCM_TSTAMP_SND, 9);
         assert_eq!(Ancillary::parse(&scheduled).tx_id, None);
         assert_eq!(Ancillary::parse(&icmp).tx_id, None);
+    }
+
+    #[test]
+    fn an_icmp_error_has_its_kind_and_its_author() {
+        let mut data = libc::EHOSTUNREACH.to_ne_bytes().to_vec();
+        data.extend([libc::SO_EE_ORIGIN_ICMP, 11, 0, 0]);
+        data.extend([0; 8]);
+        data.extend((libc::AF_INET as u16).to_ne_bytes());
+        data.extend([0, 0, 10, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let found = Ancillary::parse(&message(libc::SOL_IP, libc::IP_RECVERR, &data));
+        let expected = IcmpError {
+            kind: ErrorKind::TimeExceeded,
+            offender: Some(IpAddr::from([10, 0, 0, 9])),
+        };
+        assert_eq!((found.icmp_error, found.tx_id), (Some(expected), None));
+        let stamp = extended_error(libc::ENOMSG, libc::SO_EE_ORIGIN_TIMESTAMPING, SCM_TSTAMP_SND, 9);
+        assert_eq!(Ancillary::parse(&stamp).icmp_error, None);
     }
 
     #[test]

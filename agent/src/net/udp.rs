@@ -19,7 +19,7 @@ use super::tx_ids::TxIds;
 
 /// Receive buffer asked for: the error queue is charged to it as well, and a burst of replies must not push
 /// stamps out.
-const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
+pub(super) const RECEIVE_BUFFER_BYTES: usize = 4 << 20;
 
 /// A socket could not be made as needed.
 #[derive(Debug, Error)]
@@ -69,6 +69,25 @@ impl<T: Copy> ProberSocket<T> {
             source,
         })?;
         Ok(opened)
+    }
+
+    /// Takes a socket made elsewhere and switches TX and RX stamps on.
+    ///
+    /// # Errors
+    /// What the operating system reports.
+    pub(super) fn over(socket: Socket, is_ipv4: bool) -> io::Result<Self> {
+        let taken = Self {
+            socket,
+            is_ipv4,
+            ids: TxIds::default(),
+        };
+        taken.arm()?;
+        Ok(taken)
+    }
+
+    /// The error waiting on the socket, which reading it clears.
+    pub(super) fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.socket.take_error()
     }
 
     /// Sends one datagram on behalf of `owner`.

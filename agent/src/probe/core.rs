@@ -5,17 +5,20 @@
 //! send what is asked for (`poll_transmit`), sleep until `poll_timeout`, collect `poll_closed`.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::hash::RandomState;
+use std::net::{IpAddr, SocketAddr};
 
 use azimuth_measurement::Method;
 
 use crate::clock::{Moment, Monotonic, NS_PER_MS, Wall};
+use crate::icmp::{Echo, Family};
 use crate::schedule::Schedule;
 use crate::stamp::{MINIMUM_LENGTH, Reply};
 use crate::tally::{ClosedInterval, IntervalOrdinal, Tally};
 
 use super::connect_session::{ConnectEnd, ConnectFinding, ConnectSession};
 use super::delay::{Discard, Verdict, whole_us};
+use super::icmp_session::IcmpSession;
 use super::stamp_session::{Arrival, Finding, StampSession};
 
 /// How often sessions are asked whether a waiting time has passed. Losses are counted by the waiting time itself, not
@@ -27,7 +30,7 @@ const SWEEP_NS: i64 = 100 * NS_PER_MS;
 pub struct SeriesPlan {
     /// Where probes go.
     pub address: SocketAddr,
-    /// How; `stamp` or `tcp_connect`.
+    /// How; `stamp`, `icmp_echo` (the port is 0 then) or `tcp_connect`.
     pub method: Method,
     /// From one probe to the next, in milliseconds.
     pub period_ms: u32,
@@ -60,6 +63,15 @@ pub enum Transmit {
         /// Its octets.
         payload: [u8; MINIMUM_LENGTH],
     },
+    /// An ICMP echo request.
+    Echo {
+        /// Whose.
+        token: ProbeToken,
+        /// Where to.
+        to: SocketAddr,
+        /// What it says.
+        echo: Echo,
+    },
     /// A TCP connection to open and measure.
     Connect {
         /// Whose.
@@ -74,6 +86,7 @@ pub enum Transmit {
 #[derive(Debug)]
 enum Session {
     Stamp(StampSession),
+    Icmp(IcmpSession),
     Connect(ConnectSession),
 }
 
@@ -87,11 +100,11 @@ struct Series {
 /// What came in and belonged to nothing, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Strays {
-    /// Datagrams that are no STAMP reply.
+    /// Datagrams that are no STAMP reply, and ICMP messages that are no echo reply.
     pub unreadable: u64,
-    /// STAMP replies from an address nobody asked.
+    /// STAMP or echo replies from an address nobody asked.
     pub unknown_peer: u64,
-    /// STAMP replies from a reflector of ours that answer no probe of ours.
+    /// Replies from a target of ours that answer no probe of ours.
     pub foreign: u64,
     /// Kernel stamps without a probe under way.
     pub stamps: u64,
@@ -102,6 +115,7 @@ pub struct Strays {
 pub struct Core {
     series: Vec<Series>,
     by_peer: HashMap<SocketAddr, u32>,
+    by_echo_peer: HashMap<IpAddr, u32>,
     schedule: Schedule,
     tally: Tally,
     sweep_at: Monotonic,
@@ -117,16 +131,22 @@ impl Core {
     pub fn new(plans: &[SeriesPlan], interval_ms: u32, start: Moment) -> Self {
         let mut schedule = Schedule::default();
         let mut by_peer = HashMap::new();
+        let mut by_echo_peer = HashMap::new();
         let mut series = Vec::with_capacity(plans.len());
         for plan in plans {
             let period_ns = i64::from(plan.period_ms) * NS_PER_MS;
             let waiting_ns = i64::from(plan.waiting_time_ms) * NS_PER_MS;
             let index = schedule.add(start.monotonic, plan.phase_ns, period_ns, plan.limit);
-            let session = if plan.method == Method::Stamp {
-                by_peer.insert(plan.address, index);
-                Session::Stamp(StampSession::new(waiting_ns, 0))
-            } else {
-                Session::Connect(ConnectSession::new(waiting_ns))
+            let session = match plan.method {
+                Method::Stamp => {
+                    by_peer.insert(plan.address, index);
+                    Session::Stamp(StampSession::new(waiting_ns, 0))
+                }
+                Method::IcmpEcho => {
+                    by_echo_peer.insert(plan.address.ip(), index);
+                    Session::Icmp(IcmpSession::new(waiting_ns, RandomState::new()))
+                }
+                _ => Session::Connect(ConnectSession::new(waiting_ns)),
             };
             series.push(Series {
                 address: plan.address,
@@ -139,6 +159,7 @@ impl Core {
         Self {
             series,
             by_peer,
+            by_echo_peer,
             schedule,
             tally,
             sweep_at: start.monotonic,
@@ -194,6 +215,17 @@ impl Core {
                     payload,
                 }
             }
+            Session::Icmp(session) => {
+                let echo = session.send(now, interval);
+                Transmit::Echo {
+                    token: ProbeToken {
+                        series: due.series,
+                        sequence: echo.sequence,
+                    },
+                    to,
+                    echo,
+                }
+            }
             Session::Connect(session) => {
                 let sequence = session.send(now.monotonic, interval);
                 let give_up_at = now.monotonic.plus_ns(series.waiting_ns);
@@ -222,6 +254,7 @@ impl Core {
             .map(|series| &mut series.session)
         {
             Some(Session::Stamp(session)) => session.handle_send_error(),
+            Some(Session::Icmp(session)) => session.inner().handle_send_error(),
             Some(Session::Connect(session)) => session.handle_send_error(),
             None => {}
         }
@@ -231,6 +264,7 @@ impl Core {
     pub fn handle_tx_stamp(&mut self, token: Option<ProbeToken>, stamped: Wall) {
         let taken = token.is_some_and(|token| match self.session(token.series) {
             Some(Session::Stamp(session)) => session.handle_tx_stamp(token.sequence, stamped),
+            Some(Session::Icmp(session)) => session.inner().handle_tx_stamp(token.sequence, stamped),
             _ => false,
         });
         match token {
@@ -261,6 +295,36 @@ impl Core {
         let arrival = session.handle_reply(&reply, received, kernel_received);
         self.count_arrival(index, arrival);
         self.settle(index);
+    }
+
+    /// An ICMP message that arrived on an echo socket of `family`.
+    pub fn handle_icmp(
+        &mut self,
+        from: IpAddr,
+        (family, message): (Family, &[u8]),
+        received: Moment,
+        kernel_received: Option<Wall>,
+    ) {
+        let Ok(echo) = Echo::decode_reply(message, family) else {
+            self.strays.unreadable += 1;
+            return;
+        };
+        let Some(index) = self.echo_series(from) else {
+            self.strays.unknown_peer += 1;
+            return;
+        };
+        let Some(Session::Icmp(session)) = self.session(index) else {
+            return;
+        };
+        let arrival = session.handle_reply(&echo, received, kernel_received);
+        self.count_arrival(index, arrival);
+        self.settle(index);
+    }
+
+    /// The series that sends echo requests to `peer`.
+    #[must_use]
+    pub fn echo_series(&self, peer: IpAddr) -> Option<u32> {
+        self.by_echo_peer.get(&peer).copied()
     }
 
     /// A connection attempt has ended.
@@ -300,6 +364,7 @@ impl Core {
         for index in 0..self.series.len() as u32 {
             let unknown = match self.session(index) {
                 Some(Session::Stamp(session)) => session.withdraw(),
+                Some(Session::Icmp(session)) => session.inner().withdraw(),
                 Some(Session::Connect(session)) => session.withdraw(),
                 None => Vec::new(),
             };
@@ -330,6 +395,7 @@ impl Core {
         for index in 0..self.series.len() as u32 {
             match self.session(index) {
                 Some(Session::Stamp(session)) => session.handle_timeout(now),
+                Some(Session::Icmp(session)) => session.inner().handle_timeout(now),
                 Some(Session::Connect(session)) => session.handle_timeout(now),
                 None => {}
             }
@@ -369,6 +435,11 @@ impl Core {
                     count_finding(&mut self.tally, series, finding);
                 }
             }
+            Some(Session::Icmp(session)) => {
+                while let Some(finding) = session.inner().poll_finding() {
+                    count_finding(&mut self.tally, series, finding);
+                }
+            }
             Some(Session::Connect(session)) => {
                 while let Some((interval, finding)) = session.poll_finding() {
                     count_connect(&mut self.tally, series, interval, finding);
@@ -383,6 +454,7 @@ impl Series {
     fn is_waiting(&self) -> bool {
         match &self.session {
             Session::Stamp(session) => session.poll_timeout().is_some(),
+            Session::Icmp(session) => session.as_inner().poll_timeout().is_some(),
             Session::Connect(session) => session.poll_timeout().is_some(),
         }
     }

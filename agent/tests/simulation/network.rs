@@ -163,7 +163,9 @@ impl<F: FnMut(ProbeToken) -> Fate> World<F> {
 
     fn transmit(&mut self, transmit: &Transmit) {
         let (token, to) = match transmit {
-            Transmit::Datagram { token, to, .. } | Transmit::Connect { token, to, .. } => (*token, *to),
+            Transmit::Datagram { token, to, .. }
+            | Transmit::Echo { token, to, .. }
+            | Transmit::Connect { token, to, .. } => (*token, *to),
         };
         let fate = (self.fate)(token);
         self.transmits.push((token.series, self.now_ns));

@@ -1,0 +1,201 @@
+//! ICMP echo sockets with kernel stamps: a datagram socket where `ping_group_range` lets this group, else a raw one where
+//! CAP_NET_RAW is there, else none, with the reason. Having none is never a failure of the agent.
+#![expect(
+    unsafe_code,
+    reason = "setsockopt of the two ICMP filters has no safe wrapper"
+)]
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use nix::sys::socket::{setsockopt, sockopt};
+use socket2::{Domain, Protocol, Socket, Type};
+use thiserror::Error;
+
+use super::udp::{ProberSocket, RECEIVE_BUFFER_BYTES};
+use crate::icmp::{self, Echo, Family};
+
+/// `ICMP_FILTER` (`linux/icmp.h`) and its level; not in libc.
+const SOL_RAW: libc::c_int = 255;
+const ICMP_FILTER: libc::c_int = 1;
+/// `ICMP6_FILTER` (RFC 3542 section 3.2) on Linux.
+const ICMP6_FILTER: libc::c_int = 1;
+
+/// Which kind of socket carries the echoes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// A datagram socket: no privilege, the kernel sorts replies by socket.
+    Datagram,
+    /// A raw socket: every echo reply of the host comes past.
+    Raw,
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Datagram => "datagram socket",
+            Self::Raw => "raw socket",
+        })
+    }
+}
+
+/// Neither kind of socket can be had.
+#[derive(Debug, Error)]
+#[error(
+    "no right to ping: datagram socket: {datagram}; raw socket: {raw}. Let this group ping \
+     (`sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"`, which also governs IPv6) or give the agent CAP_NET_RAW"
+)]
+pub struct Absent {
+    datagram: io::Error,
+    raw: io::Error,
+}
+
+/// A socket for the echoes of one address family; every send can be stamped, each stamp found again by its owner `T`.
+#[derive(Debug)]
+pub struct EchoSocket<T> {
+    socket: ProberSocket<T>,
+    family: Family,
+    access: Access,
+    /// What replies to a raw socket are told apart by; the kernel chooses its own for a datagram socket.
+    identifier: u16,
+}
+
+impl<T: Copy> EchoSocket<T> {
+    /// Opens the better kind of socket that this process may have. `identifier` is used with a raw one.
+    ///
+    /// # Errors
+    /// [`Absent`] with both reasons.
+    pub fn open(family: Family, identifier: u16) -> Result<Self, Absent> {
+        let datagram = match Self::open_as(family, Access::Datagram, identifier) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => error,
+        };
+        Self::open_as(family, Access::Raw, identifier).map_err(|raw| Absent { datagram, raw })
+    }
+
+    /// Opens one kind of socket.
+    ///
+    /// # Errors
+    /// What the operating system reports; permission, most of the time.
+    pub fn open_as(family: Family, access: Access, identifier: u16) -> io::Result<Self> {
+        let (domain, protocol, any) = match family {
+            Family::V4 => (Domain::IPV4, Protocol::ICMPV4, IpAddr::from([0; 4])),
+            Family::V6 => (Domain::IPV6, Protocol::ICMPV6, IpAddr::from([0; 16])),
+        };
+        let kind = match access {
+            Access::Datagram => Type::DGRAM,
+            Access::Raw => Type::RAW,
+        };
+        let socket = Socket::new(domain, kind.nonblocking(), Some(protocol))?;
+        // Best effort, as for UDP.
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+        if access == Access::Raw {
+            pass_only_replies(&socket, family)?;
+        } else {
+            socket.bind(&SocketAddr::new(any, 0).into())?;
+        }
+        // Routers' errors come through the error queue, with the address of who said so.
+        match family {
+            Family::V4 => setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?,
+            Family::V6 => setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?,
+        }
+        Ok(Self {
+            socket: ProberSocket::over(socket, family == Family::V4)?,
+            family,
+            access,
+            identifier,
+        })
+    }
+
+    /// Which kind of socket it is.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Which family it speaks.
+    #[must_use]
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    /// Whether `to` is of this socket's address family.
+    #[must_use]
+    pub fn reaches(&self, to: SocketAddr) -> bool {
+        self.socket.reaches(to)
+    }
+
+    /// Sends one request on behalf of `owner`.
+    ///
+    /// # Errors
+    /// What the operating system reports; the request was not sent then.
+    pub fn send(&mut self, echo: &Echo, to: SocketAddr, owner: T) -> io::Result<()> {
+        // An error that a router reported for an earlier request would otherwise be given to this one.
+        self.forget_error();
+        self.socket.send(
+            &echo.encode(self.family, self.identifier),
+            SocketAddr::new(to.ip(), 0),
+            owner,
+        )
+    }
+
+    /// Lets go of an error that is reported through the error queue anyway.
+    pub fn forget_error(&self) {
+        let _ = self.socket.take_error();
+    }
+
+    /// Whose stamp the error queue entry with this number is.
+    pub fn owner(&mut self, tx_id: u32) -> Option<T> {
+        self.socket.owner(tx_id)
+    }
+
+    /// The ICMP message in a received datagram; `None` if it answers another program.
+    #[must_use]
+    pub fn message<'a>(&self, datagram: &'a [u8]) -> Option<&'a [u8]> {
+        let message = match (self.access, self.family) {
+            (Access::Raw, Family::V4) => icmp::after_ipv4_header(datagram)?,
+            _ => datagram,
+        };
+        let ours = self.access == Access::Datagram || icmp::identifier(message) == Some(self.identifier);
+        ours.then_some(message)
+    }
+}
+
+impl<T> AsFd for EchoSocket<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// A raw socket would otherwise be handed every ICMP message of the host.
+fn pass_only_replies(socket: &Socket, family: Family) -> io::Result<()> {
+    // One bit per type, set to block.
+    let mut blocked = [u32::MAX; 8];
+    let (level, name, length) = match family {
+        Family::V4 => {
+            blocked[0] &= !1;
+            (SOL_RAW, ICMP_FILTER, size_of::<u32>())
+        }
+        Family::V6 => {
+            blocked[4] &= !(1 << 1);
+            (libc::IPPROTO_ICMPV6, ICMP6_FILTER, size_of_val(&blocked))
+        }
+    };
+    // SAFETY: `blocked` is live for the call, which reads `length` octets of it; `length` is at most its size.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            blocked.as_ptr().cast(),
+            length as libc::socklen_t,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
