@@ -94,15 +94,24 @@ fn maintain(store: &EmbeddedStore, now_unix_ms: u64) {
 #[divan::bench(sample_count = 5, sample_size = 1)]
 fn seal_an_hour_of_1800_series(bencher: Bencher<'_, '_>) {
     bencher
-        .counter(divan::counter::ItemsCount::new(AGENTS * u64::from(SERIES) * SLOTS_PER_HOUR))
+        .counter(divan::counter::ItemsCount::new(
+            AGENTS * u64::from(SERIES) * SLOTS_PER_HOUR,
+        ))
         .with_inputs(|| filled(AGENTS, 1))
         .bench_local_values(|(directory, store)| {
-            assert_eq!(store.maintain(T0 + 2 * HOUR_MS).expect("writable").hours_sealed, 1);
+            assert_eq!(
+                store.maintain(T0 + 2 * HOUR_MS).expect("writable").hours_sealed,
+                1
+            );
             let histograms = AGENTS * u64::from(SERIES) * SLOTS_PER_HOUR;
             let bytes = store.condition().tier_bytes;
             for (tier, bytes) in Tier::ALL.iter().zip(bytes).take(3) {
                 let units = histograms * 10 / u64::from(tier.resolution_s());
-                eprintln!("at rest: {} {:.1} bytes per histogram, all included", tier.as_str(), bytes as f64 / units as f64);
+                eprintln!(
+                    "at rest: {} {:.1} bytes per histogram, all included",
+                    tier.as_str(),
+                    bytes as f64 / units as f64
+                );
             }
             drop(store);
             directory
@@ -117,8 +126,15 @@ fn one_series_over_a_day(bencher: Bencher<'_, '_>) {
     let selection: SeriesSelection = [SeriesId(7)].into_iter().collect();
     bencher.bench_local(|| {
         let mut seen = 0;
-        let range = TimeRange { from_unix_ms: T0, to_unix_ms: T0 + 24 * HOUR_MS };
-        let request = ScanRequest { range, series: &selection, step_ms: 10_000 };
+        let range = TimeRange {
+            from_unix_ms: T0,
+            to_unix_ms: T0 + 24 * HOUR_MS,
+        };
+        let request = ScanRequest {
+            range,
+            series: &selection,
+            step_ms: 10_000,
+        };
         store
             .scan(request, &mut |_| {
                 seen += 1;

@@ -42,30 +42,42 @@ const MAX_SERIES_AT_ONCE: usize = 256;
 const SEALED_TIERS: [Tier; 3] = [Tier::TenSeconds, Tier::OneMinute, Tier::OneHour];
 
 impl EmbeddedStore {
-    /// One bounded piece of everything that is due.
+    /// One bounded piece of everything that is due. A step that fails keeps none of the others from being done.
     pub(super) fn maintain_at(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {
         let mut done = Maintained::default();
+        let mut first_error = None;
+        let mut note = |error: StoreError| {
+            tracing::warn!("{error}");
+            first_error.get_or_insert(error);
+        };
         if let Some(hour_unix_ms) = self.next_hour_to_seal(now_unix_ms) {
-            done.reports_sealed = self.seal_hour(hour_unix_ms, now_unix_ms)?;
-            done.hours_sealed = 1;
-            done.more = true;
-            return Ok(done);
+            match self.seal_hour(hour_unix_ms, now_unix_ms) {
+                Ok(reports) => (done.hours_sealed, done.reports_sealed, done.more) = (1, reports, true),
+                Err(error) => note(error),
+            }
+        } else {
+            match self.join_one(now_unix_ms) {
+                Ok(joined) => (done.parts_joined, done.more) = (joined.into(), joined),
+                Err(error) => note(error),
+            }
         }
-        if self.join_one(now_unix_ms)? {
-            done.parts_joined = 1;
-            done.more = true;
-            return Ok(done);
+        match self.retire(now_unix_ms) {
+            Ok(retired) => done.parts_retired = retired,
+            Err(error) => note(error),
         }
-        done.parts_retired = self.retire(now_unix_ms)?;
-        let (forgotten, more) = self.forget_sealed(now_unix_ms)?;
-        done.reports_forgotten = forgotten;
-        done.more = more;
+        match self.forget_sealed(now_unix_ms) {
+            Ok((forgotten, more)) => {
+                done.reports_forgotten = forgotten;
+                done.more |= more;
+            }
+            Err(error) => note(error),
+        }
         for part in self.shelf().parts() {
             if part.range.to_unix_ms + HOT_KEPT_MS + HOUR_MS < now_unix_ms {
                 part.forget_contents();
             }
         }
-        Ok(done)
+        first_error.map_or(Ok(done), Err)
     }
 
     /// The oldest hour that has reports no part holds and is due.
@@ -137,7 +149,13 @@ impl EmbeddedStore {
     ) -> Result<(), StoreError> {
         let doing = "seal an hour";
         let dictionary = self.dictionary_now();
-        let names: BTreeSet<ReportName> = names.iter().copied().collect();
+        let mut contents = Contents::default();
+        // What a list of reports is too full of holes to name stays in the hot table, where it is read from.
+        let names: BTreeSet<ReportName> = names
+            .iter()
+            .copied()
+            .filter(|name| contents.insert(*name))
+            .collect();
         let shelf = self.shelf();
         let places: Vec<_> = tiers
             .iter()
@@ -148,7 +166,6 @@ impl EmbeddedStore {
             .map(|(_, path)| PartWriter::create(path))
             .collect::<std::io::Result<Vec<_>>>()
             .map_err(io_error(doing))?;
-        let mut contents = Contents::default();
         for group in groups(&dictionary, &names) {
             let hour = self.with_database(doing, |database| {
                 read_group(database, &dictionary, hour_unix_ms, &names, &group, tiers, doing)
@@ -160,13 +177,11 @@ impl EmbeddedStore {
                     }
                 }
             }
-            for name in hour.read {
-                if !contents.insert(name) {
-                    return Err(StoreError {
-                        doing,
-                        cause: "an agent's sequences have too many holes in one hour".to_owned(),
-                    });
-                }
+            if group.is_first && hour.read.len() < names.len() {
+                contents = Contents::default();
+                hour.read.into_iter().for_each(|name| {
+                    let _ = contents.insert(name);
+                });
             }
         }
         if contents.is_empty() {
@@ -199,17 +214,56 @@ impl EmbeddedStore {
     fn join_one(&self, now_unix_ms: u64) -> Result<bool, StoreError> {
         let shelf = self.shelf();
         if let Some((tier, period, start_unix_ms)) = next_join(&shelf, now_unix_ms) {
-            self.join(&shelf, tier, period, start_unix_ms, now_unix_ms)?;
-            return Ok(true);
+            let joined = self.join(&shelf, tier, period, start_unix_ms, now_unix_ms);
+            return joined
+                .or_else(|error| self.set_aside_damaged(&shelf, tier, start_unix_ms, now_unix_ms, error))
+                .map(|()| true);
         }
         let stale = shelf
             .parts()
             .filter(|part| part.tier == Tier::OneHour && part.period == Period::Day)
             .find(|part| shelf.current_day(part.range.from_unix_ms).is_none());
         match stale {
-            Some(hours) => self.roll_day(&shelf, hours, now_unix_ms).map(|()| true),
+            Some(hours) => {
+                let rolled = self.roll_day(&shelf, hours, now_unix_ms);
+                let day_unix_ms = hours.range.from_unix_ms;
+                rolled
+                    .or_else(|error| {
+                        self.set_aside_damaged(&shelf, Tier::OneHour, day_unix_ms, now_unix_ms, error)
+                    })
+                    .map(|()| true)
+            }
             None => Ok(false),
         }
+    }
+
+    /// After a failure to read parts: those of the period that are damaged are set aside, so that the rest can go on.
+    /// When none is, the failure stands.
+    fn set_aside_damaged(
+        &self,
+        shelf: &Shelf,
+        tier: Tier,
+        start_unix_ms: u64,
+        now_unix_ms: u64,
+        error: StoreError,
+    ) -> Result<(), StoreError> {
+        let period = TimeRange {
+            from_unix_ms: start_unix_ms,
+            to_unix_ms: start_unix_ms + if tier == Tier::TenSeconds { HOUR_MS } else { DAY_MS },
+        };
+        let mut found = false;
+        for part in shelf.overlapping(tier, period) {
+            let Err(PartError::Damaged(what)) = part.verify() else {
+                continue;
+            };
+            let mut guard = self.shelf.write().unwrap_or_else(PoisonError::into_inner);
+            let without = guard
+                .without_damaged(part, what, now_unix_ms)
+                .map_err(io_error("set a part aside"))?;
+            *guard = Arc::new(without);
+            found = true;
+        }
+        if found { Ok(()) } else { Err(error) }
     }
 
     fn join(

@@ -246,3 +246,23 @@ fn a_reader_keeps_the_part_it_reads_from() {
     drop(snapshot);
     assert_eq!(files(directory.path(), "10s").len(), 0);
 }
+
+#[test]
+fn a_part_that_turns_out_damaged_is_set_aside_and_stops_nothing() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let store = sealed(directory.path(), T0 + 5 * HOUR_MS);
+    let part = &files(directory.path(), "1min")[0];
+    let mut bytes = std::fs::read(part).expect("readable");
+    bytes[20] ^= 1;
+    std::fs::write(part, bytes).expect("writable");
+    // The day after, when its day is joined.
+    let tomorrow = T0 + 2 * DAY_MS;
+    let manifest = manifest_of("c", 1);
+    let late = item(&report_of(&manifest, 1, 9_000, &[500]));
+    store.commit(&[verified(&manifest)], &[late]).expect("writable");
+    maintain(&store, tomorrow);
+    assert_eq!(store.condition().files_set_aside, 1);
+    assert_eq!(store.condition().oldest_unsealed_hour_unix_ms, None);
+    assert_eq!(files(directory.path(), "1day").len(), 2);
+    all_is_there_once(&store);
+}

@@ -87,6 +87,18 @@ impl Part {
         *self.contents.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// Reads all of it.
+    pub(in crate::store::embedded) fn verify(&self) -> Result<(), PartError> {
+        let mut reader = self.reader()?;
+        reader.contents()?;
+        for series in reader.series()? {
+            for entry in reader.chunk(series)?.into_iter().flatten() {
+                entry.map_err(|_| PartError::Damaged("a chunk"))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Off the shelf for good.
     pub(in crate::store::embedded) fn retire(&self) {
         self.retired.store(true, Ordering::Release);
@@ -210,6 +222,25 @@ impl Shelf {
         self.parts
             .insert((tier, range.from_unix_ms, number), Arc::new(part));
         Ok(())
+    }
+
+    /// The shelf without a part that turned out damaged, which is set aside.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub(in crate::store::embedded) fn without_damaged(
+        &self,
+        part: &Part,
+        what: &str,
+        now_unix_ms: u64,
+    ) -> io::Result<Self> {
+        let mut shelf = self.clone();
+        shelf.put_aside(&part.path, DAMAGED, what, now_unix_ms)?;
+        shelf.damaged.push(hole(part.tier, part.range));
+        shelf
+            .parts
+            .retain(|_, other| !(other.tier == part.tier && other.name == part.name));
+        Ok(shelf)
     }
 
     fn put_aside(&mut self, path: &Path, why: &str, what: &str, now_unix_ms: u64) -> io::Result<()> {
