@@ -376,7 +376,7 @@ fn agents_show_their_latest_state(store: &dyn Store) {
 }
 
 /// Every observation of `range`, merged to steps: what a reader would make of it.
-fn merged(
+pub(crate) fn merged(
     store: &dyn Store,
     range: TimeRange,
     step_ms: u64,

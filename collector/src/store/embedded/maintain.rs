@@ -159,7 +159,15 @@ impl EmbeddedStore {
         let shelf = self.shelf();
         let places: Vec<_> = tiers
             .iter()
-            .map(|tier| shelf.place(&self.tiers_directory(), *tier, Period::Hour, hour_unix_ms))
+            .map(|tier| {
+                shelf.place(
+                    &self.tiers_directory(),
+                    *tier,
+                    Period::Hour,
+                    hour_unix_ms,
+                    now_unix_ms,
+                )
+            })
             .collect();
         let mut writers = places
             .iter()
@@ -292,7 +300,7 @@ impl EmbeddedStore {
                 });
             }
         }
-        let (name, path) = shelf.place(&self.tiers_directory(), tier, period, start_unix_ms);
+        let (name, path) = shelf.place(&self.tiers_directory(), tier, period, start_unix_ms, now_unix_ms);
         let facts = Facts {
             store: self.store_id,
             created_at_unix_ms: now_unix_ms,
@@ -316,7 +324,13 @@ impl EmbeddedStore {
         let doing = "roll up a day";
         let contents = hours.contents().map_err(part_error(doing))?;
         let day_unix_ms = hours.range.from_unix_ms;
-        let (name, path) = shelf.place(&self.tiers_directory(), Tier::OneDay, Period::Day, day_unix_ms);
+        let (name, path) = shelf.place(
+            &self.tiers_directory(),
+            Tier::OneDay,
+            Period::Day,
+            day_unix_ms,
+            now_unix_ms,
+        );
         let before = shelf.overlapping(Tier::OneDay, hours.range);
         let facts = Facts {
             store: self.store_id,

@@ -1,7 +1,10 @@
 //! What only files can go through while data is sealed: a crash between two parts, a damaged part, a lost hot table,
 //! another store's parts. That sealing changes no answer is the conformance suite's.
 
-use super::super::conformance::{T0, agent, item, manifest_of, report_of, scan_all, verified};
+use proptest::prelude::*;
+
+use super::super::conformance::{T0, agent, item, manifest_of, merged, report_of, scan_all, verified};
+use super::super::memory::MemoryStore;
 use super::sealed::shelf::DAY_MS;
 use super::*;
 use crate::store::{Missing, MissingCause, SeriesSelection};
@@ -265,4 +268,99 @@ fn a_part_that_turns_out_damaged_is_set_aside_and_stops_nothing() {
     assert_eq!(store.condition().oldest_unsealed_hour_unix_ms, None);
     assert_eq!(files(directory.path(), "1day").len(), 2);
     all_is_there_once(&store);
+}
+
+/// What can happen to a store.
+#[derive(Debug, Clone)]
+enum Event {
+    /// Reports of one agent: so many, from this interval on, so far apart; some of them may have come before.
+    Deliver {
+        agent: usize,
+        slot: u64,
+        count: u64,
+        apart: u64,
+    },
+    /// Time passes, in minutes, and some of what is due is done.
+    Maintain { minutes: u64, steps: usize },
+    /// The collector dies and starts again.
+    Restart,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => (0_usize..3, 0_u64..20_000, 1_u64..40, prop::sample::select(vec![1_u64, 7, 90]))
+            .prop_map(|(agent, slot, count, apart)| Event::Deliver { agent, slot, count, apart }),
+        4 => (0_u64..1_500, 0_usize..12).prop_map(|(minutes, steps)| Event::Maintain { minutes, steps }),
+        1 => Just(Event::Restart),
+    ]
+}
+
+/// A tenth of the usual number, because each is a life on a disk; `PROPTEST_CASES=10000` for a night.
+fn cases() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig {
+        cases: usual.cases / 10,
+        failure_persistence: None,
+        ..usual
+    }
+}
+
+#[test]
+fn a_part_that_comes_after_its_namesake_was_joined_survives_a_restart() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let store = open(directory.path(), T0);
+    commit_hour(&store, 0..180);
+    maintain(&store, T0 + 2 * DAY_MS);
+    // The same hour again, after its first part went into the day's.
+    commit_hour(&store, 180..360);
+    let soon = T0 + 2 * DAY_MS + 20 * 60_000;
+    maintain(&store, soon);
+    assert_eq!(files(directory.path(), "1h").len(), 2);
+    all_is_there_once(&store);
+    drop(store);
+    all_is_there_once(&open(directory.path(), soon));
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    /// Whatever the order of delivering, sealing, joining and dying, the answers are those of a store that keeps every
+    /// report as it came.
+    #[test]
+    fn any_life_gives_the_answers_of_a_store_that_rolls_nothing_up(events in prop::collection::vec(event(), 1..24)) {
+        let directory = tempfile::tempdir().expect("a scratch directory");
+        let (mut store, plain) = (open(directory.path(), T0), MemoryStore::default());
+        let manifests = ["a", "b", "c"].map(|id| manifest_of(id, 2));
+        let mut now_unix_ms = T0;
+        for event in events {
+            match event {
+                Event::Deliver { agent, slot, count, apart } => {
+                    let manifest = &manifests[agent];
+                    let items: Vec<Item> = (0..count)
+                        .map(|number| slot + number * apart)
+                        .map(|slot| item(&report_of(manifest, slot + 1, slot, &[400 + slot as u32 % 97, 900])))
+                        .collect();
+                    let admitted = [&store as &dyn Store, &plain]
+                        .map(|store| store.commit(&[verified(manifest)], &items).expect("writable"));
+                    prop_assert_eq!(&admitted[0], &admitted[1]);
+                }
+                Event::Maintain { minutes, steps } => {
+                    // Not so long that anything leaves its tier.
+                    now_unix_ms = (now_unix_ms + minutes * 60_000).min(T0 + 6 * DAY_MS);
+                    for _ in 0..steps {
+                        store.maintain(now_unix_ms).expect("writable");
+                    }
+                }
+                Event::Restart => {
+                    drop(store);
+                    store = open(directory.path(), now_unix_ms);
+                }
+            }
+        }
+        // Past the last interval that can have been delivered.
+        let range = TimeRange { from_unix_ms: T0 + 70_000, to_unix_ms: T0 + 4 * DAY_MS };
+        for step_ms in [10_000, 90_000, 60_000, HOUR_MS, DAY_MS, ScanRequest::WHOLE_RANGE] {
+            prop_assert_eq!(merged(&store, range, step_ms), merged(&plain, range, step_ms), "step {}", step_ms);
+        }
+    }
 }

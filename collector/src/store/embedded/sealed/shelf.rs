@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Timelike};
@@ -125,6 +125,9 @@ pub(in crate::store::embedded) struct Shelf {
     /// Periods whose file was set aside.
     damaged: Vec<Hole>,
     set_aside: u64,
+    /// The highest number given to a part. No name is given twice: a part that is being replaced, or waits for its last
+    /// reader to be removed, must not take a new one with it.
+    last_number: Arc<AtomicU64>,
 }
 
 impl Shelf {
@@ -154,6 +157,7 @@ impl Shelf {
             .flat_map(|part| part.facts().replaces.iter().map(|name| (part.tier, name.clone())))
             .collect();
         for (tier, name) in replaced {
+            shelf.saw(&name);
             shelf.parts.retain(|_, part| {
                 let replaced = part.tier == tier && part.name == name;
                 if replaced {
@@ -187,6 +191,7 @@ impl Shelf {
             self.set_aside += 1;
             return Ok(());
         }
+        self.saw(name);
         let Some((period, range, number)) = parse_name(name) else {
             tracing::warn!("{} is not a part; it is left alone", path.display());
             return Ok(());
@@ -243,6 +248,12 @@ impl Shelf {
         Ok(shelf)
     }
 
+    fn saw(&self, name: &str) {
+        if let Some((_, _, number)) = parse_name(name) {
+            self.last_number.fetch_max(number, Ordering::AcqRel);
+        }
+    }
+
     fn put_aside(&mut self, path: &Path, why: &str, what: &str, now_unix_ms: u64) -> io::Result<()> {
         let mut aside = path.as_os_str().to_owned();
         aside.push(format!("{why}{now_unix_ms}"));
@@ -263,13 +274,14 @@ impl Shelf {
         tier: Tier,
         period: Period,
         at_unix_ms: u64,
+        now_unix_ms: u64,
     ) -> (String, PathBuf) {
         let start = at_unix_ms / period.length_ms() * period.length_ms();
-        let number = self
-            .parts
-            .range((tier, start, 0)..=(tier, start, u64::MAX))
-            .next_back()
-            .map_or(1, |((_, _, number), _)| number + 1);
+        let next = |last: u64| Some(now_unix_ms.max(last.saturating_add(1)));
+        let last = self
+            .last_number
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, next);
+        let number = last.map_or(now_unix_ms, |last| next(last).unwrap_or(now_unix_ms));
         let name = name_of(period, start, number);
         let path = directory.join(tier.as_str()).join(&name);
         (name, path)
@@ -411,7 +423,8 @@ fn hole(tier: Tier, range: TimeRange) -> Hole {
     }
 }
 
-/// `2026-11-24T13Z-1.part` for an hour, `2026-11-24Z-1.part` for a day, both UTC; the number tells parts of one period apart.
+/// `2026-11-24T13Z-N.part` for an hour, `2026-11-24Z-N.part` for a day, both UTC; N tells parts of one period apart, and is
+/// about when it was written (unix ms).
 fn name_of(period: Period, start_unix_ms: u64, number: u64) -> String {
     let start = i64::try_from(start_unix_ms)
         .ok()
