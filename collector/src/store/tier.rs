@@ -325,7 +325,7 @@ mod tests {
                     prop_assert_eq!(tier.unit_of(part.to_unix_ms), part.to_unix_ms);
                     let hit = |hole: &Hole| hole.tier == tier && hole.range.from_unix_ms < part.to_unix_ms
                         && part.from_unix_ms < hole.range.to_unix_ms;
-                    prop_assert!(!holes.iter().any(|hole| hit(hole)));
+                    prop_assert!(!holes.iter().any(hit));
                 }
                 at = part.to_unix_ms;
             }
