@@ -63,7 +63,8 @@ pub(in crate::store::embedded) enum PartError {
 /// Writes a part chunk by chunk.
 pub(in crate::store::embedded) struct PartWriter {
     path: PathBuf,
-    file: BufWriter<File>,
+    /// `None` once finished.
+    file: Option<BufWriter<File>>,
     at: u64,
     index: Vec<IndexEntry>,
     entries: u64,
@@ -88,7 +89,7 @@ impl PartWriter {
         file.write_all(MAGIC)?;
         Ok(Self {
             path: path.to_owned(),
-            file,
+            file: Some(file),
             at: MAGIC.len() as u64,
             index: Vec::new(),
             entries: 0,
@@ -113,7 +114,7 @@ impl PartWriter {
             [&[0], plain.as_slice()].concat()
         };
         let length = u32::try_from(stored.len()).map_err(io::Error::other)?;
-        self.file.write_all(&stored)?;
+        self.write(&stored)?;
         self.index.push(IndexEntry {
             series,
             at: self.at,
@@ -135,7 +136,8 @@ impl PartWriter {
         mut facts: Facts,
     ) -> io::Result<()> {
         let index_at = self.at;
-        for page in self.index.chunks(PAGE_ENTRIES) {
+        let index = std::mem::take(&mut self.index);
+        for page in index.chunks(PAGE_ENTRIES) {
             let mut bytes = Vec::with_capacity(PAGE_BYTES);
             for entry in page {
                 bytes.extend(entry.series.0.to_le_bytes());
@@ -144,25 +146,48 @@ impl PartWriter {
                 bytes.extend(entry.crc.to_le_bytes());
             }
             bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
-            self.file.write_all(&bytes)?;
+            self.write(&bytes)?;
         }
         facts.entries = self.entries;
         let contents = self.compressor.compress(&contents.to_bytes())?;
         let facts = serde_json::to_vec(&facts).map_err(io::Error::other)?;
         let mut tail = [contents.as_slice(), facts.as_slice()].concat();
         tail.extend(index_at.to_le_bytes());
-        for number in [self.index.len(), contents.len(), facts.len()] {
+        for number in [index.len(), contents.len(), facts.len()] {
             tail.extend(u32::try_from(number).map_err(io::Error::other)?.to_le_bytes());
         }
         tail.extend(crc32fast::hash(&tail).to_le_bytes());
         tail.extend(MAGIC);
-        self.file.write_all(&tail)?;
-        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.sync_all()?;
+        self.write(&tail)?;
+        if let Some(file) = &mut self.file {
+            file.flush()?;
+            file.get_ref().sync_all()?;
+        }
         std::fs::rename(unfinished(&self.path), &self.path)?;
+        self.file = None;
         // The new name is only there after a power cut if the directory says so.
         let directory = self.path.parent().unwrap_or(Path::new("."));
         File::open(directory)?.sync_all()
+    }
+}
+
+impl PartWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.file {
+            Some(file) => file.write_all(bytes),
+            None => Err(io::Error::other("the part is finished")),
+        }
+    }
+}
+
+/// What was not finished is of no use, and on a full disk it would be in the way of the next try.
+impl Drop for PartWriter {
+    fn drop(&mut self) {
+        if self.file.is_some()
+            && let Err(error) = std::fs::remove_file(unfinished(&self.path))
+        {
+            tracing::warn!("{}: {error}", unfinished(&self.path).display());
+        }
     }
 }
 
@@ -470,6 +495,16 @@ mod tests {
             }
             assert!(!unfinished(&path).exists());
         }
+    }
+
+    #[test]
+    fn a_part_that_is_given_up_leaves_no_file() {
+        let directory = tempfile::tempdir().expect("a scratch directory");
+        let path = directory.path().join("part");
+        let writer = PartWriter::create(&path).expect("writable");
+        assert!(unfinished(&path).exists());
+        drop(writer);
+        assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 0);
     }
 
     #[test]
