@@ -83,6 +83,15 @@ impl Merge {
     }
 }
 
+/// The best clock that stamped delays of both.
+pub(super) fn shared_clock(one: &Merge, other: &Merge) -> Option<StampClock> {
+    BEST_FIRST.into_iter().find(|clock| {
+        [one, other]
+            .iter()
+            .all(|merge| !merge.pending[place(*clock)].is_empty())
+    })
+}
+
 /// Of the clocks that several groups saw, the best.
 pub(super) fn best_of(clocks: impl Iterator<Item = StampClock>) -> Option<StampClock> {
     clocks.min_by_key(|clock| place(*clock))

@@ -1,0 +1,234 @@
+//! How surely two windows differ, from what each interval saw. Probes of one interval are correlated, so the variance of
+//! a side's mean comes from its interval means, enlarged for correlation between neighbours ([`variance_inflation`]);
+//! then Welch's test (Biometrika 34, 1947). With mid-ranks as values the difference of means is theta - 1/2. Pure.
+
+use crate::alert::evidence::variance_inflation;
+
+/// Fewer intervals on either side, or fewer effective samples, and there is no p-value.
+pub const FEWEST_INTERVALS: usize = 8;
+/// See [`FEWEST_INTERVALS`].
+pub const FEWEST_EFFECTIVE: f64 = 8.0;
+
+/// What one interval saw: how many values, their sum and the sum of their squares.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Interval {
+    /// Values.
+    pub n: f64,
+    /// Their sum.
+    pub sum: f64,
+    /// Sum of their squares.
+    pub squares: f64,
+}
+
+/// One side of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Evidence {
+    /// Intervals with values.
+    pub intervals: usize,
+    /// Values.
+    pub n: f64,
+    /// Independent values that would give a mean as sure as this one: at most `n`.
+    pub n_effective: f64,
+    mean: f64,
+    variance_of_mean: f64,
+    degrees: f64,
+}
+
+impl Evidence {
+    /// Weighs intervals in order of time.
+    pub fn of(intervals: impl Iterator<Item = Interval>) -> Self {
+        let seen: Vec<Interval> = intervals.filter(|interval| interval.n > 0.0).collect();
+        let count = seen.len() as f64;
+        let n: f64 = seen.iter().map(|interval| interval.n).sum();
+        let mean = seen.iter().map(|interval| interval.sum).sum::<f64>() / n.max(1.0);
+        let own = seen.iter().map(|interval| interval.squares).sum::<f64>() / n.max(1.0) - mean * mean;
+        let means = || seen.iter().map(|interval| interval.sum / interval.n);
+        let spread: f64 = means().map(|one| (one - mean) * (one - mean)).sum::<f64>() / count.max(1.0);
+        let inflation = variance_inflation(means(), mean, spread.sqrt());
+        let weighted: f64 = seen
+            .iter()
+            .map(|interval| ((interval.sum - interval.n * mean) / n).powi(2))
+            .sum();
+        let variance_of_mean = weighted * count / (count - 1.0).max(1.0) * inflation;
+        let n_effective = if variance_of_mean > 0.0 && own > 0.0 {
+            (own / variance_of_mean).min(n)
+        } else {
+            count
+        };
+        Self {
+            intervals: seen.len(),
+            n,
+            n_effective,
+            mean,
+            variance_of_mean,
+            degrees: (count / inflation - 1.0).max(1.0),
+        }
+    }
+
+    fn is_enough(&self) -> bool {
+        self.intervals >= FEWEST_INTERVALS && self.n_effective >= FEWEST_EFFECTIVE
+    }
+}
+
+/// Two-sided p-value of a difference of the means; `None` when either side has not enough. `variance` is that of single
+/// values of both sides together: no mean is surer than so many independent values would make it.
+pub fn p_value(window: &Evidence, baseline: &Evidence, variance: f64) -> Option<f64> {
+    if !window.is_enough() || !baseline.is_enough() {
+        return None;
+    }
+    let of = |side: &Evidence| side.variance_of_mean.max(variance / side.n);
+    let (a, b) = (of(window), of(baseline));
+    if a + b <= 0.0 {
+        return Some(1.0);
+    }
+    let square = (window.mean - baseline.mean).powi(2) / (a + b);
+    let degrees = (a + b).powi(2) / (a * a / window.degrees + b * b / baseline.degrees);
+    // Student's t as a normal deviate (Wallace, Annals of Mathematical Statistics 30, 1959).
+    let normal =
+        (degrees * (square / degrees).ln_1p()).sqrt() * (8.0 * degrees + 1.0) / (8.0 * degrees + 3.0);
+    Some(erfc(normal / std::f64::consts::SQRT_2).clamp(0.0, 1.0))
+}
+
+/// Complementary error function of `x` >= 0: DLMF 7.6.2 near zero, the continued fraction DLMF 7.9.1 beyond.
+fn erfc(x: f64) -> f64 {
+    let scale = (-x * x).exp() / std::f64::consts::PI.sqrt();
+    if x < 2.0 {
+        let (mut term, mut sum) = (x, x);
+        for n in 1..60 {
+            term *= 2.0 * x * x / f64::from(2 * n + 1);
+            sum += term;
+        }
+        1.0 - 2.0 * scale * sum
+    } else {
+        scale / (1..60).rev().fold(x, |rest, n| x + f64::from(n) / 2.0 / rest)
+    }
+}
+
+/// Adjusted p-values of Benjamini and Hochberg's step-up procedure (JRSS B 57, 1995): the smallest false discovery rate at
+/// which each would still be called. Those that are `None` are not among the tests.
+pub fn false_discovery(p_values: &[Option<f64>]) -> Vec<Option<f64>> {
+    let mut order: Vec<(f64, usize)> = p_values
+        .iter()
+        .enumerate()
+        .filter_map(|(at, p)| Some(((*p)?, at)))
+        .collect();
+    order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let tests = order.len() as f64;
+    let mut adjusted = vec![None; p_values.len()];
+    let mut least = 1.0_f64;
+    for (rank, (p, at)) in order.into_iter().enumerate().rev() {
+        least = least.min(p * tests / (rank + 1) as f64);
+        adjusted[at] = Some(least);
+    }
+    adjusted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ranks::MidRanks;
+    use super::*;
+
+    /// Twenty delays in each of sixty minutes: a level of the minute that remembers `memory` of the last, and noise.
+    fn minutes(rng: &mut fastrand::Rng, middle_us: f64, memory: f64) -> Vec<Vec<u16>> {
+        let mut level = 0.0;
+        let mut noise = |size: f64| size * (0..6).map(|_| rng.f64() - 0.5).sum::<f64>();
+        (0..60)
+            .map(|_| {
+                level = memory * level + noise(400.0);
+                (0..20)
+                    .map(|_| ((middle_us + level + noise(800.0)) / 10.0) as u16)
+                    .collect()
+            })
+            .collect()
+    }
+
+    fn p_of(window: &[Vec<u16>], baseline: &[Vec<u16>]) -> f64 {
+        let bins = |minutes: &[Vec<u16>]| {
+            let mut all = minutes.concat();
+            all.sort_unstable();
+            all.chunk_by(|a, b| a == b)
+                .map(|same| (same[0], same.len() as u64))
+                .collect()
+        };
+        let ranks = MidRanks::of(&bins(window), &bins(baseline));
+        let evidence = |minutes: &[Vec<u16>]| {
+            Evidence::of(minutes.iter().map(|minute| {
+                let values = || minute.iter().map(|one| ranks.rank(*one));
+                Interval {
+                    n: minute.len() as f64,
+                    sum: values().sum(),
+                    squares: values().map(|v| v * v).sum(),
+                }
+            }))
+        };
+        p_value(&evidence(window), &evidence(baseline), ranks.variance).expect("enough")
+    }
+
+    fn called(memory: f64) -> usize {
+        let mut rng = fastrand::Rng::with_seed(11);
+        (0..400)
+            .filter(|_| {
+                p_of(
+                    &minutes(&mut rng, 20_000.0, memory),
+                    &minutes(&mut rng, 20_000.0, memory),
+                ) < 0.05
+            })
+            .count()
+    }
+
+    #[test]
+    fn nothing_is_called_at_about_the_nominal_rate_correlated_or_not() {
+        // Of 400 at 5 % twenty are due; three standard deviations are 13.
+        let (white, correlated) = (called(0.0), called(0.4));
+        assert!((5..=33).contains(&white), "{white} of 400");
+        assert!((5..=40).contains(&correlated), "{correlated} of 400");
+    }
+
+    #[test]
+    fn two_milliseconds_are_called() {
+        let mut rng = fastrand::Rng::with_seed(5);
+        let p = p_of(
+            &minutes(&mut rng, 22_000.0, 0.4),
+            &minutes(&mut rng, 20_000.0, 0.4),
+        );
+        assert!(p < 1e-6, "{p}");
+    }
+
+    #[test]
+    fn few_intervals_have_no_p_value() {
+        let side = |count| {
+            Evidence::of((0..count).map(|_| Interval {
+                n: 10.0,
+                sum: 5.0,
+                squares: 3.0,
+            }))
+        };
+        assert_eq!(p_value(&side(FEWEST_INTERVALS - 1), &side(60), 0.1), None);
+        assert_eq!(p_value(&side(FEWEST_INTERVALS), &side(60), 0.1), Some(1.0));
+    }
+
+    #[test]
+    fn the_error_function_is_the_tabled_one() {
+        for (x, expected) in [
+            (0.0, 1.0),
+            (1.0, 0.157_299_207),
+            (2.0, 0.004_677_735),
+            (3.0, 2.209_05e-5),
+        ] {
+            assert!((erfc(x) - expected).abs() < 1e-5 * expected, "{x}: {}", erfc(x));
+        }
+    }
+
+    #[test]
+    fn adjusted_values_ascend_with_p_and_skip_what_was_not_tested() {
+        let adjusted = false_discovery(&[Some(0.04), None, Some(0.01), Some(0.03), Some(0.5)]);
+        let expected = [Some(0.16 / 3.0), None, Some(0.04), Some(0.16 / 3.0), Some(0.5)];
+        for (got, wanted) in adjusted.iter().zip(expected) {
+            assert_eq!(got.is_some(), wanted.is_some());
+            assert!(
+                (got.unwrap_or(0.0) - wanted.unwrap_or(0.0)).abs() < 1e-12,
+                "{adjusted:?}"
+            );
+        }
+    }
+}
