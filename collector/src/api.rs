@@ -4,6 +4,7 @@
 //! every answer carries are set here; sockets, timeouts and limits on connections are `serve.rs`.
 
 pub mod answers;
+mod compare;
 pub mod context;
 mod groups;
 mod inventory;
@@ -40,6 +41,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/zones", get(inventory::zones))
         .route("/api/v1/map", get(map::map))
         .route("/api/v1/groups", get(groups::groups))
+        .route("/api/v1/compare", get(compare::compare))
         .route("/api/v1/series", get(pair::series))
         .route("/api/v1/heatmap", get(pair::heatmap))
         .route("/api/v1/distribution", get(pair::distribution))

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::query::Label;
+use crate::query::compare::ComparedPair;
 use crate::query::distribution::{Bin, Percentile};
 use crate::query::gaps::{AgentGap, Gap};
 use crate::query::group::GroupRow;
@@ -111,6 +112,29 @@ pub struct GroupsAnswer {
     pub coverage: CoverageAnswer,
     /// One per group and step that has data, by start, then by the labels in the order of `group_by`.
     pub groups: Vec<GroupRow>,
+}
+
+/// `GET /api/v1/compare`
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct CompareAnswer {
+    /// Start of the window.
+    pub from: UtcInstant,
+    /// End of the window, exclusive.
+    pub to: UtcInstant,
+    /// Start of the window it is held against.
+    pub baseline_from: UtcInstant,
+    /// End of the window it is held against, exclusive.
+    pub baseline_to: UtcInstant,
+    /// The one method behind every number.
+    pub method: MethodName,
+    /// The one load label behind every number.
+    pub load: LoadName,
+    /// What was read of the window.
+    pub coverage: CoverageAnswer,
+    /// What was read of the window it is held against.
+    pub baseline_coverage: CoverageAnswer,
+    /// One per agent and zone that has data in either window, ordered by agent, then zone.
+    pub pairs: Vec<ComparedPair>,
 }
 
 /// `GET /api/v1/series`

@@ -16,6 +16,7 @@ use utoipa::OpenApi;
         super::inventory::zones,
         super::map::map,
         super::groups::groups,
+        super::compare::compare,
         super::pair::series,
         super::pair::heatmap,
         super::pair::distribution,
@@ -44,7 +45,7 @@ impl Description {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{groups, map, pair};
+    use super::super::{compare, groups, map, pair};
     use super::*;
 
     #[test]
@@ -55,6 +56,7 @@ mod tests {
             ("zones", &[]),
             ("map", map::ALLOWED),
             ("groups", groups::ALLOWED),
+            ("compare", compare::ALLOWED),
             ("series", pair::ALLOWED_SERIES),
             ("heatmap", pair::ALLOWED_HEATMAP),
             ("distribution", pair::ALLOWED_DISTRIBUTION),

@@ -100,14 +100,24 @@ impl Params {
         default_from: &str,
         longest_ms: u64,
     ) -> Result<TimeRange, Problem> {
+        self.range_of(now_unix_ms, [("from", default_from), ("to", "now")], longest_ms)
+    }
+
+    /// A range whose two ends have these names and defaults, at most `longest_ms` apart.
+    pub(super) fn range_of(
+        &self,
+        now_unix_ms: u64,
+        [(from, default_from), (to, default_to)]: [(&str, &str); 2],
+        longest_ms: u64,
+    ) -> Result<TimeRange, Problem> {
         let instant = |name: &str, default: &str| -> Result<u64, Problem> {
             UtcInstant::parse(self.one(name)?.unwrap_or(default), now_unix_ms)
                 .map(UtcInstant::unix_ms)
                 .map_err(|reason| invalid(name, &reason))
         };
-        let (from_unix_ms, to_unix_ms) = (instant("from", default_from)?, instant("to", "now")?);
+        let (from_unix_ms, to_unix_ms) = (instant(from, default_from)?, instant(to, default_to)?);
         if from_unix_ms >= to_unix_ms {
-            return Err(invalid("from", "it must be before `to`"));
+            return Err(invalid(from, &format!("it must be before `{to}`")));
         }
         let range = TimeRange {
             from_unix_ms,
@@ -116,8 +126,8 @@ impl Params {
         if range.length_ms() > longest_ms {
             let hours = longest_ms / 3_600_000;
             return Err(invalid(
-                "from",
-                &format!("it may be at most {hours} h before `to` here"),
+                from,
+                &format!("it may be at most {hours} h before `{to}` here"),
             ));
         }
         Ok(range)

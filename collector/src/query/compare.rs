@@ -371,7 +371,7 @@ mod tests {
             })
             .collect();
         store.commit(&[verified(&manifest)], &items).expect("writable");
-        let range = |from_s, to_s| TimeRange {
+        let range = |from_s: u64, to_s: u64| TimeRange {
             from_unix_ms: T0 + from_s * 1_000,
             to_unix_ms: T0 + to_s * 1_000,
         };

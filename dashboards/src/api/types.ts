@@ -18,6 +18,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Two windows of the same pairs: how far apart, and how surely. */
+        get: operations["compare"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/distribution": {
         parameters: {
             query?: never;
@@ -298,6 +315,119 @@ export interface components {
          * @enum {string}
          */
         ClockName: "kernel" | "kernel_rx" | "user" | "tcp_info";
+        /** @description `GET /api/v1/compare` */
+        CompareAnswer: {
+            /** @description What was read of the window it is held against. */
+            baseline_coverage: components["schemas"]["CoverageAnswer"];
+            /** @description Start of the window it is held against. */
+            baseline_from: components["schemas"]["UtcInstant"];
+            /** @description End of the window it is held against, exclusive. */
+            baseline_to: components["schemas"]["UtcInstant"];
+            /** @description What was read of the window. */
+            coverage: components["schemas"]["CoverageAnswer"];
+            /** @description Start of the window. */
+            from: components["schemas"]["UtcInstant"];
+            /** @description The one load label behind every number. */
+            load: components["schemas"]["LoadName"];
+            /** @description The one method behind every number. */
+            method: components["schemas"]["MethodName"];
+            /** @description One per agent and zone that has data in either window, ordered by agent, then zone. */
+            pairs: components["schemas"]["ComparedPair"][];
+            /** @description End of the window, exclusive. */
+            to: components["schemas"]["UtcInstant"];
+        };
+        /** @description One pair in both windows. */
+        ComparedPair: {
+            /** @description The agent. */
+            agent: string;
+            /** @description The window it is held against. */
+            baseline: components["schemas"]["ComparedWindow"];
+            clock: components["schemas"]["ClockName"] | null;
+            /**
+             * Format: double
+             * @description Two-sided p-value of the loss ratios differing.
+             */
+            loss_p: number | null;
+            /**
+             * Format: double
+             * @description `loss_p` adjusted over all rows.
+             */
+            loss_q: number | null;
+            loss_why: components["schemas"]["Why"] | null;
+            /**
+             * Format: double
+             * @description Two-sided p-value of `theta` not being 0.5.
+             */
+            p: number | null;
+            /**
+             * Format: double
+             * @description `p` adjusted over all rows (Benjamini and Hochberg).
+             */
+            q: number | null;
+            /**
+             * Format: int64
+             * @description Median of the window minus median of the baseline.
+             */
+            shift_p50_us: number | null;
+            /**
+             * Format: double
+             * @description Probability that a delay of the window is longer than one of the baseline, ties half.
+             */
+            theta: number | null;
+            why: components["schemas"]["Why"] | null;
+            /** @description The window asked about. */
+            window: components["schemas"]["ComparedWindow"];
+            /** @description The zone, `provider/region/zone`. */
+            zone: string;
+        };
+        /** @description What one pair saw in one window. */
+        ComparedWindow: {
+            /**
+             * Format: int32
+             * @description Intervals that hold delays.
+             */
+            intervals: number;
+            /**
+             * Format: double
+             * @description lost / sent; null when nothing was sent.
+             */
+            loss_ratio: number | null;
+            /**
+             * Format: int64
+             * @description Probes not answered within the waiting time (RFC 7680).
+             */
+            lost: number;
+            /**
+             * Format: int64
+             * @description Delays compared: those of the clock both windows share.
+             */
+            n: number;
+            /**
+             * Format: double
+             * @description Independent delays these are worth.
+             */
+            n_effective: number;
+            /**
+             * Format: int32
+             * @description Median round-trip delay (nearest rank).
+             */
+            p50_us: number | null;
+            /**
+             * Format: int32
+             * @description 90th percentile.
+             */
+            p90_us: number | null;
+            /**
+             * Format: int32
+             * @description 99th percentile.
+             */
+            p99_us: number | null;
+            /**
+             * Format: int64
+             * @description Probes sent.
+             */
+            sent: number;
+        };
         /** @description Which stored data an answer was made from, and what of the asked range it could not see. */
         CoverageAnswer: {
             /** @description Stretches of the asked range that nothing could answer. */
@@ -838,6 +968,11 @@ export interface components {
             /** @description One per item, in the order of the items. */
             verdicts: components["schemas"]["Verdict"][];
         };
+        /**
+         * @description Why there is no p-value.
+         * @enum {string}
+         */
+        Why: "not_enough" | "no_shared_clock";
         /** @description One zone that is measured. Names and places are null for a zone the catalogue does not know. */
         ZoneAnswer: {
             /** @description City. */
@@ -918,6 +1053,85 @@ export interface operations {
                 };
             };
             /** @description Too many queries at once, or the store cannot be read; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compare: {
+        parameters: {
+            query?: {
+                /** @description Start of the window: `2026-11-23T10:00:00Z`, or `now-1h` (units s, m, h, d). Default `now-1h`. At most 366 d before `to`. */
+                from?: string;
+                /** @description End of the window, exclusive, written like `from`. Default `now`. */
+                to?: string;
+                /** @description Start of the window it is held against. Default `now-25h`. */
+                baseline_from?: string;
+                /** @description End of the window it is held against, exclusive. Default `now-24h`. The windows may not overlap. */
+                baseline_to?: string;
+                /** @description The one method to compare. Default `stamp`. */
+                method?: components["schemas"]["MethodName"];
+                /** @description Only these agents; may be repeated. */
+                agent?: string[];
+                /** @description Only these zones, `provider/region/zone`; may be repeated. */
+                zone?: string[];
+                /** @description The one load label to compare. Default `idle`. */
+                load?: components["schemas"]["LoadName"];
+                /** @description Only vantage points in these cities; may be repeated. */
+                city?: string[];
+                /** @description Only vantage points in these countries, ISO 3166-1 alpha-2; may be repeated. */
+                country?: string[];
+                /** @description Only vantage points in these access networks, `AS3215` or by name; may be repeated. */
+                network?: string[];
+                /** @description Only zones of these providers; may be repeated. */
+                provider?: string[];
+                /** @description Only zones of these regions, `provider/region`; may be repeated. */
+                region?: string[];
+                /** @description Only zones in these metropolitan areas of the catalogue; may be repeated. */
+                metro?: string[];
+                /** @description `json` (default) or `csv`: the pairs alone. */
+                format?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One row per agent and zone with data in either window. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompareAnswer"];
+                    "text/csv": string;
+                };
+            };
+            /** @description A parameter is missing, unknown, repeated or out of range, or there are too many pairs; the detail says what is allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing is stored under a value. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many queries at once, the query took too long, or the store cannot be read; `Retry-After`, if there, says when to try again. */
             503: {
                 headers: {
                     [name: string]: unknown;
