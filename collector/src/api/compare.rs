@@ -99,6 +99,7 @@ pub(super) async fn compare(State(context): State<Arc<Context>>, RawQuery(query)
     }
 }
 
+#[derive(Debug)]
 struct Asked {
     question: CompareQuestion,
     method: Method,
@@ -167,7 +168,7 @@ mod tests {
 
     #[test]
     fn windows_have_defaults_and_may_not_overlap() {
-        let asked = question(None, NOW).ok().expect("defaults").question;
+        let asked = question(None, NOW).expect("defaults").question;
         assert_eq!(asked.window.to_unix_ms - asked.baseline.to_unix_ms, 86_400_000);
         let refused = question(Some("from=now-2h&baseline_from=now-3h&baseline_to=now-1h"), NOW);
         assert!(refused.is_err_and(|problem| problem.detail().contains("overlap")));

@@ -195,16 +195,25 @@ mod tests {
     }
 
     #[test]
-    fn few_intervals_have_no_p_value() {
-        let side = |count| {
-            Evidence::of((0..count).map(|_| Interval {
+    fn few_intervals_or_few_effective_samples_have_no_p_value() {
+        let side = |means: &[f64]| {
+            Evidence::of(means.iter().map(|mean| Interval {
                 n: 10.0,
-                sum: 5.0,
+                sum: 10.0 * mean,
                 squares: 3.0,
             }))
         };
-        assert_eq!(p_value(&side(FEWEST_INTERVALS - 1), &side(60), 0.1), None);
-        assert_eq!(p_value(&side(FEWEST_INTERVALS), &side(60), 0.1), Some(1.0));
+        let steady = side(&[0.49, 0.51].repeat(30));
+        let of_few = |count| side(&[0.49, 0.51].repeat(8)[..count]);
+        assert!(of_few(FEWEST_INTERVALS - 1).n_effective > FEWEST_EFFECTIVE);
+        assert_eq!(p_value(&of_few(FEWEST_INTERVALS - 1), &steady, 0.1), None);
+        assert!(p_value(&of_few(FEWEST_INTERVALS), &steady, 0.1).is_some());
+        let drifted = side(&[[0.3; 8], [0.7; 8]].concat());
+        assert_eq!(
+            p_value(&drifted, &steady, 0.1),
+            None,
+            "two levels are two samples"
+        );
     }
 
     #[test]
