@@ -81,7 +81,11 @@ fn deliver_one_interval(bencher: Bencher<'_, '_>) {
                     .into_iter()
                     .map(|body| {
                         let ingest = Arc::clone(&ingest);
-                        tokio::spawn(async move { ingest.take(body, received).await })
+                        tokio::spawn(async move {
+                            let mut held = ingest.open(body.len())?;
+                            held.push(&body)?;
+                            ingest.take(held, received).await
+                        })
                     })
                     .collect();
                 for delivery in deliveries {

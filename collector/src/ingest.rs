@@ -3,6 +3,7 @@
 //!
 //! | room | what it decides |
 //! |---|---|
+//! | [`hold`] | how many bytes of bodies may be in memory before they are examined |
 //! | [`examine`] | whether bytes are reports that may be stored (pure) |
 //! | [`placement`] | where on the collector's time line an interval belongs (pure) |
 //! | [`committer`] | when a transaction begins and who waits for it |
@@ -10,6 +11,7 @@
 
 pub mod committer;
 pub mod examine;
+pub mod hold;
 pub mod placement;
 pub mod verdict;
 
@@ -20,6 +22,7 @@ use tokio::sync::Semaphore;
 
 use self::committer::{CommitError, Committer};
 use self::examine::{Examined, Finding, examine};
+use self::hold::{HeldBody, Hold, HoldFull, MAX_HELD_BYTES};
 use self::verdict::{Verdict, VerdictKind, Verdicts};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
@@ -35,7 +38,8 @@ pub struct Ingest {
     store: Arc<dyn Store>,
     committer: Committer,
     metrics: Arc<Metrics>,
-    examining: Semaphore,
+    hold: Hold,
+    examining: Arc<Semaphore>,
 }
 
 impl Ingest {
@@ -49,7 +53,8 @@ impl Ingest {
             store,
             committer,
             metrics,
-            examining: Semaphore::new(MAX_EXAMINED_AT_ONCE),
+            hold: Hold::new(MAX_HELD_BYTES),
+            examining: Arc::new(Semaphore::new(MAX_EXAMINED_AT_ONCE)),
         })
     }
 
@@ -63,24 +68,34 @@ impl Ingest {
         self.committer.finish();
     }
 
+    /// An empty body to read into, of which its sender says that it will have `declared_bytes`.
+    ///
+    /// # Errors
+    /// `bodies_full` when so much would not fit beside what is being read and examined.
+    pub fn open(&self, declared_bytes: usize) -> Result<HeldBody, Problem> {
+        Ok(self.hold.open(declared_bytes)?)
+    }
+
     /// Examines a body, has what is sound stored, and answers when it is durable. `received_at_unix_ms` is when its last
     /// byte arrived.
     ///
     /// # Errors
     /// A problem with the body as a whole, or with the collector: nothing of the body was stored, or nobody knows.
-    pub async fn take(&self, body: Vec<u8>, received_at_unix_ms: u64) -> Result<Verdicts, Problem> {
+    pub async fn take(&self, body: HeldBody, received_at_unix_ms: u64) -> Result<Verdicts, Problem> {
         self.metrics.bodies.add(1);
-        self.metrics.body_bytes.add(body.len() as u64);
-        let Ok(turn) = self.examining.acquire().await else {
+        self.metrics.body_bytes.add(body.bytes().len() as u64);
+        let Ok(turn) = Arc::clone(&self.examining).acquire_owned().await else {
             return Err(overloaded("stopping", "the collector is stopping"));
         };
         let known = self.store.dictionary();
-        let examined = tokio::task::spawn_blocking(move || examine(&body, &known, received_at_unix_ms))
-            .await
-            .map_err(|error| {
-                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string())
-            })??;
-        drop(turn);
+        // The thread goes on when its client leaves, so the turn and the room for the body go with it.
+        // The thread goes on when its client leaves, so the turn and the room for the body go with it.
+        let examined = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            examine(body.bytes(), &known, received_at_unix_ms)
+        })
+        .await
+        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))??;
         self.settle(examined).await
     }
 
@@ -143,6 +158,15 @@ fn detail_of(verdict: &Verdict) -> &str {
 /// together does not come back together.
 fn overloaded(reason: &'static str, detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason, detail).retry_after_s(fastrand::u32(RETRY_SPREAD_S))
+}
+
+impl From<HoldFull> for Problem {
+    fn from(HoldFull: HoldFull) -> Self {
+        overloaded(
+            "bodies_full",
+            format!("{MAX_HELD_BYTES} bytes of other bodies are being read and examined"),
+        )
+    }
 }
 
 fn problem_of(error: &CommitError) -> Problem {

@@ -105,7 +105,11 @@ fn run(batches: usize, careless: bool) -> (usize, u64, usize, usize) {
                         .collect();
                     let body = fleet::body(&[&manifests[agent]], &reports, received);
                     let ingest = Arc::clone(&ingest);
-                    tokio::spawn(async move { ingest.take(body, received).await })
+                    tokio::spawn(async move {
+                        let mut held = ingest.open(body.len())?;
+                        held.push(&body)?;
+                        ingest.take(held, received).await
+                    })
                 })
                 .collect();
             let mut kinds = Vec::new();

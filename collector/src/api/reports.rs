@@ -10,8 +10,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use azimuth_measurement::codec::MAX_BATCH_BYTES;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::context::Context;
+use crate::ingest::Ingest;
+use crate::ingest::hold::HeldBody;
 use crate::ingest::verdict::Verdicts;
 use crate::problem::Problem;
 
@@ -64,26 +67,48 @@ async fn take(context: &Context, headers: &HeaderMap, body: Body) -> Result<Verd
             format!("send the batch as {CONTENT_TYPE}"),
         ));
     }
-    let read = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, MAX_BATCH_BYTES)).await;
-    let body = read
+    let body = tokio::time::timeout(BODY_TIMEOUT, read(&context.ingest, headers, body))
+        .await
         .map_err(|_| {
             Problem::new(
                 StatusCode::REQUEST_TIMEOUT,
                 "body_timeout",
                 "the body did not arrive within 30 s",
             )
-        })?
-        .map_err(|error| unread(&error))?;
-    context.ingest.take(body.into(), (context.now_unix_ms)()).await
+        })??;
+    context.ingest.take(body, (context.now_unix_ms)()).await
 }
 
-fn unread(error: &axum::Error) -> Problem {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+/// Reads a body up to its cap, each byte within the room for all bodies.
+async fn read(ingest: &Ingest, headers: &HeaderMap, body: Body) -> Result<HeldBody, Problem> {
+    let declared_bytes = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .unwrap_or(0);
+    if declared_bytes > MAX_BATCH_BYTES {
+        return Err(too_large());
+    }
+    let mut held = ingest.open(declared_bytes)?;
+    let mut body = Limited::new(body, MAX_BATCH_BYTES);
+    while let Some(frame) = body.frame().await {
+        // What is no data is a trailer, and those say nothing here.
+        if let Ok(chunk) = frame.map_err(|error| unread(&*error))?.into_data() {
+            held.push(&chunk)?;
+        }
+    }
+    Ok(held)
+}
+
+fn too_large() -> Problem {
+    let detail = format!("a body holds at most {MAX_BATCH_BYTES} bytes; send fewer reports at a time");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+}
+
+fn unread(error: &(dyn Error + 'static)) -> Problem {
+    let mut cause = Some(error);
     while let Some(inner) = cause {
-        if inner.is::<http_body_util::LengthLimitError>() {
-            let detail =
-                format!("a body holds at most {MAX_BATCH_BYTES} bytes; send fewer reports at a time");
-            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail);
+        if inner.is::<LengthLimitError>() {
+            return too_large();
         }
         cause = inner.source();
     }
@@ -91,4 +116,38 @@ fn unread(error: &axum::Error) -> Problem {
         "body_cut_short",
         format!("the body ended before its end: {error}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    #[tokio::test]
+    async fn a_body_is_read_only_while_there_is_room_for_it() {
+        let ingest = Ingest::start(Arc::new(MemoryStore::default()), Arc::default()).expect("a thread");
+        let mut others = ingest.open(0).expect("room");
+        let chunk = vec![0; MAX_BATCH_BYTES];
+        while others.push(&chunk).is_ok() {}
+        assert_eq!(others.bytes().len(), crate::ingest::hold::MAX_HELD_BYTES);
+
+        let declared = HeaderMap::from_iter([(header::CONTENT_LENGTH, 1.into())]);
+        for headers in [declared, HeaderMap::new()] {
+            let problem = read(&ingest, &headers, Body::from("x"))
+                .await
+                .expect_err("no room");
+            assert_eq!(problem.reason(), "bodies_full");
+            let answer = problem.into_response();
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert!(answer.headers().contains_key(header::RETRY_AFTER));
+        }
+        drop(others);
+        let body = read(&ingest, &HeaderMap::new(), Body::from("x"))
+            .await
+            .expect("room again");
+        assert_eq!(body.bytes(), b"x");
+        ingest.finish();
+    }
 }
