@@ -201,6 +201,12 @@ fn verdict_of((sequence, epoch): (u64, u64), admission: Admission) -> Verdict {
             "sequences_fragmented",
             "too many sequences before this one are missing; deliver them, or tombstones for them, first",
         ),
+        Admission::AgentUnknown => not_stored(
+            VerdictKind::Retry,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "agent_unknown",
+            "nothing of this agent is known here; deliver a report of it with its manifest first",
+        ),
         Admission::AgentLimit => not_stored(
             VerdictKind::Refused,
             StatusCode::INSUFFICIENT_STORAGE,

@@ -99,6 +99,8 @@ pub enum Admission {
     Duplicate,
     /// Its sequence space has too many holes; nothing changed ([`sequences`]).
     SequencesFragmented,
+    /// A tombstone of an agent of which nothing is known, without a manifest beside it; nothing changed.
+    AgentUnknown,
     /// It would bring one agent more than the store keeps; nothing changed.
     AgentLimit,
     /// Its manifest would bring more series than the store keeps; nothing changed.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use azimuth_measurement::{AgentId, ManifestId};
 
-use super::dictionary::{AgentNumber, Dictionary, DictionaryFull};
+use super::dictionary::{AgentNumber, Dictionary, DictionaryFull, MAX_AGENTS};
 use super::sequences::{Settle, SettledSequences};
 use super::{Admission, Item, StoreError, VerifiedManifest, VerifiedReport};
 
@@ -41,6 +41,7 @@ impl<'a> Plan<'a> {
             .iter()
             .map(|offer| ((&offer.manifest.agent, offer.id), offer))
             .collect();
+        let announced: HashSet<&AgentId> = manifests.iter().map(|offer| &offer.manifest.agent).collect();
         let conflicting: HashSet<(&AgentId, ManifestId)> = manifests
             .iter()
             .map(|offer| (&offer.manifest.agent, offer.id, &offer.manifest))
@@ -66,7 +67,7 @@ impl<'a> Plan<'a> {
                     Admission::ManifestConflict
                 }
                 Item::Report(report) => plan.admit_report(report, &offered, &mut load)?,
-                Item::Tombstone(tombstone) => plan.admit_tombstone(tombstone, &mut load)?,
+                Item::Tombstone(tombstone) => plan.admit_tombstone(tombstone, &announced, &mut load)?,
             };
             plan.admissions.push(admission);
         }
@@ -131,21 +132,21 @@ impl<'a> Plan<'a> {
     fn admit_tombstone(
         &mut self,
         tombstone: &'a azimuth_measurement::Tombstone,
+        announced: &HashSet<&AgentId>,
         load: &mut impl FnMut(AgentNumber, u64) -> Result<SettledSequences, StoreError>,
     ) -> Result<Admission, StoreError> {
-        let known = self.dictionary.agent_number(&tombstone.agent);
-        let number = match known {
+        let number = match self.dictionary.agent_number(&tombstone.agent) {
             Some(number) => number,
+            None if self.dictionary.agent_count() >= MAX_AGENTS => return Ok(Admission::AgentLimit),
+            // A tombstone is a few bytes: were each to make an agent, some twenty bodies would fill the table.
+            None if !announced.contains(&tombstone.agent) => return Ok(Admission::AgentUnknown),
             None => {
-                let mut grown = Dictionary::clone(&self.dictionary);
-                match grown.add_agent(&tombstone.agent) {
-                    Ok(number) => {
-                        self.note_agent(number, &tombstone.agent);
-                        self.dictionary = Arc::new(grown);
-                        number
-                    }
+                let number = match Arc::make_mut(&mut self.dictionary).add_agent(&tombstone.agent) {
+                    Ok(number) => number,
                     Err(full) => return Ok(full.into()),
-                }
+                };
+                self.agents.push((number, &tombstone.agent));
+                number
             }
         };
         let settle = self

@@ -289,14 +289,25 @@ fn a_tombstone_settles_its_sequences_and_shows_as_a_gap(store: &dyn Store) {
     assert_eq!(store.gaps(&agent("one"), after).expect("readable"), []);
     assert_eq!(store.gaps(&agent("two"), ALL_TIME).expect("readable"), []);
 
-    // An agent may give up reports before any other of its reports arrives.
+    // An agent may give up reports before any other of its reports arrives, but only a manifest makes an agent.
+    let before = store.dictionary();
     let unheard = Tombstone {
         agent: agent("unheard"),
         ..tombstone
     };
+    let unheard = [Item::Tombstone(unheard)];
+    assert_eq!(commit(store, &[], &unheard), [Admission::AgentUnknown]);
+    assert_eq!(commit(store, &[&manifest], &unheard), [Admission::AgentUnknown]);
+    assert!(
+        Arc::ptr_eq(&before, &store.dictionary()),
+        "a refusal copies nothing and leaves no trace"
+    );
+    let announced = manifest_of("unheard", 1);
+    assert_eq!(commit(store, &[&announced], &unheard), [Admission::Stored]);
     assert_eq!(
-        commit(store, &[], &[Item::Tombstone(unheard)]),
-        [Admission::Stored]
+        commit(store, &[], &unheard),
+        [Admission::Duplicate],
+        "known from now on"
     );
     assert_eq!(store.agents().expect("readable").len(), 1);
 }
