@@ -90,12 +90,11 @@ impl Ingest {
         let known = self.store.dictionary();
         // The thread goes on when its client leaves, so the turn and the room for the body go with it.
         // The thread goes on when its client leaves, so the turn and the room for the body go with it.
-        let examined = tokio::task::spawn_blocking(move || {
+        let examined = guarded(move || {
             let _turn = turn;
             examine(body.bytes(), &known, received_at_unix_ms)
         })
-        .await
-        .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))??;
+        .await?;
         self.settle(examined).await
     }
 
@@ -147,6 +146,25 @@ impl Ingest {
             }
         }
         Ok(Verdicts { verdicts })
+    }
+}
+
+/// Runs `examination` on a thread of its own. One that panics is a fault of this program, but the same body would meet
+/// it again: its sender is told to split it and to give up what is left, not to come back.
+async fn guarded(
+    examination: impl FnOnce() -> Result<Examined, Problem> + Send + 'static,
+) -> Result<Examined, Problem> {
+    match tokio::task::spawn_blocking(examination).await {
+        Ok(examined) => examined,
+        Err(error) if error.is_panic() => {
+            tracing::error!("examining a body panicked, which is a fault of this collector: {error}");
+            Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "examination_failed",
+                "this collector failed at the body, and its log says where; nothing of it was stored",
+            ))
+        }
+        Err(_) => Err(overloaded("stopping", "the collector is stopping")),
     }
 }
 
@@ -237,5 +255,21 @@ fn verdict_of((sequence, epoch): (u64, u64), admission: Admission) -> Verdict {
         epoch: Some(epoch),
         verdict,
         problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_breaks_its_examination_is_not_asked_for_again() {
+        let Err(problem) = guarded(|| panic!("a fault of ours")).await else {
+            panic!("a panic is no examination");
+        };
+        assert_eq!(
+            (problem.status(), problem.reason()),
+            (StatusCode::UNPROCESSABLE_ENTITY, "examination_failed")
+        );
     }
 }

@@ -1499,6 +1499,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The collector failed at the body, by a fault of its own that the same body would meet again; nothing was stored. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Not now; nothing is known to be stored. Send it again after `Retry-After`. */
             503: {
                 headers: {
