@@ -1,6 +1,8 @@
 //! Sockets and connections: accept, bound, time out, drain. HTTP/1.1 by hyper, whose header timeout is armed here by
 //! giving it a timer; `axum::serve` gives none. What is answered is `api.rs`.
 
+mod patience;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::IpAddr;
@@ -18,11 +20,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use self::patience::Patience;
 use crate::metrics::Metrics;
 
 /// How long a client may take over its request head, and so also how long a connection may idle. Two intervals, so that
 /// an agent that delivers every ten seconds keeps its connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a client may take nothing of its answer. A dead link on the way is given up after as long.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most connections, over all listeners.
 const MAX_CONNECTIONS: usize = 4_096;
 /// Most connections from one address that is not this machine: a proxy or a site behind one address, not a crowd.
@@ -131,7 +136,10 @@ impl Door {
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
             .max_buf_size(MAX_HEAD_BYTES)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(self.app.clone()));
+            .serve_connection(
+                TokioIo::new(Patience::new(stream, WRITE_TIMEOUT)),
+                TowerToHyperService::new(self.app.clone()),
+            );
         let watched = {
             let graceful = self.graceful.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(graceful) = graceful.as_ref() else { return };
