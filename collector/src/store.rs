@@ -355,8 +355,28 @@ pub trait Store: Send + Sync {
     /// When nothing could be done; it may be tried again.
     fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError>;
 
+    /// Writes everything that was stored before the call as one stream, while the store goes on being used. Blocks as
+    /// long as the writer does, and what is removed meanwhile stays on disk until it is done.
+    ///
+    /// # Errors
+    /// When the store cannot be read, the writer refuses, or this store has no backup.
+    fn backup(&self, into: &mut dyn std::io::Write) -> Result<BackupSummary, StoreError>;
+
     /// How the store itself fares. Cheap, never blocks.
     fn condition(&self) -> Condition;
+}
+
+/// What is in a backup.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct BackupSummary {
+    /// Agents known.
+    pub agents: u64,
+    /// Reports that were kept as they arrived.
+    pub reports_unsealed: u64,
+    /// Parts, over all tiers.
+    pub parts: u64,
+    /// Their length.
+    pub part_bytes: u64,
 }
 
 /// How a store fares.

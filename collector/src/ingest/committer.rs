@@ -268,6 +268,9 @@ mod tests {
         fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {
             self.inner.maintain(now_unix_ms)
         }
+        fn backup(&self, into: &mut dyn std::io::Write) -> Result<crate::store::BackupSummary, StoreError> {
+            self.inner.backup(into)
+        }
         fn condition(&self) -> Condition {
             self.inner.condition()
         }

@@ -12,8 +12,12 @@
 //! | `scan` | answers a question from parts and hot reports |
 //! | `maintain` | seals, joins, rolls up, retires, forgets |
 //! | `sealed` | the form of parts, and the shelf they stand on |
+//! | `backup` | writes all of it as one stream, and makes a directory from such a stream |
 //! | `dictionary_file` | the copy that gives the parts meaning without the file |
 
+mod backup;
+#[cfg(test)]
+mod backup_tests;
 mod dictionary_file;
 #[cfg(test)]
 mod forgetful;
@@ -45,10 +49,11 @@ use super::admission::Plan;
 use super::dictionary::AgentNumber;
 use super::sequences::SettledSequences;
 use super::{
-    Admission, AgentStatus, Condition, Coverage, Dictionary, Item, Maintained, Retention, ScanRequest, Store,
-    StoreError, StoredGap, Tier, TimeRange, VerifiedManifest, Visit,
+    Admission, AgentStatus, BackupSummary, Condition, Coverage, Dictionary, Item, Maintained, Retention,
+    ScanRequest, Store, StoreError, StoredGap, Tier, TimeRange, VerifiedManifest, Visit,
 };
 
+pub use backup::{RestoreError, restore};
 pub use open::OpenError;
 
 /// The store in one directory.
@@ -300,6 +305,12 @@ impl Store for EmbeddedStore {
 
     fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {
         self.maintain_at(now_unix_ms)
+    }
+
+    fn backup(&self, into: &mut dyn std::io::Write) -> Result<BackupSummary, StoreError> {
+        self.with_database("write a backup", |database| {
+            backup::backup(database, || self.shelf(), into)
+        })
     }
 
     fn condition(&self) -> Condition {

@@ -157,6 +157,13 @@ impl Store for MemoryStore {
         Ok(Maintained::default())
     }
 
+    fn backup(&self, _: &mut dyn std::io::Write) -> Result<super::BackupSummary, StoreError> {
+        Err(StoreError {
+            doing: "write a backup",
+            cause: "it is kept in memory only".to_owned(),
+        })
+    }
+
     fn condition(&self) -> Condition {
         Condition {
             writable: true,

@@ -71,6 +71,11 @@ impl Part {
         PartReader::open(&self.path, &self.layout)
     }
 
+    /// Its file, to be copied.
+    pub(in crate::store::embedded) fn open_file(&self) -> io::Result<fs::File> {
+        fs::File::open(&self.path)
+    }
+
     /// The reports in it.
     pub(in crate::store::embedded) fn contents(&self) -> Result<Arc<Contents>, PartError> {
         let mut kept = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
@@ -435,6 +440,11 @@ fn name_of(period: Period, start_unix_ms: u64, number: u64) -> String {
         Period::Day => start.format("%Y-%m-%dZ"),
     };
     format!("{start}-{number}{ENDING}")
+}
+
+/// Whether a part may have this name.
+pub(in crate::store::embedded) fn is_part_name(name: &str) -> bool {
+    parse_name(name).is_some()
 }
 
 fn parse_name(name: &str) -> Option<(Period, TimeRange, u64)> {

@@ -1,0 +1,472 @@
+//! A backup of a store in use, as one stream, and the way back into a directory. Not a copy of `hot.redb`: that file
+//! changes under the reader, so its rows are written instead, as a read transaction sees them, and the parts as they are.
+//!
+//! ```text
+//! magic | frames
+//! frame    length of name u16, length of body u64, name, body, CRC-32 of all of these u32       little-endian
+//! names    rows/TABLE (rows of one table), part/TIER/FILE (a part), end (the summary as JSON, and nothing after it)
+//! row      count of numbers, the numbers, length of the bytes (LEB128), the bytes
+//! ```
+//!
+//! The reports are read from a transaction that begins before the shelf is looked at: what is sealed in between is in
+//! both, and the parts' lists of reports decide. What gives numbers their meaning is read from one that begins after it,
+//! so that no part can name a series the backup does not know.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use azimuth_measurement::codec::varint;
+use redb::{Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable};
+use thiserror::Error;
+
+use super::open::{again, tiers_in};
+use super::sealed::shelf::{Shelf, is_part_name};
+use super::tables::{AGENTS, GAPS, HOT, MANIFESTS, META, SETTLED};
+use super::{read_copy, while_doing};
+use crate::store::{BackupSummary, StoreError, Tier};
+
+const MAGIC: &[u8; 8] = b"AZBACK\x00\x01";
+const END: &str = "end";
+/// A frame of rows is closed once it is this long.
+const ROWS_BYTES: usize = 1024 * 1024;
+/// The longest frame of rows that is read back: one row more than [`ROWS_BYTES`], and no row comes near this.
+const MAX_ROWS_BYTES: u64 = 64 * 1024 * 1024;
+const MAX_NAME_BYTES: usize = 256;
+
+/// Why a backup was not restored. The directory is as it was.
+#[derive(Debug, Error)]
+pub enum RestoreError {
+    /// There is something in the way.
+    #[error("{directory} is not empty; give a directory that is, or that does not exist yet")]
+    NotEmpty {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// The stream is not what a backup writes.
+    #[error("the backup is {what}; nothing was restored, take another one")]
+    Damaged {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The system refuses.
+    #[error("{path}: {cause}")]
+    System {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        cause: String,
+    },
+}
+
+struct Row {
+    numbers: Vec<u64>,
+    bytes: Vec<u8>,
+}
+
+/// Writes a backup of `database` and of the shelf that `shelf` takes down when asked.
+pub(super) fn backup(
+    database: &Database,
+    shelf: impl FnOnce() -> std::sync::Arc<Shelf>,
+    into: &mut dyn Write,
+) -> Result<BackupSummary, StoreError> {
+    let doing = "write a backup";
+    let reports = database.begin_read().map_err(while_doing(doing))?;
+    let shelf = shelf();
+    let meaning = database.begin_read().map_err(while_doing(doing))?;
+    let io_error = |error: io::Error| StoreError {
+        doing,
+        cause: error.to_string(),
+    };
+    into.write_all(MAGIC).map_err(io_error)?;
+    let mut summary = BackupSummary {
+        agents: write_agents(&meaning, into).map_err(while_doing(doing))?,
+        ..BackupSummary::default()
+    };
+    summary.reports_unsealed = write_reports(&reports, into).map_err(while_doing(doing))?;
+    for part in shelf.parts() {
+        let name = format!("part/{}/{}", part.tier.as_str(), part.name);
+        let mut file = part.open_file().map_err(io_error)?;
+        write_frame(into, &name, part.bytes, &mut file).map_err(io_error)?;
+        summary.parts += 1;
+        summary.part_bytes += part.bytes;
+    }
+    let end = serde_json::to_vec(&summary).map_err(|error| io_error(error.into()))?;
+    write_frame(into, END, end.len() as u64, &mut end.as_slice()).map_err(io_error)?;
+    into.flush().map_err(io_error)?;
+    Ok(summary)
+}
+
+fn write_agents(read: &ReadTransaction, into: &mut dyn Write) -> Result<u64, redb::Error> {
+    let mut rows = Rows::new("rows/meta", into);
+    for row in read.open_table(META)?.iter()? {
+        let (key, value) = row?;
+        rows.push(&[value.value()], key.value().as_bytes())?;
+    }
+    rows.finish()?;
+    let mut rows = Rows::new("rows/agents", into);
+    for row in read.open_table(AGENTS)?.iter()? {
+        let (number, row) = row?;
+        rows.push(&[number.value().into()], row.value())?;
+    }
+    let agents = rows.finish()?;
+    let mut rows = Rows::new("rows/manifests", into);
+    for row in read.open_table(MANIFESTS)?.iter()? {
+        let (ordinal, row) = row?;
+        let (agent, id, frame) = row.value();
+        rows.push(&[ordinal.value().into(), agent.into(), id], frame)?;
+    }
+    rows.finish()?;
+    Ok(agents)
+}
+
+fn write_reports(read: &ReadTransaction, into: &mut dyn Write) -> Result<u64, redb::Error> {
+    let mut rows = Rows::new("rows/settled", into);
+    for row in read.open_table(SETTLED)?.iter()? {
+        let (key, sequences) = row?;
+        let (agent, epoch) = key.value();
+        rows.push(&[agent.into(), epoch], sequences.value())?;
+    }
+    rows.finish()?;
+    let mut rows = Rows::new("rows/gaps", into);
+    for row in read.open_table(GAPS)?.iter()? {
+        let (key, value) = row?;
+        let ((end, agent, epoch, first), (start, cause, reports)) = (key.value(), value.value());
+        rows.push(
+            &[end, agent.into(), epoch, first, start, cause.into(), reports],
+            &[],
+        )?;
+    }
+    rows.finish()?;
+    let mut rows = Rows::new("rows/hot", into);
+    for row in read.open_table(HOT)?.iter()? {
+        let (key, sealed) = row?;
+        let (start, agent, epoch, sequence) = key.value();
+        rows.push(&[start, agent.into(), epoch, sequence], sealed.value())?;
+    }
+    rows.finish()
+}
+
+/// Rows on their way into frames.
+struct Rows<'a> {
+    name: &'static str,
+    into: &'a mut dyn Write,
+    waiting: Vec<u8>,
+    count: u64,
+}
+
+impl<'a> Rows<'a> {
+    fn new(name: &'static str, into: &'a mut dyn Write) -> Self {
+        Self {
+            name,
+            into,
+            waiting: Vec::new(),
+            count: 0,
+        }
+    }
+
+    fn push(&mut self, numbers: &[u64], bytes: &[u8]) -> io::Result<()> {
+        varint::write(&mut self.waiting, numbers.len() as u64);
+        for number in numbers {
+            varint::write(&mut self.waiting, *number);
+        }
+        varint::write(&mut self.waiting, bytes.len() as u64);
+        self.waiting.extend(bytes);
+        self.count += 1;
+        if self.waiting.len() < ROWS_BYTES {
+            return Ok(());
+        }
+        self.write_out()
+    }
+
+    fn write_out(&mut self) -> io::Result<()> {
+        let length = self.waiting.len() as u64;
+        write_frame(self.into, self.name, length, &mut self.waiting.as_slice())?;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<u64, redb::Error> {
+        if !self.waiting.is_empty() {
+            self.write_out()?;
+        }
+        Ok(self.count)
+    }
+}
+
+fn write_frame(into: &mut dyn Write, name: &str, length: u64, body: &mut dyn Read) -> io::Result<()> {
+    let name_length = u16::try_from(name.len()).map_err(io::Error::other)?;
+    let mut crc = crc32fast::Hasher::new();
+    for piece in [
+        &name_length.to_le_bytes()[..],
+        &length.to_le_bytes(),
+        name.as_bytes(),
+    ] {
+        crc.update(piece);
+        into.write_all(piece)?;
+    }
+    copy_checked(body, into, length, &mut crc)?;
+    into.write_all(&crc.finalize().to_le_bytes())
+}
+
+/// Copies exactly `length` bytes and adds them to the checksum.
+fn copy_checked(
+    from: &mut dyn Read,
+    into: &mut dyn Write,
+    mut length: u64,
+    crc: &mut crc32fast::Hasher,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    while length > 0 {
+        let most = usize::try_from(length).unwrap_or(usize::MAX).min(buffer.len());
+        let piece = &mut buffer[..most];
+        from.read_exact(piece)?;
+        crc.update(piece);
+        into.write_all(piece)?;
+        length -= most as u64;
+    }
+    Ok(())
+}
+
+/// Makes `directory` from a backup. It appears whole, checked and durable, or not at all.
+///
+/// # Errors
+/// When there is something in it, the backup is cut off or damaged, or the system refuses.
+pub fn restore(from: &mut dyn Read, directory: &Path) -> Result<BackupSummary, RestoreError> {
+    let system = |cause: io::Error| RestoreError::System {
+        path: directory.to_owned(),
+        cause: cause.to_string(),
+    };
+    match fs::read_dir(directory) {
+        Ok(mut entries) => {
+            if entries.next().is_some() {
+                return Err(RestoreError::NotEmpty {
+                    directory: directory.to_owned(),
+                });
+            }
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(system(error)),
+        Err(_) => {}
+    }
+    let mut beside = directory.as_os_str().to_owned();
+    beside.push(format!(".restoring-{:08x}", fastrand::u32(..)));
+    let beside = PathBuf::from(beside);
+    fs::create_dir(&beside).map_err(system)?;
+    let parent = match directory.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let restored = fill(from, &beside).and_then(|summary| {
+        fs::rename(&beside, directory).map_err(system)?;
+        Ok(summary)
+    });
+    match restored {
+        Ok(summary) => {
+            File::open(parent)
+                .and_then(|parent| parent.sync_all())
+                .map_err(system)?;
+            Ok(summary)
+        }
+        Err(error) => {
+            // What went wrong first is what is worth telling.
+            let _ = fs::remove_dir_all(&beside);
+            Err(error)
+        }
+    }
+}
+
+fn fill(from: &mut dyn Read, directory: &Path) -> Result<BackupSummary, RestoreError> {
+    let system = |cause: String| RestoreError::System {
+        path: directory.to_owned(),
+        cause,
+    };
+    let mut magic = [0; MAGIC.len()];
+    from.read_exact(&mut magic).map_err(|error| unreadable(&error))?;
+    if &magic != MAGIC {
+        return Err(damaged("not one, or of a later release"));
+    }
+    let tiers = tiers_in(directory);
+    for tier in Tier::ALL {
+        fs::create_dir_all(tiers.join(tier.as_str())).map_err(|error| system(error.to_string()))?;
+    }
+    let (database, _) = again(directory).map_err(|error| system(error.to_string()))?;
+    let mut write = database
+        .begin_write()
+        .map_err(|error| system(error.to_string()))?;
+    write
+        .set_durability(Durability::Immediate)
+        .map_err(|error| system(error.to_string()))?;
+    let mut found = BackupSummary::default();
+    loop {
+        let (name, length, mut crc) = read_head(from)?;
+        if let Some(place) = name.strip_prefix("part/") {
+            let path = part_path(&tiers, place).ok_or_else(|| damaged("damaged (the name of a part)"))?;
+            let file = File::create(&path).map_err(|error| system(error.to_string()))?;
+            let mut file = BufWriter::new(file);
+            copy_checked(from, &mut file, length, &mut crc).map_err(|error| unreadable(&error))?;
+            check(from, crc, &name)?;
+            let file = file.into_inner().map_err(|error| system(error.to_string()))?;
+            file.sync_all().map_err(|error| system(error.to_string()))?;
+            found.parts += 1;
+            found.part_bytes += length;
+            continue;
+        }
+        if length > MAX_ROWS_BYTES {
+            return Err(damaged("damaged (a length)"));
+        }
+        let mut body = Vec::new();
+        copy_checked(from, &mut body, length, &mut crc).map_err(|error| unreadable(&error))?;
+        check(from, crc, &name)?;
+        if name == END {
+            let told: BackupSummary =
+                serde_json::from_slice(&body).map_err(|_| damaged("damaged (its end)"))?;
+            if told != found || from.read(&mut [0]).map_err(|error| unreadable(&error))? != 0 {
+                return Err(damaged("damaged (it does not hold what its end says)"));
+            }
+            break;
+        }
+        for row in read_rows(&body).ok_or_else(|| damaged("damaged (a row)"))? {
+            let known = insert(&write, &name, &row).map_err(|error| system(error.to_string()))?;
+            if !known {
+                return Err(damaged("damaged, or of a later release (a table or a row)"));
+            }
+            found.agents += u64::from(name == "rows/agents");
+            found.reports_unsealed += u64::from(name == "rows/hot");
+        }
+    }
+    write.commit().map_err(|error| system(error.to_string()))?;
+    drop(database);
+    seal_directory(directory, &tiers).map_err(system)?;
+    Ok(found)
+}
+
+/// Proves that the store opens, gives it its copy of the dictionary, and makes its directories durable.
+fn seal_directory(directory: &Path, tiers: &Path) -> Result<(), String> {
+    let (database, _) = again(directory).map_err(|error| error.to_string())?;
+    let store = (|| -> Result<_, redb::Error> {
+        let store = database
+            .begin_read()?
+            .open_table(META)?
+            .get(super::tables::META_STORE)?;
+        Ok(store.map(|store| store.value()))
+    })()
+    .map_err(|error| error.to_string())?;
+    if let Some(store) = store {
+        let copy = read_copy(&database, store).map_err(|error| error.to_string())?;
+        copy.write(tiers).map_err(|error| error.to_string())?;
+    }
+    let rooms = Tier::ALL.map(|tier| tiers.join(tier.as_str()));
+    for room in rooms.iter().map(PathBuf::as_path).chain([tiers, directory]) {
+        File::open(room)
+            .and_then(|room| room.sync_all())
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+fn read_head(from: &mut dyn Read) -> Result<(String, u64, crc32fast::Hasher), RestoreError> {
+    let (mut name_length, mut length) = ([0; 2], [0; 8]);
+    from.read_exact(&mut name_length)
+        .and_then(|()| from.read_exact(&mut length))
+        .map_err(|error| unreadable(&error))?;
+    let mut name = vec![0; usize::from(u16::from_le_bytes(name_length))];
+    if name.len() > MAX_NAME_BYTES {
+        return Err(damaged("damaged (the length of a name)"));
+    }
+    from.read_exact(&mut name).map_err(|error| unreadable(&error))?;
+    let mut crc = crc32fast::Hasher::new();
+    for piece in [&name_length[..], &length, &name] {
+        crc.update(piece);
+    }
+    let name = String::from_utf8(name).map_err(|_| damaged("damaged (a name)"))?;
+    Ok((name, u64::from_le_bytes(length), crc))
+}
+
+fn check(from: &mut dyn Read, crc: crc32fast::Hasher, name: &str) -> Result<(), RestoreError> {
+    let mut told = [0; 4];
+    from.read_exact(&mut told).map_err(|error| unreadable(&error))?;
+    if u32::from_le_bytes(told) == crc.finalize() {
+        return Ok(());
+    }
+    Err(damaged(&format!("damaged (the checksum of {name})")))
+}
+
+fn damaged(what: &str) -> RestoreError {
+    RestoreError::Damaged {
+        what: what.to_owned(),
+    }
+}
+
+fn unreadable(error: &io::Error) -> RestoreError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => damaged("cut off before its end"),
+        _ => damaged(&format!("not to be read or kept ({error})")),
+    }
+}
+
+fn part_path(tiers: &Path, place: &str) -> Option<PathBuf> {
+    let (tier, name) = place.split_once('/')?;
+    let tier = Tier::ALL.into_iter().find(|known| known.as_str() == tier)?;
+    is_part_name(name).then(|| tiers.join(tier.as_str()).join(name))
+}
+
+fn read_rows(mut bytes: &[u8]) -> Option<Vec<Row>> {
+    let mut rows = Vec::new();
+    while !bytes.is_empty() {
+        let mut number = || {
+            let (number, rest) = varint::read(bytes).ok()?;
+            bytes = rest;
+            Some(number)
+        };
+        let count = number()?;
+        let numbers = (0..count).map(|_| number()).collect::<Option<Vec<u64>>>()?;
+        let length = usize::try_from(number()?).ok()?;
+        let (own, rest) = bytes.split_at_checked(length)?;
+        rows.push(Row {
+            numbers,
+            bytes: own.to_vec(),
+        });
+        bytes = rest;
+    }
+    Some(rows)
+}
+
+/// Puts a row where it belongs; `false` when it belongs nowhere.
+fn insert(write: &redb::WriteTransaction, table: &str, row: &Row) -> Result<bool, redb::Error> {
+    let bytes = row.bytes.as_slice();
+    let narrow =
+        |number: u64| u32::try_from(number).map_err(|error| redb::Error::Io(io::Error::other(error)));
+    match (table, row.numbers.as_slice()) {
+        ("rows/meta", &[value]) => {
+            let Ok(key) = std::str::from_utf8(bytes) else {
+                return Ok(false);
+            };
+            write.open_table(META)?.insert(key, value)?;
+        }
+        ("rows/agents", &[number]) => {
+            write.open_table(AGENTS)?.insert(narrow(number)?, bytes)?;
+        }
+        ("rows/manifests", &[ordinal, agent, id]) => {
+            let row = (narrow(agent)?, id, bytes);
+            write.open_table(MANIFESTS)?.insert(narrow(ordinal)?, row)?;
+        }
+        ("rows/settled", &[agent, epoch]) => {
+            write
+                .open_table(SETTLED)?
+                .insert((narrow(agent)?, epoch), bytes)?;
+        }
+        ("rows/gaps", &[end, agent, epoch, first, start, cause, reports]) => {
+            let Ok(cause) = u8::try_from(cause) else {
+                return Ok(false);
+            };
+            let key = (end, narrow(agent)?, epoch, first);
+            write.open_table(GAPS)?.insert(key, (start, cause, reports))?;
+        }
+        ("rows/hot", &[start, agent, epoch, sequence]) => {
+            let key = (start, narrow(agent)?, epoch, sequence);
+            write.open_table(HOT)?.insert(key, bytes)?;
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
