@@ -4,6 +4,7 @@
 //! every answer carries are set here; sockets, timeouts and limits on connections are `serve.rs`.
 
 pub mod answers;
+mod backup;
 mod compare;
 pub mod context;
 mod groups;
@@ -45,6 +46,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/series", get(pair::series))
         .route("/api/v1/heatmap", get(pair::heatmap))
         .route("/api/v1/distribution", get(pair::distribution))
+        .route("/api/v1/backup", get(backup::backup))
         .route("/api/v1/openapi.json", get(operation::openapi))
         .route("/metrics", get(operation::metrics))
         .route("/healthz", get(operation::healthz))

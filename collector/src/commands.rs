@@ -1,4 +1,5 @@
 //! What `azimuth-collector` can be told to do: one file a command, with its arguments, its help and its exit code.
 
+pub mod backup;
 pub mod rules;
 pub mod serve;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use azimuth_collector::commands::backup::{self, BackupArgs, RestoreArgs};
 use azimuth_collector::commands::rules::{self, ReplayArgs};
 use azimuth_collector::commands::serve::{self, ServeArgs};
 use clap::{Parser, Subcommand};
@@ -20,6 +21,8 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Serve(ServeArgs),
+    Backup(BackupArgs),
+    Restore(RestoreArgs),
     /// Ask what the regression rule would have told
     #[command(subcommand)]
     Rules(Rules),
@@ -33,6 +36,8 @@ enum Rules {
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(args) => serve::serve(args),
+        Command::Backup(args) => backup::backup(&args),
+        Command::Restore(args) => backup::restore(&args),
         Command::Rules(Rules::Replay(args)) => {
             match rules::replay_csv(&args.csv, &mut std::io::stdout().lock()) {
                 Ok(()) => ExitCode::SUCCESS,

@@ -40,6 +40,8 @@ pub struct Context {
     query_timeout: Duration,
     turns: Arc<Semaphore>,
     present: AtomicUsize,
+    /// One backup at a time.
+    pub(super) backup_turn: Arc<Semaphore>,
 }
 
 impl Context {
@@ -60,6 +62,7 @@ impl Context {
             query_timeout,
             turns: Arc::new(Semaphore::new(MAX_QUERIES_AT_ONCE)),
             present: AtomicUsize::new(0),
+            backup_turn: Arc::new(Semaphore::new(1)),
         }
     }
 

@@ -21,6 +21,7 @@ use utoipa::OpenApi;
         super::pair::heatmap,
         super::pair::distribution,
         super::reports::reports,
+        super::backup::backup,
         super::operation::openapi,
         super::operation::metrics,
         super::operation::healthz,

@@ -53,7 +53,7 @@ use super::{
     ScanRequest, Store, StoreError, StoredGap, Tier, TimeRange, VerifiedManifest, Visit,
 };
 
-pub use backup::{RestoreError, restore};
+pub use backup::{RestoreError, restore, verify};
 pub use open::OpenError;
 
 /// The store in one directory.

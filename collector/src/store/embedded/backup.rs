@@ -275,16 +275,75 @@ pub fn restore(from: &mut dyn Read, directory: &Path) -> Result<BackupSummary, R
     }
 }
 
+/// Reads a backup to its end and checks everything that can be checked without keeping it.
+///
+/// # Errors
+/// When it is damaged or cannot be read.
+pub fn verify(from: &mut dyn Read) -> Result<BackupSummary, RestoreError> {
+    read_magic(from)?;
+    let mut found = BackupSummary::default();
+    loop {
+        let (name, length, mut crc) = read_head(from)?;
+        if name.starts_with("part/") {
+            copy_checked(from, &mut io::sink(), length, &mut crc).map_err(|error| unreadable(&error))?;
+            check(from, crc, &name)?;
+            found.parts += 1;
+            found.part_bytes += length;
+            continue;
+        }
+        let body = read_body(from, &name, length, crc)?;
+        if name == END {
+            return read_end(from, &body, found);
+        }
+        let rows = read_rows(&body).ok_or_else(|| damaged("damaged (a row)"))?.len() as u64;
+        match name.as_str() {
+            "rows/agents" => found.agents += rows,
+            "rows/hot" => found.reports_unsealed += rows,
+            _ => {}
+        }
+    }
+}
+
+fn read_magic(from: &mut dyn Read) -> Result<(), RestoreError> {
+    let mut magic = [0; MAGIC.len()];
+    from.read_exact(&mut magic).map_err(|error| unreadable(&error))?;
+    if &magic == MAGIC {
+        return Ok(());
+    }
+    Err(damaged("not one, or of a later release"))
+}
+
+/// The body of a frame that fits in memory.
+fn read_body(
+    from: &mut dyn Read,
+    name: &str,
+    length: u64,
+    mut crc: crc32fast::Hasher,
+) -> Result<Vec<u8>, RestoreError> {
+    if length > MAX_ROWS_BYTES {
+        return Err(damaged("damaged (a length)"));
+    }
+    let mut body = Vec::new();
+    copy_checked(from, &mut body, length, &mut crc).map_err(|error| unreadable(&error))?;
+    check(from, crc, name)?;
+    Ok(body)
+}
+
+/// What the end says must be what was found, and nothing may follow it.
+fn read_end(from: &mut dyn Read, body: &[u8], found: BackupSummary) -> Result<BackupSummary, RestoreError> {
+    let told: BackupSummary = serde_json::from_slice(body).map_err(|_| damaged("damaged (its end)"))?;
+    if told != found || from.read(&mut [0]).map_err(|error| unreadable(&error))? != 0 {
+        return Err(damaged("damaged (it does not hold what its end says)"));
+    }
+    Ok(found)
+}
+
 fn fill(from: &mut dyn Read, directory: &Path) -> Result<BackupSummary, RestoreError> {
     let system = |cause: String| RestoreError::System {
         path: directory.to_owned(),
         cause,
     };
-    let mut magic = [0; MAGIC.len()];
-    from.read_exact(&mut magic).map_err(|error| unreadable(&error))?;
-    if &magic != MAGIC {
-        return Err(damaged("not one, or of a later release"));
-    }
+    read_magic(from)?;
     let tiers = tiers_in(directory);
     for tier in Tier::ALL {
         fs::create_dir_all(tiers.join(tier.as_str())).map_err(|error| system(error.to_string()))?;
@@ -311,18 +370,9 @@ fn fill(from: &mut dyn Read, directory: &Path) -> Result<BackupSummary, RestoreE
             found.part_bytes += length;
             continue;
         }
-        if length > MAX_ROWS_BYTES {
-            return Err(damaged("damaged (a length)"));
-        }
-        let mut body = Vec::new();
-        copy_checked(from, &mut body, length, &mut crc).map_err(|error| unreadable(&error))?;
-        check(from, crc, &name)?;
+        let body = read_body(from, &name, length, crc)?;
         if name == END {
-            let told: BackupSummary =
-                serde_json::from_slice(&body).map_err(|_| damaged("damaged (its end)"))?;
-            if told != found || from.read(&mut [0]).map_err(|error| unreadable(&error))? != 0 {
-                return Err(damaged("damaged (it does not hold what its end says)"));
-            }
+            read_end(from, &body, found)?;
             break;
         }
         for row in read_rows(&body).ok_or_else(|| damaged("damaged (a row)"))? {
