@@ -1,6 +1,6 @@
 # Azimuth: the commands a person types. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench build dashboards lint clean
+.PHONY: help demo test torture bench bench-probing build dashboards lint clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ test: ## install what the tests need, then run every check
 
 torture: ## the long forms of the fault tests: kills, power cuts, replays (about an hour)
 	@ci/torture
+
+bench-probing: ## Azimuth, fping and irtt against kernel truth on a delayed path (root)
+	@ci/bench-probing
 
 bench: ## codec, merge, ingest and map query, in one table
 	@ci/bench

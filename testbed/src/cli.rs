@@ -57,6 +57,20 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Compare azimuth-agent, fping and irtt against kernel truth on a delayed path, and what 1,000 targets cost.
+    ///
+    /// Needs root, fping and irtt. Takes about 12 times --seconds. `make bench-probing` builds and runs it.
+    BenchProbing {
+        /// How long each figure is measured.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..=600))]
+        seconds: u32,
+        /// Where azimuth-agent is; beside this program when not said.
+        #[arg(long)]
+        bin_dir: Option<PathBuf>,
+        /// Print JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// How to run a world.

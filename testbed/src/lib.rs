@@ -19,6 +19,7 @@ pub mod describe;
 pub mod namespace;
 pub mod path;
 pub mod plan;
+pub mod probing_bench;
 pub mod relay;
 pub mod relay_check;
 pub mod scenario;

@@ -12,6 +12,7 @@ use anyhow::Context;
 use azimuth_testbed::describe::Description;
 use azimuth_testbed::namespace::{self, Privilege};
 use azimuth_testbed::plan::Plan;
+use azimuth_testbed::probing_bench::{self, Figures};
 use azimuth_testbed::relay::thread::PacketRecords;
 use azimuth_testbed::relay_check::{self, Load};
 use azimuth_testbed::scenario::{self, Scenario};
@@ -45,6 +46,15 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Describe { scenario, json } => {
             let description = Description::of(&Plan::of(&scenario::load(&scenario)?));
             print(json, &description, Description::table)?;
+        }
+        Command::BenchProbing {
+            seconds,
+            bin_dir: chosen,
+            json,
+        } => {
+            namespace::acquire()?;
+            let figures = probing_bench::run(&bin_dir(chosen.as_deref())?.join("azimuth-agent"), seconds)?;
+            print(json, &figures, Figures::table)?;
         }
         Command::RelayCheck {
             duration_s,

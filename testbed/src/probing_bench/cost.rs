@@ -1,0 +1,206 @@
+//! What probing 1,000 targets costs: processor time, memory, and whether every probe was sent, stamped and answered.
+//!
+//! Over loopback inside the vantage point's namespace, 1,000 addresses of 127/8, the prober held to one core.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Running;
+use super::tools::missing;
+use crate::namespace::Namespace;
+use crate::world::fabric::FabricError;
+
+const TARGETS: u32 = 1_000;
+/// From 10 probes a second and target, the bar, up to as many as the configuration allows.
+const PERIODS_MS: [u32; 4] = [100, 40, 20, 10];
+const TICKS_PER_S: f64 = 100.0;
+
+/// One prober at one rate.
+#[derive(Debug, Serialize)]
+pub struct Cost {
+    /// Which.
+    pub prober: &'static str,
+    /// Probes per second asked for.
+    pub asked_per_s: u32,
+    /// Probes per second sent.
+    pub sent_per_s: Option<f64>,
+    /// Probes without an answer.
+    pub lost: Option<u64>,
+    /// Probes or answers without a kernel stamp, and slots passed over.
+    pub unstamped: Option<u64>,
+    /// Processor time of the prober's process.
+    pub cpu_ms_per_1000: Option<f64>,
+    /// Most memory it held (VmHWM).
+    pub memory_mib: Option<f64>,
+}
+
+/// The agent at every rate, then fping at its own best.
+pub(super) fn costs(namespace: &Namespace, agent: &Path, seconds: u32) -> Result<Vec<Cost>, FabricError> {
+    let _reflector = namespace.run(|| {
+        let arguments = ["reflect", "--listen", "0.0.0.0:8620", "--allow", "127.0.0.0/8"];
+        Running::start(
+            Command::new("taskset")
+                .args(["-c", "0"])
+                .arg(agent)
+                .args(arguments),
+        )
+    })??;
+    std::thread::sleep(Duration::from_millis(300));
+    let scratch = std::env::temp_dir().join(format!("azimuth-bench-{}", std::process::id()));
+    fs::create_dir_all(&scratch)?;
+    let mut rows = Vec::new();
+    for period_ms in PERIODS_MS {
+        rows.push(namespace.run(|| agent_cost(agent, &scratch, period_ms, seconds))??);
+    }
+    rows.push(namespace.run(|| fping_cost(&scratch))??);
+    fs::remove_dir_all(&scratch)?;
+    Ok(rows)
+}
+
+fn agent_cost(agent: &Path, scratch: &Path, period_ms: u32, seconds: u32) -> io::Result<Cost> {
+    let spool = scratch.join(format!("spool-{period_ms}"));
+    let file = scratch.join("agent.toml");
+    fs::write(&file, configuration(&spool, period_ms))?;
+    let mut child = Running(
+        Command::new("taskset")
+            .args(["-c", "1"])
+            .arg(agent)
+            .args(["run", "--config"])
+            .arg(&file)
+            .env("AZIMUTH_LOG", "debug")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(scratch.join("log"))?)
+            .spawn()
+            .map_err(|error| missing("taskset", &error))?,
+    );
+    std::thread::sleep(Duration::from_secs(seconds.into()));
+    let pid = child.0.id();
+    let (cpu_s, memory_mib) = (cpu_s(pid), memory_mib(pid));
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(pid.cast_signed()),
+        nix::sys::signal::Signal::SIGTERM,
+    )?;
+    child.0.wait()?;
+    let log = fs::read_to_string(scratch.join("log"))?;
+    let total = |key: &str| -> u64 {
+        log.match_indices(key)
+            .filter_map(|(at, _)| {
+                let digits = log[at + key.len()..]
+                    .split(|c: char| !c.is_ascii_digit())
+                    .next()?;
+                digits.parse::<u64>().ok()
+            })
+            .sum()
+    };
+    let sent = total(" sent: ");
+    Ok(Cost {
+        prober: "azimuth stamp",
+        asked_per_s: TARGETS * 1_000 / period_ms,
+        sent_per_s: Some(sent as f64 / f64::from(seconds)),
+        lost: Some(total(" lost=")),
+        unstamped: Some(total("missing_tx_stamp: ") + total("missing_rx_stamp: ") + total("skipped: ")),
+        cpu_ms_per_1000: cpu_s.map(|cpu_s| cpu_s * 1e6 / sent as f64),
+        memory_mib,
+    })
+}
+
+fn configuration(spool: &Path, period_ms: u32) -> String {
+    let mut text = format!(
+        "agent = \"bench\"\n[collector]\nurl = \"http://127.0.0.1:9\"\n[spool]\ndirectory = {:?}\n[vantage_point]\n\
+        name = \"Bench\"\ncountry = \"FR\"\ncity = \"Paris\"\nnetwork = \"none\"\nasn = 0\nlatitude = 48.9\nlongitude = 2.3\n",
+        spool.display().to_string()
+    );
+    for target in 0..TARGETS {
+        let (high, low) = (target / 250, target % 250 + 1);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "[[target]]\nname = \"t{target}\"\nprovider = \"bench\"\nregion = \"bench\"\nzone = \"t{target}\"\n\
+            address = \"127.1.{high}.{low}\"\n[[target.probe]]\nmethod = \"stamp\"\nperiod_ms = {period_ms}\n"
+        );
+    }
+    text
+}
+
+fn fping_cost(scratch: &Path) -> io::Result<Cost> {
+    let list = scratch.join("targets");
+    let addresses: Vec<String> = (0..TARGETS)
+        .map(|target| format!("127.1.{}.{}", target / 250, target % 250 + 1))
+        .collect();
+    fs::write(&list, addresses.join("\n"))?;
+    let output = Command::new("taskset")
+        .args(["-c", "1", "sh", "-c"])
+        .arg("start=$(date +%s%N); fping -q -c 30 -i 0.01 -p 10 -f \"$0\" 2>\"$0.out\"; end=$(date +%s%N); echo $((end - start)); times")
+        .arg(&list)
+        .output()
+        .map_err(|error| missing("fping", &error))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut lines = text.lines();
+    let elapsed_s = lines
+        .next()
+        .and_then(|line| line.parse::<f64>().ok())
+        .map(|ns| ns / 1e9);
+    // `times` prints the shell's own, then its children's: user, system as 0m1.230000s.
+    let cpu_s = lines
+        .nth(1)
+        .map(|line| line.split_whitespace().filter_map(shell_time_s).sum::<f64>());
+    let sent = f64::from(TARGETS * 30);
+    let answers = fs::read_to_string(scratch.join("targets.out"))?;
+    let received: u64 = answers
+        .lines()
+        .filter_map(|line| line.split("= ").nth(1)?.split('/').nth(1)?.parse::<u64>().ok())
+        .sum();
+    Ok(Cost {
+        prober: "fping",
+        asked_per_s: 100_000,
+        sent_per_s: elapsed_s.map(|elapsed_s| sent / elapsed_s),
+        lost: Some(u64::from(TARGETS * 30).saturating_sub(received)),
+        unstamped: None,
+        cpu_ms_per_1000: cpu_s.map(|cpu_s| cpu_s * 1e6 / sent),
+        memory_mib: None,
+    })
+}
+
+fn shell_time_s(text: &str) -> Option<f64> {
+    let (minutes, seconds) = text.trim_end_matches('s').split_once('m')?;
+    Some(minutes.parse::<f64>().ok()? * 60.0 + seconds.parse::<f64>().ok()?)
+}
+
+/// User and system time of all its threads so far.
+fn cpu_s(pid: u32) -> Option<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let after_name = stat.rsplit_once(") ")?.1;
+    let mut fields = after_name.split(' ').skip(11);
+    let ticks = fields.next()?.parse::<f64>().ok()? + fields.next()?.parse::<f64>().ok()?;
+    Some(ticks / TICKS_PER_S)
+}
+
+fn memory_mib(pid: u32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.split_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shells_times_are_seconds() {
+        assert_eq!(shell_time_s("1m2.500000s"), Some(62.5));
+        assert_eq!(shell_time_s("nonsense"), None);
+    }
+
+    #[test]
+    fn this_process_has_used_memory() {
+        assert!(memory_mib(std::process::id()).is_some_and(|mib| mib > 0.0));
+        assert!(cpu_s(std::process::id()).is_some());
+    }
+}
