@@ -105,6 +105,11 @@ fn take(from: SocketAddr, to: &Path) -> Result<BackupSummary, String> {
         let summary = verify(&mut BufReader::new(&file)).map_err(|error| error.to_string())?;
         file.sync_all().map_err(named)?;
         fs::rename(&unfinished, to).map_err(named)?;
+        // The new name is only there after a power cut if the directory says so.
+        let directory = to.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(directory.unwrap_or(Path::new(".")))
+            .and_then(|directory| directory.sync_all())
+            .map_err(named)?;
         Ok(summary)
     });
     if taken.is_err() {

@@ -34,7 +34,6 @@ impl EmbeddedStore {
     }
 
     pub(super) fn seal_hour(&self, hour_unix_ms: u64, now_unix_ms: u64) -> Result<u64, StoreError> {
-        self.write_dictionary()?;
         // Taken off first: what a commit adds meanwhile puts it back on.
         self.unsealed_hours
             .lock()
@@ -61,6 +60,8 @@ impl EmbeddedStore {
         for (lacking, tiers) in passes {
             if !lacking.is_empty() {
                 sealed = sealed.max(lacking.len() as u64);
+                // Now that it is known which reports: an agent may have come since the last copy was written.
+                self.write_dictionary()?;
                 self.seal_pass(hour_unix_ms, &tiers, &lacking, now_unix_ms)?;
             }
         }
@@ -162,8 +163,8 @@ struct GroupHour {
     read: Vec<ReportName>,
 }
 
-/// Agents in groups with few enough series that their hour fits in memory. Series must come in ascending order from one
-/// group to the next, so a group is a run of agents whose series do not interleave with the next one's, or all of them.
+/// The series of the named reports' agents, in runs short enough that their hour fits in memory. Runs ascend, as series do in
+/// a part; an agent whose series fall into several runs is read once for each.
 fn groups(dictionary: &Dictionary, names: &BTreeSet<ReportName>) -> Vec<Group> {
     let agents: BTreeSet<AgentNumber> = names.iter().map(|name| name.agent).collect();
     let mut series: Vec<SeriesId> = dictionary
