@@ -9,6 +9,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::ingest::placement::MAX_AGE_MS;
+use crate::limits::{Limits, LimitsTable};
 use crate::store::{Retention, Tier};
 use crate::utc::parse_span_ms;
 
@@ -41,6 +42,8 @@ pub struct Config {
     pub retention: Retention,
     /// How long a query may take, waiting included.
     pub query_timeout: Duration,
+    /// What clients and agents may ask of the collector.
+    pub limits: Limits,
 }
 
 /// Flags of the command line; each wins over the file.
@@ -79,6 +82,9 @@ pub enum ConfigError {
         /// Key and remedy.
         reason: String,
     },
+    /// The file has more than one mistake.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<Self>),
     /// There is no admin credential yet, so only this machine may talk to it.
     #[error(
         "listening on {0} would let anyone who reaches it write and read measurements, because this release has no \
@@ -96,6 +102,8 @@ struct File {
     query_timeout: Option<toml::Spanned<String>>,
     #[serde(default)]
     retention: RetentionTable,
+    #[serde(default)]
+    limits: LimitsTable,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -128,6 +136,15 @@ pub fn load(flags: &Flags) -> Result<Config, ConfigError> {
         return Err(ConfigError::NotLoopback(config.listen));
     }
     Ok(config)
+}
+
+/// The mistakes of one table as one error.
+fn several(file: &Path, text: &str, mistakes: Vec<(usize, String)>) -> ConfigError {
+    let told = mistakes
+        .into_iter()
+        .map(|(at, reason)| invalid(file, text, at, reason))
+        .collect();
+    ConfigError::Several(told)
 }
 
 fn parse(text: &str, file: &Path) -> Result<File, ConfigError> {
@@ -225,6 +242,10 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
             .unwrap_or_else(|| DEFAULT_DATA_DIR.into()),
         retention,
         query_timeout,
+        limits: given
+            .limits
+            .resolve()
+            .map_err(|mistakes| several(file, text, mistakes))?,
     })
 }
 
@@ -318,6 +339,12 @@ mod tests {
                 "line 1: query_timeout",
                 "between 1s and 10m",
             ),
+            (
+                "[limits]\nidle_timeout = \"60s\"\nhead_timeout = \"0s\"\nconnections = 0\n",
+                "/collector.toml, line 3: limits.head_timeout",
+                "/collector.toml, line 4: limits.connections",
+            ),
+            ("[limits]\nhead_timeot = \"9s\"\n", "line 2: ", "`head_timeout`"),
             ("data_dir = 7\n", "line 1: ", "integer"),
             ("data_dir = \"/data\nlisten = 1", "line 1: ", ""),
         ];

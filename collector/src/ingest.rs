@@ -3,12 +3,14 @@
 //!
 //! | room | what it decides |
 //! |---|---|
+//! | [`arrival`] | how slowly a body may arrive (pure) |
 //! | [`hold`] | how many bytes of bodies may be in memory before they are examined |
 //! | [`examine`] | whether bytes are reports that may be stored (pure) |
 //! | [`placement`] | where on the collector's time line an interval belongs (pure) |
 //! | [`committer`] | when a transaction begins and who waits for it |
 //! | [`verdict`] | the words of the answer |
 
+pub mod arrival;
 pub mod committer;
 pub mod examine;
 pub mod hold;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use tokio::sync::Semaphore;
 
+use self::arrival::BodyLimits;
 use self::committer::{CommitError, Committer};
 use self::examine::{Examined, Finding, examine};
 use self::hold::{HeldBody, Hold, HoldFull, MAX_HELD_BYTES};
@@ -39,6 +42,7 @@ pub struct Ingest {
     committer: Committer,
     metrics: Arc<Metrics>,
     hold: Hold,
+    body_limits: BodyLimits,
     examining: Arc<Semaphore>,
 }
 
@@ -54,8 +58,21 @@ impl Ingest {
             committer,
             metrics,
             hold: Hold::new(MAX_HELD_BYTES),
+            body_limits: BodyLimits::default(),
             examining: Arc::new(Semaphore::new(MAX_EXAMINED_AT_ONCE)),
         })
+    }
+
+    /// The same, with other limits on how slowly a body may arrive.
+    #[must_use]
+    pub fn with_body_limits(mut self, limits: BodyLimits) -> Self {
+        self.body_limits = limits;
+        self
+    }
+
+    /// How slowly a body may arrive.
+    pub fn body_limits(&self) -> BodyLimits {
+        self.body_limits
     }
 
     /// Bytes that wait for a commit.
@@ -88,7 +105,6 @@ impl Ingest {
             return Err(overloaded("stopping", "the collector is stopping"));
         };
         let known = self.store.dictionary();
-        // The thread goes on when its client leaves, so the turn and the room for the body go with it.
         // The thread goes on when its client leaves, so the turn and the room for the body go with it.
         let examined = guarded(move || {
             let _turn = turn;

@@ -8,7 +8,7 @@
 //! | [`api`] | the HTTP surface, [`site`] the embedded web application, [`serve`] sockets and connections |
 //! | [`alert`] | says when a series got worse, since when and by how much (pure) |
 //! | [`commands`] | the command line, one file a command |
-//! | [`config`], [`clock`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
+//! | [`config`], [`limits`], [`clock`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
 //! | [`run`] | wires them |
 
 pub mod alert;
@@ -17,6 +17,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod ingest;
+pub mod limits;
 pub mod metrics;
 pub mod problem;
 pub mod query;

@@ -1,8 +1,10 @@
 //! `azimuth-collector`: the command line. Parses and hands over; each command says its own exit code.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use azimuth_collector::commands::backup::{self, BackupArgs, RestoreArgs};
+use azimuth_collector::commands::config_check;
 use azimuth_collector::commands::rules::{self, ReplayArgs};
 use azimuth_collector::commands::serve::{self, ServeArgs};
 use clap::{Parser, Subcommand};
@@ -26,6 +28,18 @@ enum Command {
     /// Ask what the regression rule would have told
     #[command(subcommand)]
     Rules(Rules),
+    /// Look at a configuration without running it
+    #[command(subcommand)]
+    Config(Config),
+}
+
+#[derive(Subcommand)]
+enum Config {
+    /// Say whether a file would be used; exit 2 and name every mistake if not
+    Check {
+        /// Configuration file (TOML)
+        file: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
@@ -38,6 +52,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::serve(args),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
+        Command::Config(Config::Check { file }) => config_check::check(&file, &mut std::io::stdout().lock()),
         Command::Rules(Rules::Replay(args)) => {
             match rules::replay_csv(&args.csv, &mut std::io::stdout().lock()) {
                 Ok(()) => ExitCode::SUCCESS,

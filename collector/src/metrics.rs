@@ -86,6 +86,12 @@ pub struct Metrics {
     pub connections_refused: Counter,
     /// Connections that ended in a protocol error or a timeout.
     pub connections_failed: Counter,
+    /// Connections closed because nothing was asked of them.
+    pub connections_idle_closed: Counter,
+    /// Connections cut off because a request head took too long.
+    pub connections_head_timeout: Counter,
+    /// Connections cut off because nothing of an answer was taken.
+    pub connections_write_timeout: Counter,
 }
 
 impl Metrics {
@@ -238,6 +244,21 @@ impl Metrics {
             "azimuth_connections_failed_total",
             "Connections that ended in a protocol error or a timeout.",
             self.connections_failed.get(),
+        );
+        page.counter(
+            "azimuth_connections_idle_closed_total",
+            "Connections closed because nothing was asked of them.",
+            self.connections_idle_closed.get(),
+        );
+        page.counter(
+            "azimuth_connections_head_timeout_total",
+            "Connections cut off because a request head took too long.",
+            self.connections_head_timeout.get(),
+        );
+        page.counter(
+            "azimuth_connections_write_timeout_total",
+            "Connections cut off because nothing of an answer was taken.",
+            self.connections_write_timeout.get(),
         );
         page.text
     }

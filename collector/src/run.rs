@@ -37,8 +37,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             .await?;
     let store: Arc<dyn Store> = Arc::new(opened.context("cannot open the store")?);
     let metrics = Arc::new(Metrics::default());
-    let ingest =
-        Ingest::start(Arc::clone(&store), Arc::clone(&metrics)).context("cannot start committing")?;
+    let ingest = Ingest::start(Arc::clone(&store), Arc::clone(&metrics))
+        .context("cannot start committing")?
+        .with_body_limits(config.limits.bodies);
     let context = Arc::new(Context::new(
         Arc::clone(&store),
         ingest,
@@ -81,6 +82,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     serve(
         Listeners { tcp, unix },
         router(Arc::clone(&context)),
+        config.limits.connections,
         metrics,
         stop,
     )

@@ -1,6 +1,8 @@
-//! Sockets and connections: accept, bound, time out, drain. HTTP/1.1 by hyper, whose header timeout is armed here by
-//! giving it a timer; `axum::serve` gives none. What is answered is `api.rs`.
+//! Sockets and connections: accept, bound, time out, drain. HTTP/1.1 by hyper, with its own header timeout off: it runs
+//! while a kept connection idles, so one number would be both. `pace` knows the one from the other. What is answered is
+//! `api.rs`.
 
+mod pace;
 mod patience;
 
 use std::collections::HashMap;
@@ -12,26 +14,50 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use http_body_util::BodyExt;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tower::ServiceExt;
 
+use self::pace::SharedPace;
 use self::patience::Patience;
 use crate::metrics::Metrics;
 
-/// How long a client may take over its request head, and so also how long a connection may idle. Two intervals, so that
-/// an agent that delivers every ten seconds keeps its connection.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a client may take nothing of its answer. A dead link on the way is given up after as long.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Most connections, over all listeners.
-const MAX_CONNECTIONS: usize = 4_096;
-/// Most connections from one address that is not this machine: a proxy or a site behind one address, not a crowd.
-const MAX_CONNECTIONS_PER_ADDRESS: usize = 128;
+/// What a connection may take, and how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// Most connections, over all listeners.
+    pub connections: usize,
+    /// Most connections from one address that is not this machine: a proxy or a site behind one address, not a crowd.
+    pub connections_per_address: usize,
+    /// How long a connection is kept between two requests. Six intervals, so that an agent that delivers every ten
+    /// seconds keeps its connection.
+    pub idle_timeout: Duration,
+    /// How long a request head may take, from its first byte; of a new connection, from its beginning.
+    pub head_timeout: Duration,
+    /// How long a client may take nothing of its answer. A dead link on the way is given up after as long.
+    pub write_timeout: Duration,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            connections: 4_096,
+            connections_per_address: 128,
+            idle_timeout: Duration::from_secs(60),
+            head_timeout: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
 /// Largest request head.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// How long open requests may take to finish when the collector stops.
@@ -72,13 +98,20 @@ pub async fn bind_unix(path: &Path) -> std::io::Result<UnixListener> {
 }
 
 /// Serves until `stop` completes, then lets open requests finish.
-pub async fn serve(listeners: Listeners, app: Router, metrics: Arc<Metrics>, stop: impl Future<Output = ()>) {
-    let limits = Limits::new(Arc::clone(&metrics));
+pub async fn serve(
+    listeners: Listeners,
+    app: Router,
+    limits: ConnectionLimits,
+    metrics: Arc<Metrics>,
+    stop: impl Future<Output = ()>,
+) {
+    let places = Places::new(limits, Arc::clone(&metrics));
     let (stopping, stopped) = watch::channel(false);
     let graceful = Arc::new(Mutex::new(Some(GracefulShutdown::new())));
     let door = Door {
         app,
         limits,
+        places,
         metrics,
         graceful: Arc::clone(&graceful),
     };
@@ -118,7 +151,8 @@ pub async fn serve(listeners: Listeners, app: Router, metrics: Arc<Metrics>, sto
 #[derive(Clone)]
 struct Door {
     app: Router,
-    limits: Limits,
+    limits: ConnectionLimits,
+    places: Places,
     metrics: Arc<Metrics>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
 }
@@ -128,18 +162,38 @@ impl Door {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Some(place) = self.limits.take(address) else {
+        let Some(place) = self.places.take(address) else {
             return;
         };
         self.metrics.connections.add(1);
+        let pace = SharedPace::new(&self.limits);
+        let stream = Patience::new(
+            stream,
+            pace.clone(),
+            self.limits.write_timeout,
+            Arc::clone(&self.metrics),
+        );
+        let app = self.app.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            // Hyper has the whole head, or it would not ask.
+            let answering = pace.answering();
+            let answer = app.clone().oneshot(request);
+            async move {
+                // Dropped with the body of the answer, which is when hyper is done with it.
+                let kept_to_the_end = |body: axum::body::Body| {
+                    body.map_frame(move |frame| {
+                        let _ = &answering;
+                        frame
+                    })
+                };
+                answer.await.map(|response| response.map(kept_to_the_end))
+            }
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
+            .header_read_timeout(None)
             .max_buf_size(MAX_HEAD_BYTES)
-            .serve_connection(
-                TokioIo::new(Patience::new(stream, WRITE_TIMEOUT)),
-                TowerToHyperService::new(self.app.clone()),
-            );
+            .serve_connection(TokioIo::new(stream), service);
         let watched = {
             let graceful = self.graceful.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(graceful) = graceful.as_ref() else { return };
@@ -191,16 +245,18 @@ async fn pause_after(error: &std::io::Error) {
 
 /// How many connections may be open, in all and per address.
 #[derive(Clone)]
-struct Limits {
-    places: Arc<Semaphore>,
+struct Places {
+    limits: ConnectionLimits,
+    in_all: Arc<Semaphore>,
     by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
     metrics: Arc<Metrics>,
 }
 
-impl Limits {
-    fn new(metrics: Arc<Metrics>) -> Self {
+impl Places {
+    fn new(limits: ConnectionLimits, metrics: Arc<Metrics>) -> Self {
         Self {
-            places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+            limits,
+            in_all: Arc::new(Semaphore::new(limits.connections)),
             by_address: Arc::default(),
             metrics,
         }
@@ -217,14 +273,14 @@ impl Limits {
     }
 
     fn take_uncounted(&self, address: Option<IpAddr>) -> Option<ConnectionPlace> {
-        let in_all = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let in_all = Arc::clone(&self.in_all).try_acquire_owned().ok()?;
         let address = address
             .map(|address| address.to_canonical())
             .filter(|address| !address.is_loopback());
         if let Some(address) = address {
             let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
             let open = by_address.entry(address).or_default();
-            if *open >= MAX_CONNECTIONS_PER_ADDRESS {
+            if *open >= self.limits.connections_per_address {
                 return None;
             }
             *open += 1;
@@ -264,36 +320,39 @@ mod tests {
     #[test]
     fn one_address_cannot_take_every_place_and_places_come_back() {
         let metrics = Arc::new(Metrics::default());
-        let limits = Limits::new(Arc::clone(&metrics));
+        let (limits, most) = (
+            ConnectionLimits::default(),
+            ConnectionLimits::default().connections_per_address,
+        );
+        let places = Places::new(limits, Arc::clone(&metrics));
         let crowd: IpAddr = "192.0.2.1".parse().expect("an address");
-        let mut taken: Vec<_> = (0..MAX_CONNECTIONS_PER_ADDRESS)
-            .filter_map(|_| limits.take(Some(crowd)))
-            .collect();
-        assert_eq!(taken.len(), MAX_CONNECTIONS_PER_ADDRESS);
-        assert!(limits.take(Some(crowd)).is_none());
+        let mut taken: Vec<_> = (0..most).filter_map(|_| places.take(Some(crowd))).collect();
+        assert_eq!(taken.len(), most);
+        assert!(places.take(Some(crowd)).is_none());
         assert!(
-            limits
+            places
                 .take(Some("::ffff:192.0.2.1".parse().expect("an address")))
                 .is_none(),
             "the same host"
         );
         assert!(
-            limits
+            places
                 .take(Some("192.0.2.2".parse().expect("an address")))
                 .is_some()
         );
         assert_eq!(metrics.connections_refused.get(), 2);
         taken.pop();
-        assert!(limits.take(Some(crowd)).is_some());
+        assert!(places.take(Some(crowd)).is_some());
     }
 
     #[test]
     fn this_machine_is_bounded_in_all_only() {
-        let limits = Limits::new(Arc::default());
-        let taken: Vec<_> = (0..MAX_CONNECTIONS + 1)
-            .filter_map(|_| limits.take(Some(IpAddr::from([127, 0, 0, 1]))))
+        let most = ConnectionLimits::default().connections;
+        let places = Places::new(ConnectionLimits::default(), Arc::default());
+        let taken: Vec<_> = (0..most + 1)
+            .filter_map(|_| places.take(Some(IpAddr::from([127, 0, 0, 1]))))
             .collect();
-        assert_eq!(taken.len(), MAX_CONNECTIONS);
-        assert!(limits.take(None).is_none());
+        assert_eq!(taken.len(), most);
+        assert!(places.take(None).is_none());
     }
 }

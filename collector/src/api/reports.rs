@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -13,15 +12,15 @@ use azimuth_measurement::codec::MAX_BATCH_BYTES;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::context::Context;
+use crate::clock;
 use crate::ingest::Ingest;
+use crate::ingest::arrival::{BodyLimits, TooSlow};
 use crate::ingest::hold::HeldBody;
 use crate::ingest::verdict::Verdicts;
 use crate::problem::Problem;
 
 /// What the body must be called.
 const CONTENT_TYPE: &str = "application/x-protobuf";
-/// A body of the largest size at 35 kB/s. Who is slower holds a connection for nothing.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Delivers reports and tombstones; answers a verdict for each once it is durable.
 #[utoipa::path(
@@ -68,19 +67,11 @@ async fn take(context: &Context, headers: &HeaderMap, body: Body) -> Result<Verd
             format!("send the batch as {CONTENT_TYPE}"),
         ));
     }
-    let body = tokio::time::timeout(BODY_TIMEOUT, read(&context.ingest, headers, body))
-        .await
-        .map_err(|_| {
-            Problem::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "body_timeout",
-                "the body did not arrive within 30 s",
-            )
-        })??;
+    let body = read(&context.ingest, headers, body).await?;
     context.ingest.take(body, (context.now_unix_ms)()).await
 }
 
-/// Reads a body up to its cap, each byte within the room for all bodies.
+/// Reads a body up to its cap, each byte within the room for all bodies, and none of it too slowly.
 async fn read(ingest: &Ingest, headers: &HeaderMap, body: Body) -> Result<HeldBody, Problem> {
     let declared_bytes = headers
         .get(header::CONTENT_LENGTH)
@@ -91,13 +82,35 @@ async fn read(ingest: &Ingest, headers: &HeaderMap, body: Body) -> Result<HeldBo
     }
     let mut held = ingest.open(declared_bytes)?;
     let mut body = Limited::new(body, MAX_BATCH_BYTES);
-    while let Some(frame) = body.frame().await {
+    let (limits, began) = (ingest.body_limits(), clock::monotonic());
+    loop {
+        let (due, why) = limits.due(began, held.bytes().len());
+        let frame = tokio::time::timeout_at(due.into(), body.frame());
+        let Some(frame) = frame.await.map_err(|_| too_slow(why, &limits))? else {
+            return Ok(held);
+        };
         // What is no data is a trailer, and those say nothing here.
         if let Ok(chunk) = frame.map_err(|error| unread(&*error))?.into_data() {
             held.push(&chunk)?;
         }
     }
-    Ok(held)
+}
+
+fn too_slow(why: TooSlow, limits: &BodyLimits) -> Problem {
+    let (reason, detail) = match why {
+        TooSlow::Timeout => (
+            "body_timeout",
+            format!("the body did not arrive within {:?}", limits.timeout),
+        ),
+        TooSlow::Rate => (
+            "body_too_slow",
+            format!(
+                "after {:?} the body came at less than {} bytes per second",
+                limits.grace, limits.min_bytes_per_s
+            ),
+        ),
+    };
+    Problem::new(StatusCode::REQUEST_TIMEOUT, reason, detail)
 }
 
 fn too_large() -> Problem {

@@ -1,29 +1,41 @@
-//! A connection whose peer must keep taking what it is sent. Hyper times the reading of a head and nothing that it
-//! writes: a peer that stops reading would keep an answer, and its place, for as long as it likes.
+//! A connection whose peer must keep to its pace, and keep taking what it is sent. Hyper times nothing that it writes: a
+//! peer that stops reading would keep an answer, and its place, for as long as it likes. When it is time is [`super::pace`].
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, sleep_until};
 
-/// A stream that fails with `TimedOut` when it could write nothing for so long.
+use super::pace::{Overdue, SharedPace};
+use crate::metrics::Metrics;
+
+/// A stream that fails with `TimedOut` when it could write nothing for so long or a request head takes too long, and
+/// that ends when nothing is asked of it for too long.
 #[derive(Debug)]
 pub(super) struct Patience<S> {
     stream: S,
+    pace: SharedPace,
     timeout: Duration,
+    metrics: Arc<Metrics>,
+    /// Set while a read waits for its peer.
+    expecting: Option<Pin<Box<Sleep>>>,
     /// Set while a write waits for its peer.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patience<S> {
-    pub(super) fn new(stream: S, timeout: Duration) -> Self {
+    pub(super) fn new(stream: S, pace: SharedPace, timeout: Duration, metrics: Arc<Metrics>) -> Self {
         Self {
             stream,
+            pace,
             timeout,
+            metrics,
+            expecting: None,
             waiting: None,
         }
     }
@@ -32,16 +44,34 @@ impl<S> Patience<S> {
     fn judge<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.waiting = None;
+            self.pace.wrote();
             return written;
         }
         let timeout = self.timeout;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(timeout)));
         ready!(waiting.as_mut().poll(context));
-        Poll::Ready(Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("the peer took nothing for {timeout:?}"),
-        )))
+        self.metrics.connections_write_timeout.add(1);
+        Poll::Ready(Err(timed_out(format!("the peer took nothing for {timeout:?}"))))
     }
+
+    /// Waits until the read that found nothing has waited too long.
+    fn out_of_patience(&mut self, context: &mut Context<'_>) -> Poll<Overdue> {
+        let Some((due, what)) = self.pace.due() else {
+            self.expecting = None;
+            return Poll::Pending;
+        };
+        let due = due.into();
+        let expecting = self.expecting.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if expecting.deadline() != due {
+            expecting.as_mut().reset(due);
+        }
+        ready!(expecting.as_mut().poll(context));
+        Poll::Ready(what)
+    }
+}
+
+fn timed_out(what: String) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Patience<S> {
@@ -50,7 +80,25 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patience<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if read.is_ready() {
+            if buffer.filled().len() > before {
+                self.pace.read();
+            }
+            return read;
+        }
+        match ready!(self.out_of_patience(context)) {
+            // To hyper the client has left.
+            Overdue::Idle => {
+                self.metrics.connections_idle_closed.add(1);
+                Poll::Ready(Ok(()))
+            }
+            Overdue::Head => {
+                self.metrics.connections_head_timeout.add(1);
+                Poll::Ready(Err(timed_out("the request head did not come in time".to_owned())))
+            }
+        }
     }
 }
 
@@ -93,6 +141,12 @@ mod tests {
     use tokio::net::UnixStream;
 
     use super::*;
+    use crate::serve::ConnectionLimits;
+
+    fn patience(stream: UnixStream, timeout: Duration) -> Patience<UnixStream> {
+        let pace = SharedPace::new(&ConnectionLimits::default());
+        Patience::new(stream, pace, timeout, Arc::default())
+    }
 
     async fn write(ours: &mut Patience<UnixStream>) -> io::Result<usize> {
         poll_fn(|context| Pin::new(&mut *ours).poll_write(context, &[7; 4_096])).await
@@ -101,7 +155,7 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_takes_nothing_is_cut_off() {
         let (ours, _theirs) = UnixStream::pair().expect("a pair");
-        let mut ours = Patience::new(ours, Duration::from_millis(5));
+        let mut ours = patience(ours, Duration::from_millis(5));
         let error = loop {
             if let Err(error) = write(&mut ours).await {
                 break error;
@@ -113,7 +167,7 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_takes_everything_gets_everything() {
         let (ours, theirs) = UnixStream::pair().expect("a pair");
-        let mut ours = Patience::new(ours, Duration::from_secs(3_600));
+        let mut ours = patience(ours, Duration::from_secs(3_600));
         let reader = tokio::spawn(async move {
             let (mut all, mut chunk) = (0, [0; 1_000]);
             loop {

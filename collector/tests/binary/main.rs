@@ -8,4 +8,5 @@ mod full;
 mod process;
 mod queries;
 mod refusals;
+mod slow;
 mod surface;

@@ -1,0 +1,177 @@
+//! The `[limits]` table of the configuration: every number that bounds what one client, one agent or all of them may ask
+//! of this collector. What each means, and why it is what it is, stands where it is used; here only its key and the
+//! range in which it makes sense.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::ingest::arrival::BodyLimits;
+use crate::serve::ConnectionLimits;
+use crate::utc::parse_span_ms;
+
+/// Everything bounded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// What a connection may take.
+    pub connections: ConnectionLimits,
+    /// How slowly a body may arrive.
+    pub bodies: BodyLimits,
+}
+
+/// The table as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LimitsTable {
+    connections: Option<Spanned<i64>>,
+    connections_per_address: Option<Spanned<i64>>,
+    idle_timeout: Option<Spanned<String>>,
+    head_timeout: Option<Spanned<String>>,
+    write_timeout: Option<Spanned<String>>,
+    body_timeout: Option<Spanned<String>>,
+    body_grace: Option<Spanned<String>>,
+    body_min_bytes_per_s: Option<Spanned<i64>>,
+}
+
+/// A value that cannot be used: where in the text, and what to write instead.
+pub(crate) type Mistake = (usize, String);
+
+impl LimitsTable {
+    /// What was written, and the defaults for the rest.
+    ///
+    /// # Errors
+    /// Every mistake in the table.
+    pub(crate) fn resolve(&self) -> Result<Limits, Vec<Mistake>> {
+        let mut reader = Reader::default();
+        let (connections, bodies) = (ConnectionLimits::default(), BodyLimits::default());
+        let limits = Limits {
+            connections: ConnectionLimits {
+                connections: reader.count(
+                    "connections",
+                    &self.connections,
+                    connections.connections,
+                    1..=1_000_000,
+                ),
+                connections_per_address: reader.count(
+                    "connections_per_address",
+                    &self.connections_per_address,
+                    connections.connections_per_address,
+                    1..=1_000_000,
+                ),
+                idle_timeout: reader.span("idle_timeout", &self.idle_timeout, connections.idle_timeout),
+                head_timeout: reader.span("head_timeout", &self.head_timeout, connections.head_timeout),
+                write_timeout: reader.span("write_timeout", &self.write_timeout, connections.write_timeout),
+            },
+            bodies: BodyLimits {
+                timeout: reader.span("body_timeout", &self.body_timeout, bodies.timeout),
+                grace: reader.span("body_grace", &self.body_grace, bodies.grace),
+                min_bytes_per_s: reader.count(
+                    "body_min_bytes_per_s",
+                    &self.body_min_bytes_per_s,
+                    bodies.min_bytes_per_s,
+                    1..=1_048_576,
+                ),
+            },
+        };
+        if reader.mistakes.is_empty() {
+            Ok(limits)
+        } else {
+            Err(reader.mistakes)
+        }
+    }
+}
+
+/// Reads values and collects the mistakes among them.
+#[derive(Default)]
+struct Reader {
+    mistakes: Vec<Mistake>,
+}
+
+impl Reader {
+    /// No timeout is of use below a second or above an hour.
+    const SPANS_S: RangeInclusive<u64> = 1..=3_600;
+
+    fn span(&mut self, key: &str, written: &Option<Spanned<String>>, default: Duration) -> Duration {
+        let Some(written) = written else { return default };
+        let read = parse_span_ms(written.get_ref()).ok();
+        let in_range = read.filter(|span_ms| Self::SPANS_S.contains(&(span_ms / 1_000)));
+        in_range.map_or_else(
+            || {
+                let reason = format!(
+                    "limits.{key} = {:?} is not a span between 1s and 1h; write \"{}s\"",
+                    written.get_ref(),
+                    default.as_secs()
+                );
+                self.mistakes.push((written.span().start, reason));
+                default
+            },
+            Duration::from_millis,
+        )
+    }
+
+    fn count<N>(
+        &mut self,
+        key: &str,
+        written: &Option<Spanned<i64>>,
+        default: N,
+        range: RangeInclusive<i64>,
+    ) -> N
+    where
+        N: TryFrom<i64> + std::fmt::Display + Copy,
+    {
+        let Some(written) = written else { return default };
+        let read = Some(*written.get_ref()).filter(|count| range.contains(count));
+        read.and_then(|count| N::try_from(count).ok()).unwrap_or_else(|| {
+            let reason = format!(
+                "limits.{key} = {} is not a number from {} to {}; write {default}",
+                written.get_ref(),
+                range.start(),
+                range.end()
+            );
+            self.mistakes.push((written.span().start, reason));
+            default
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(text: &str) -> Result<Limits, Vec<Mistake>> {
+        toml::from_str::<LimitsTable>(text).expect("a table").resolve()
+    }
+
+    #[test]
+    fn an_empty_table_is_the_defaults_and_what_is_written_counts() {
+        assert_eq!(resolve(""), Ok(Limits::default()));
+        let limits =
+            resolve("idle_timeout = \"2m\"\nbody_min_bytes_per_s = 64\nconnections = 7\n").expect("sound");
+        assert_eq!(limits.connections.idle_timeout, Duration::from_secs(120));
+        assert_eq!(
+            (limits.bodies.min_bytes_per_s, limits.connections.connections),
+            (64, 7)
+        );
+        assert_eq!(limits.connections.head_timeout, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn every_mistake_is_named_with_its_remedy() {
+        let mistakes = resolve(
+            "head_timeout = \"0s\"\nidle_timeout = \"never\"\nconnections = 0\nbody_grace = \"2h\"\n",
+        )
+        .expect_err("four mistakes");
+        let told: Vec<&str> = mistakes.iter().map(|(_, reason)| reason.as_str()).collect();
+        assert_eq!(
+            told,
+            [
+                "limits.connections = 0 is not a number from 1 to 1000000; write 4096",
+                "limits.idle_timeout = \"never\" is not a span between 1s and 1h; write \"60s\"",
+                "limits.head_timeout = \"0s\" is not a span between 1s and 1h; write \"5s\"",
+                "limits.body_grace = \"2h\" is not a span between 1s and 1h; write \"5s\"",
+            ]
+        );
+    }
+}
