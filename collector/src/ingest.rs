@@ -140,9 +140,7 @@ impl Ingest {
             .into_iter()
             .zip(admissions)
             .map(|((named, histograms), admission)| {
-                if admission == Admission::Stored {
-                    self.metrics.histograms_stored.add(histograms);
-                }
+                self.metrics.note_stored(admission, histograms);
                 verdict_of(named, admission)
             });
         let verdicts: Vec<Verdict> = verdicts
@@ -222,7 +220,7 @@ fn verdict_of((sequence, epoch): (u64, u64), admission: Admission) -> Verdict {
     let not_stored =
         |verdict, status, reason, detail: &str| (verdict, Some(Problem::new(status, reason, detail)));
     let (verdict, problem) = match admission {
-        Admission::Stored => (VerdictKind::Stored, None),
+        Admission::Stored | Admission::StoredInPart(_) => (VerdictKind::Stored, None),
         Admission::Duplicate => not_stored(
             VerdictKind::Duplicate,
             StatusCode::CONFLICT,
@@ -247,12 +245,6 @@ fn verdict_of((sequence, epoch): (u64, u64), admission: Admission) -> Verdict {
             "agent_limit",
             "this collector keeps as many agents as it can",
         ),
-        Admission::SeriesLimit => not_stored(
-            VerdictKind::Refused,
-            StatusCode::INSUFFICIENT_STORAGE,
-            "series_limit",
-            "this collector keeps as many series as it can",
-        ),
         Admission::ManifestConflict => not_stored(
             VerdictKind::Refused,
             StatusCode::CONFLICT,
@@ -271,6 +263,10 @@ fn verdict_of((sequence, epoch): (u64, u64), admission: Admission) -> Verdict {
         epoch: Some(epoch),
         verdict,
         problem,
+        refused_records: match admission {
+            Admission::StoredInPart(refused) => Some(refused),
+            _ => None,
+        },
     }
 }
 

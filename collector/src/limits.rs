@@ -10,6 +10,8 @@ use toml::Spanned;
 
 use crate::ingest::arrival::BodyLimits;
 use crate::serve::ConnectionLimits;
+use crate::store::SeriesLimits;
+use crate::store::dictionary::MAX_SERIES;
 use crate::utc::parse_span_ms;
 
 /// Everything bounded.
@@ -19,6 +21,8 @@ pub struct Limits {
     pub connections: ConnectionLimits,
     /// How slowly a body may arrive.
     pub bodies: BodyLimits,
+    /// How many series there may be.
+    pub series: SeriesLimits,
 }
 
 /// The table as written.
@@ -33,7 +37,14 @@ pub(crate) struct LimitsTable {
     body_timeout: Option<Spanned<String>>,
     body_grace: Option<Spanned<String>>,
     body_min_bytes_per_s: Option<Spanned<i64>>,
+    series: Option<Spanned<i64>>,
+    series_per_agent: Option<Spanned<i64>>,
+    new_series_per_hour: Option<Spanned<i64>>,
+    new_series_per_agent_per_hour: Option<Spanned<i64>>,
 }
+
+/// From none at all, which freezes what there is, to as many as a store can number.
+const SERIES: RangeInclusive<i64> = 0..=MAX_SERIES as i64;
 
 /// A value that cannot be used: where in the text, and what to write instead.
 pub(crate) type Mistake = (usize, String);
@@ -46,6 +57,7 @@ impl LimitsTable {
     pub(crate) fn resolve(&self) -> Result<Limits, Vec<Mistake>> {
         let mut reader = Reader::default();
         let (connections, bodies) = (ConnectionLimits::default(), BodyLimits::default());
+        let series = SeriesLimits::default();
         let limits = Limits {
             connections: ConnectionLimits {
                 connections: reader.count(
@@ -72,6 +84,27 @@ impl LimitsTable {
                     &self.body_min_bytes_per_s,
                     bodies.min_bytes_per_s,
                     1..=1_048_576,
+                ),
+            },
+            series: SeriesLimits {
+                series: reader.count("series", &self.series, series.series, SERIES),
+                series_per_agent: reader.count(
+                    "series_per_agent",
+                    &self.series_per_agent,
+                    series.series_per_agent,
+                    SERIES,
+                ),
+                new_per_hour: reader.count(
+                    "new_series_per_hour",
+                    &self.new_series_per_hour,
+                    series.new_per_hour,
+                    SERIES,
+                ),
+                new_per_agent_per_hour: reader.count(
+                    "new_series_per_agent_per_hour",
+                    &self.new_series_per_agent_per_hour,
+                    series.new_per_agent_per_hour,
+                    SERIES,
                 ),
             },
         };

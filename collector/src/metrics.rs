@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::store::{Condition, Dictionary, Maintained};
+use crate::store::{Admission, Condition, Dictionary, Maintained};
 
 /// A counter.
 #[derive(Debug, Default)]
@@ -64,6 +64,10 @@ pub struct Metrics {
     pub body_bytes: Counter,
     /// Interval histograms in stored reports.
     pub histograms_stored: Counter,
+    /// Records of stored reports that were not stored because their series would be too many.
+    pub records_series_limit: Counter,
+    /// The same because too many series were new within the hour.
+    pub records_new_series_rate: Counter,
     /// Transactions committed.
     pub commits: Counter,
     /// Transactions that failed.
@@ -103,6 +107,20 @@ impl Metrics {
             self.commits.add(1);
         } else {
             self.commits_failed.add(1);
+        }
+    }
+
+    /// Notes what was stored of an item that brought so many histograms.
+    pub fn note_stored(&self, admission: Admission, histograms: u64) {
+        match admission {
+            Admission::Stored => self.histograms_stored.add(histograms),
+            Admission::StoredInPart(refused) => {
+                self.histograms_stored
+                    .add(histograms.saturating_sub(refused.histograms.into()));
+                self.records_series_limit.add(refused.series_limit.into());
+                self.records_new_series_rate.add(refused.new_series_rate.into());
+            }
+            _ => {}
         }
     }
 
@@ -164,6 +182,18 @@ impl Metrics {
             "Interval histograms in stored reports.",
             self.histograms_stored.get(),
         );
+        let name = "azimuth_ingest_records_refused_total";
+        page.head(
+            name,
+            "counter",
+            "Records of stored reports that were not stored with them, by the limit on series that refused them.",
+        );
+        for (reason, counter) in [
+            ("series_limit", &self.records_series_limit),
+            ("new_series_rate", &self.records_new_series_rate),
+        ] {
+            let _ = writeln!(page.text, "{name}{{reason=\"{reason}\"}} {}", counter.get());
+        }
         page.gauge(
             "azimuth_ingest_queue_bytes",
             "Bytes waiting for the next commit.",

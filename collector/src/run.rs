@@ -35,7 +35,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let opened =
         tokio::task::spawn_blocking(move || EmbeddedStore::open(&directory, retention, clock::unix_ms()))
             .await?;
-    let store: Arc<dyn Store> = Arc::new(opened.context("cannot open the store")?);
+    let opened = opened
+        .context("cannot open the store")?
+        .with_series_limits(config.limits.series);
+    let store: Arc<dyn Store> = Arc::new(opened);
     let metrics = Arc::new(Metrics::default());
     let ingest = Ingest::start(Arc::clone(&store), Arc::clone(&metrics))
         .context("cannot start committing")?

@@ -21,9 +21,11 @@ pub mod embedded;
 #[cfg(test)]
 pub(crate) mod memory;
 pub mod sequences;
+pub mod series_limits;
 pub mod tier;
 
 pub use dictionary::{Dictionary, SeriesId};
+pub use series_limits::{RefusedRecords, SeriesLimits};
 pub use tier::{Retention, Tier};
 
 /// A stretch of time `[from, to)` on the collector's time line, in unix milliseconds.
@@ -95,6 +97,9 @@ pub enum Item {
 pub enum Admission {
     /// Durable when `commit` returns.
     Stored,
+    /// Durable when `commit` returns, without the records of series that are not admitted. Those are gone: the report is
+    /// settled, and a replay of it is a duplicate.
+    StoredInPart(RefusedRecords),
     /// Settled before; nothing changed.
     Duplicate,
     /// Its sequence space has too many holes; nothing changed ([`sequences`]).
@@ -103,8 +108,6 @@ pub enum Admission {
     AgentUnknown,
     /// It would bring one agent more than the store keeps; nothing changed.
     AgentLimit,
-    /// Its manifest would bring more series than the store keeps; nothing changed.
-    SeriesLimit,
     /// Another manifest of this agent has the same id; nothing changed.
     ManifestConflict,
     /// Its manifest is not known; nothing changed.

@@ -164,9 +164,9 @@ mod tests {
         manifest.series[0].zone = known.key.clone();
         let mut dictionary = Dictionary::default();
         let number = dictionary.add_agent(&manifest.agent).expect("room");
-        dictionary
-            .add_manifest(number, manifest.id(), Arc::new(manifest))
-            .expect("room");
+        let id = manifest.id();
+        dictionary.add_manifest(number, id, Arc::new(manifest));
+        dictionary.admit(number, id, &[0, 1], 2, 0);
         let zones = zones_answer(&dictionary, &catalogue).zones;
         let of = |zone: &str| zones.iter().find(|answer| answer.zone == zone).expect("measured");
         assert_eq!(of(&known.key.to_string()).metro, known.metro);

@@ -126,6 +126,7 @@ fn examine_report(
             epoch: None,
             verdict: VerdictKind::Refused,
             problem: Some(problem),
+            refused_records: None,
         })
     })?;
     let unsound = |verdict, status, reason, detail: String| {
@@ -135,6 +136,7 @@ fn examine_report(
             epoch: Some(report.epoch),
             verdict,
             problem,
+            refused_records: None,
         })
     };
     let refused = |reason, detail| {

@@ -4,6 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::problem::Problem;
+use crate::store::RefusedRecords;
 
 /// What became of an item, and so what its agent does with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -48,6 +49,10 @@ pub struct Verdict {
     /// Why it was not stored. Absent exactly when it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
+    /// Records of a stored report that were not stored with it, by reason: this collector takes no more series of its
+    /// agent, or no more new ones this hour. Absent when there were none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused_records: Option<RefusedRecords>,
 }
 
 /// The answer to a body of reports.

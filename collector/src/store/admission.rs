@@ -1,14 +1,16 @@
 //! What a commit will do, decided before anything is written. Pure; shared by the backends, so that they cannot differ
 //! about what a duplicate is.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use azimuth_measurement::codec::{decode_report, encode_report};
 use azimuth_measurement::{AgentId, ManifestId};
 
-use super::dictionary::{AgentNumber, Dictionary, DictionaryFull, MAX_AGENTS};
+use super::dictionary::{AgentNumber, AgentsFull, Dictionary, MAX_AGENTS};
 use super::sequences::{Settle, SettledSequences};
-use super::{Admission, Item, StoreError, VerifiedManifest, VerifiedReport};
+use super::{Admission, Item, RefusedRecords, SeriesLimits, StoreError, VerifiedManifest, VerifiedReport};
 
 /// Everything a backend has to write in one transaction.
 #[derive(Debug)]
@@ -17,22 +19,45 @@ pub(super) struct Plan<'a> {
     pub(super) admissions: Vec<Admission>,
     /// The dictionary as it will be.
     pub(super) dictionary: Arc<Dictionary>,
-    /// Manifests to keep, in the order in which the dictionary took them in.
-    pub(super) manifests: Vec<(AgentNumber, &'a VerifiedManifest)>,
+    /// What the dictionary took in, in that order.
+    pub(super) growth: Vec<Growth<'a>>,
     /// Agents to keep, in the order in which the dictionary took them in.
     pub(super) agents: Vec<(AgentNumber, &'a AgentId)>,
     /// Reports to keep.
-    pub(super) reports: Vec<(AgentNumber, &'a VerifiedReport)>,
+    pub(super) reports: Vec<PlannedReport<'a>>,
     /// Tombstones to keep, and how many reports each really stands for.
     pub(super) tombstones: Vec<(AgentNumber, &'a azimuth_measurement::Tombstone, u64)>,
     /// Sequence spaces as they will be.
     pub(super) settled: BTreeMap<(AgentNumber, u64), SettledSequences>,
+    limits: SeriesLimits,
+}
+
+/// One step of the dictionary: a manifest taken in, series of one admitted, or both.
+#[derive(Debug)]
+pub(super) struct Growth<'a> {
+    pub(super) agent: AgentNumber,
+    pub(super) manifest: ManifestId,
+    /// The manifest's bytes, when it is new.
+    pub(super) frame: Option<&'a [u8]>,
+    /// Positions of the manifest whose series are new.
+    pub(super) admitted: Vec<u32>,
+    pub(super) at_unix_ms: u64,
+}
+
+/// A report to keep.
+#[derive(Debug)]
+pub(super) struct PlannedReport<'a> {
+    pub(super) number: AgentNumber,
+    pub(super) report: &'a VerifiedReport,
+    /// Its bytes, without the records that were refused: what was refused must not turn up once its series is admitted.
+    pub(super) frame: Cow<'a, [u8]>,
 }
 
 impl<'a> Plan<'a> {
     /// Decides about every item. `load` reads the settled sequences of one (agent, epoch) as they stand in the store.
     pub(super) fn make(
         dictionary: Arc<Dictionary>,
+        limits: SeriesLimits,
         manifests: &'a [VerifiedManifest],
         items: &'a [Item],
         mut load: impl FnMut(AgentNumber, u64) -> Result<SettledSequences, StoreError>,
@@ -55,11 +80,12 @@ impl<'a> Plan<'a> {
         let mut plan = Self {
             admissions: Vec::with_capacity(items.len()),
             dictionary,
-            manifests: Vec::new(),
+            growth: Vec::new(),
             agents: Vec::new(),
             reports: Vec::new(),
             tombstones: Vec::new(),
             settled: BTreeMap::new(),
+            limits,
         };
         for item in items {
             let admission = match item {
@@ -80,53 +106,120 @@ impl<'a> Plan<'a> {
         offered: &HashMap<(&AgentId, ManifestId), &'a VerifiedManifest>,
         load: &mut impl FnMut(AgentNumber, u64) -> Result<SettledSequences, StoreError>,
     ) -> Result<Admission, StoreError> {
-        // Looked at before anything grows, so that a replay or a refusal leaves no trace.
-        if let Some(number) = self.dictionary.agent_number(&report.agent)
-            && self
-                .settled_mut(number, report.epoch, load)?
-                .contains(report.sequence)
-        {
-            return Ok(Admission::Duplicate);
-        }
-        if self
-            .dictionary
-            .manifest_of(&report.agent, report.manifest)
-            .is_none()
-        {
-            let Some(offer) = offered.get(&(&report.agent, report.manifest)) else {
-                return Ok(Admission::ManifestUnknown);
-            };
-            let mut grown = Dictionary::clone(&self.dictionary);
-            let number = match grown.add_agent(&report.agent) {
-                Ok(number) => number,
-                Err(full) => return Ok(full.into()),
-            };
-            if let Err(full) = grown.add_manifest(number, report.manifest, Arc::clone(&offer.manifest)) {
-                return Ok(full.into());
-            }
-            // A sequence space that is full must not leave its manifest behind.
-            if let settle @ (Settle::Known | Settle::Fragmented) = self
-                .settled_mut(number, report.epoch, load)?
-                .settle(report.sequence, report.sequence)
-            {
-                return Ok(settle.into());
-            }
-            self.note_agent(number, &report.agent);
-            self.dictionary = Arc::new(grown);
-            self.manifests.push((number, offer));
-            self.reports.push((number, report));
-            return Ok(Admission::Stored);
-        }
-        let Some(number) = self.dictionary.agent_number(&report.agent) else {
-            return Ok(Admission::ManifestUnknown);
+        let offer = match self.dictionary.manifest_of(&report.agent, report.manifest) {
+            Some(_) => None,
+            None => match offered.get(&(&report.agent, report.manifest)) {
+                Some(offer) => Some(*offer),
+                // What was settled needs no manifest.
+                None if self.is_settled(report, load)? => return Ok(Admission::Duplicate),
+                None => return Ok(Admission::ManifestUnknown),
+            },
         };
+        let number = match self.dictionary.agent_number(&report.agent) {
+            Some(number) => number,
+            None if self.dictionary.agent_count() >= MAX_AGENTS => return Ok(Admission::AgentLimit),
+            None => self.dictionary.next_agent_number(),
+        };
+        // Settled before anything grows, so that a replay or a refusal leaves no trace.
         let settle = self
             .settled_mut(number, report.epoch, load)?
             .settle(report.sequence, report.sequence);
-        if let Settle::New(_) = settle {
-            self.reports.push((number, report));
+        if !matches!(settle, Settle::New(_)) {
+            return Ok(settle.into());
         }
-        Ok(settle.into())
+        if self.dictionary.agent_number(&report.agent).is_none() {
+            if let Err(full) = Arc::make_mut(&mut self.dictionary).add_agent(&report.agent) {
+                return Ok(full.into());
+            }
+            self.agents.push((number, &report.agent));
+        }
+        self.grow(number, report, offer);
+        let (frame, refused) = self.without_refused(number, report);
+        self.reports.push(PlannedReport {
+            number,
+            report,
+            frame,
+        });
+        Ok(match refused {
+            None => Admission::Stored,
+            Some(refused) => Admission::StoredInPart(refused),
+        })
+    }
+
+    /// Takes in the manifest if it is new, and admits what it describes as far as there is room.
+    fn grow(&mut self, agent: AgentNumber, report: &VerifiedReport, offer: Option<&'a VerifiedManifest>) {
+        let (manifest, now_unix_ms) = (report.manifest, report.received_at_unix_ms);
+        if let Some(offer) = offer {
+            Arc::make_mut(&mut self.dictionary).add_manifest(agent, manifest, Arc::clone(&offer.manifest));
+        }
+        let Some(known) = self.dictionary.manifest(agent, manifest) else {
+            return;
+        };
+        let waiting: Vec<u32> = known.waiting().collect();
+        let mut admitted = Vec::new();
+        if !waiting.is_empty() {
+            let room = self.limits.room(&self.dictionary, agent, now_unix_ms).series();
+            if self.dictionary.may_admit(agent, known, room) {
+                admitted =
+                    Arc::make_mut(&mut self.dictionary).admit(agent, manifest, &waiting, room, now_unix_ms);
+            }
+        }
+        if offer.is_some() || !admitted.is_empty() {
+            self.growth.push(Growth {
+                agent,
+                manifest,
+                frame: offer.map(|offer| offer.frame.as_slice()),
+                admitted,
+                at_unix_ms: now_unix_ms,
+            });
+        }
+    }
+
+    /// The report without the records of series that are not admitted, and what became of those.
+    fn without_refused(
+        &self,
+        agent: AgentNumber,
+        report: &'a VerifiedReport,
+    ) -> (Cow<'a, [u8]>, Option<RefusedRecords>) {
+        let whole = (Cow::Borrowed(report.frame.as_slice()), None);
+        let Some(known) = self.dictionary.manifest(agent, report.manifest) else {
+            return whole;
+        };
+        let waiting: Vec<u32> = known.waiting().collect();
+        if waiting.is_empty() {
+            return whole;
+        }
+        // It was decoded a moment ago, so this cannot fail; were it to, readers pass over what has no series.
+        let Ok(mut decoded) = decode_report(&report.frame) else {
+            return whole;
+        };
+        let room = self
+            .limits
+            .room(&self.dictionary, agent, report.received_at_unix_ms);
+        let mut refused = RefusedRecords::default();
+        decoded.records.retain(|record| {
+            let Ok(before) = waiting.binary_search(&record.series) else {
+                return true;
+            };
+            room.refuse(before, record.delays.len(), &mut refused);
+            false
+        });
+        if refused.records() == 0 {
+            return whole;
+        }
+        (Cow::Owned(encode_report(&decoded)), Some(refused))
+    }
+
+    fn is_settled(
+        &mut self,
+        report: &VerifiedReport,
+        load: &mut impl FnMut(AgentNumber, u64) -> Result<SettledSequences, StoreError>,
+    ) -> Result<bool, StoreError> {
+        let Some(number) = self.dictionary.agent_number(&report.agent) else {
+            return Ok(false);
+        };
+        let settled = self.settled_mut(number, report.epoch, load)?;
+        Ok(settled.contains(report.sequence))
     }
 
     fn admit_tombstone(
@@ -158,12 +251,6 @@ impl<'a> Plan<'a> {
         Ok(settle.into())
     }
 
-    fn note_agent(&mut self, number: AgentNumber, agent: &'a AgentId) {
-        if self.dictionary.agent_number(agent).is_none() {
-            self.agents.push((number, agent));
-        }
-    }
-
     fn settled_mut(
         &mut self,
         agent: AgentNumber,
@@ -188,11 +275,8 @@ impl From<Settle> for Admission {
     }
 }
 
-impl From<DictionaryFull> for Admission {
-    fn from(full: DictionaryFull) -> Self {
-        match full {
-            DictionaryFull::Agents => Self::AgentLimit,
-            DictionaryFull::Series => Self::SeriesLimit,
-        }
+impl From<AgentsFull> for Admission {
+    fn from(AgentsFull: AgentsFull) -> Self {
+        Self::AgentLimit
     }
 }

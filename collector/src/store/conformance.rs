@@ -2,6 +2,8 @@
 //!
 //! Each case gets an empty store. What only a file can go through (kill, damage, reopening) is tested beside the backend.
 
+mod growth;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use azimuth_measurement::{
 
 use super::{
     Admission, Coverage, Item, Maintained, Missing, MissingCause, Observation, ScanRequest, SeriesId,
-    SeriesSelection, Store, Tier, TimeRange, VerifiedManifest, VerifiedReport,
+    SeriesLimits, SeriesSelection, Store, Tier, TimeRange, VerifiedManifest, VerifiedReport,
 };
 
 /// 2026-11-23T10:00:00Z.
@@ -24,7 +26,9 @@ pub(crate) const T0: u64 = 1_795_428_000_000;
 pub(crate) const LENGTH_MS: u32 = 10_000;
 
 /// Runs every case.
-pub(crate) fn run(empty: impl Fn() -> Box<dyn Store>) {
+pub(crate) fn run(limited: impl Fn(SeriesLimits) -> Box<dyn Store>) {
+    growth::run(&limited);
+    let empty = || limited(SeriesLimits::NONE);
     what_is_committed_is_scanned_whole_and_in_order_of_time(&*empty());
     a_replay_changes_nothing(&*empty());
     one_commit_admits_a_sequence_once(&*empty());

@@ -2,6 +2,8 @@
 //! backend keeps one in memory and writes its growth in the transaction that needs it.
 //!
 //! A series is one agent's one descriptor. A new manifest that describes it in the same words continues the same series.
+//! What a manifest describes is not yet a series: it is admitted, when the [limits](super::series_limits) have room, and
+//! until then the position in the manifest stands for none.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,6 +42,8 @@ pub struct Series {
     pub agent: AgentNumber,
     /// What it measures.
     pub descriptor: SeriesDescriptor,
+    /// When it was admitted, in unix milliseconds of the collector; 0 when that is not known.
+    pub admitted_at_unix_ms: u64,
 }
 
 /// A manifest, and the series its records mean.
@@ -47,8 +51,24 @@ pub struct Series {
 pub struct KnownManifest {
     /// The manifest.
     pub manifest: Arc<Manifest>,
-    /// The series at each position of the manifest.
-    pub series: Vec<SeriesId>,
+    /// The series at each position of the manifest; `None` while it is not admitted.
+    pub series: Vec<Option<SeriesId>>,
+    /// How many series its agent had when it was last looked which of these are admitted.
+    looked_at: usize,
+}
+
+impl KnownManifest {
+    /// The series at a position, if there is one and it is admitted.
+    pub fn series_at(&self, position: u32) -> Option<SeriesId> {
+        self.series.get(position as usize).copied().flatten()
+    }
+
+    /// Positions that are not admitted, ascending.
+    pub fn waiting(&self) -> impl Iterator<Item = u32> + '_ {
+        (0_u32..)
+            .zip(&self.series)
+            .filter_map(|(position, series)| series.is_none().then_some(position))
+    }
 }
 
 /// Agents, manifests and series.
@@ -58,6 +78,8 @@ pub struct Dictionary {
     agent_numbers: HashMap<AgentId, AgentNumber>,
     manifests: HashMap<(AgentNumber, ManifestId), Arc<KnownManifest>>,
     series: Vec<Arc<Series>>,
+    /// How many of the series each agent has.
+    series_by_agent: Vec<usize>,
     series_ids: HashMap<Arc<SeriesKey>, SeriesId>,
 }
 
@@ -67,14 +89,9 @@ struct SeriesKey {
     descriptor: SeriesDescriptor,
 }
 
-/// Why the dictionary would not grow.
+/// [`MAX_AGENTS`] are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DictionaryFull {
-    /// [`MAX_AGENTS`] are known.
-    Agents,
-    /// [`MAX_SERIES`] would be exceeded.
-    Series,
-}
+pub struct AgentsFull;
 
 impl Dictionary {
     /// The number of a known agent.
@@ -115,65 +132,130 @@ impl Dictionary {
         self.series.len()
     }
 
+    /// Number of series of one agent.
+    pub fn series_count_of(&self, agent: AgentNumber) -> usize {
+        self.series_by_agent
+            .get(agent.0 as usize)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Every series, the last admitted first.
+    pub(super) fn series_newest_first(&self) -> impl Iterator<Item = &Series> {
+        self.series.iter().rev().map(Arc::as_ref)
+    }
+
+    /// The number the next agent will get.
+    pub(super) fn next_agent_number(&self) -> AgentNumber {
+        AgentNumber(u32::try_from(self.agents.len()).unwrap_or(u32::MAX))
+    }
+
     /// Gives the agent a number, the next free one if it is new.
     ///
     /// # Errors
     /// When it is new and [`MAX_AGENTS`] are known.
-    pub fn add_agent(&mut self, agent: &AgentId) -> Result<AgentNumber, DictionaryFull> {
+    pub fn add_agent(&mut self, agent: &AgentId) -> Result<AgentNumber, AgentsFull> {
         if let Some(number) = self.agent_number(agent) {
             return Ok(number);
         }
         if self.agents.len() >= MAX_AGENTS {
-            return Err(DictionaryFull::Agents);
+            return Err(AgentsFull);
         }
-        let number = AgentNumber(u32::try_from(self.agents.len()).unwrap_or(u32::MAX));
+        let number = self.next_agent_number();
         self.agents.push(agent.clone());
+        self.series_by_agent.push(0);
         self.agent_numbers.insert(agent.clone(), number);
         Ok(number)
     }
 
-    /// Takes in a manifest and numbers the series it brings. The numbers depend on nothing but the order in which agents
-    /// and manifests were added, so a backend that keeps that order keeps the numbers.
-    ///
-    /// # Errors
-    /// When it would exceed [`MAX_SERIES`]; nothing is taken in then.
-    pub fn add_manifest(
+    /// Takes in a manifest. Of the series it describes it means those that are known; no new one is admitted.
+    pub fn add_manifest(&mut self, agent: AgentNumber, id: ManifestId, manifest: Arc<Manifest>) {
+        let series = manifest
+            .series
+            .iter()
+            .map(|descriptor| self.series_of(agent, descriptor))
+            .collect();
+        let known = KnownManifest {
+            manifest,
+            series,
+            looked_at: self.series_count_of(agent),
+        };
+        self.manifests.insert((agent, id), Arc::new(known));
+    }
+
+    /// Whether admitting positions of this manifest could change anything: there is room for a new series, or another
+    /// manifest of the agent brought one since the last time.
+    pub(super) fn may_admit(&self, agent: AgentNumber, known: &KnownManifest, room: usize) -> bool {
+        room > 0 || known.looked_at != self.series_count_of(agent)
+    }
+
+    /// Admits the series at these positions (ascending) of a known manifest, as far as `room` reaches, and returns those
+    /// that are new now. Wherever the manifest describes one that is known already, it means that from now on. The numbers
+    /// depend on nothing but the order in which agents were added and series admitted, so a backend that keeps that order
+    /// keeps the numbers.
+    pub fn admit(
         &mut self,
         agent: AgentNumber,
         id: ManifestId,
-        manifest: Arc<Manifest>,
-    ) -> Result<(), DictionaryFull> {
-        let keys: Vec<SeriesKey> = manifest
-            .series
-            .iter()
-            .map(|descriptor| SeriesKey {
-                agent,
-                descriptor: descriptor.clone(),
-            })
-            .collect();
-        let unknown = keys
-            .iter()
-            .filter(|key| !self.series_ids.contains_key(*key))
-            .count();
-        if self.series.len() + unknown > MAX_SERIES {
-            return Err(DictionaryFull::Series);
+        positions: &[u32],
+        mut room: usize,
+        now_unix_ms: u64,
+    ) -> Vec<u32> {
+        let Some(known) = self.manifest(agent, id).cloned() else {
+            return Vec::new();
+        };
+        let mut series = known.series.clone();
+        let mut admitted = Vec::new();
+        for position in known.waiting() {
+            let at = position as usize;
+            let Some(descriptor) = known.manifest.series.get(at) else {
+                break;
+            };
+            series[at] = self.series_of(agent, descriptor);
+            let has_room = room > 0 && self.series.len() < MAX_SERIES;
+            if series[at].is_none() && has_room && positions.binary_search(&position).is_ok() {
+                room -= 1;
+                admitted.push(position);
+                series[at] = Some(self.number_series(agent, descriptor, now_unix_ms));
+            }
         }
-        let series = keys.into_iter().map(|key| self.number_series(key)).collect();
-        self.manifests
-            .insert((agent, id), Arc::new(KnownManifest { manifest, series }));
-        Ok(())
+        let looked = KnownManifest {
+            manifest: Arc::clone(&known.manifest),
+            series,
+            looked_at: self.series_count_of(agent),
+        };
+        self.manifests.insert((agent, id), Arc::new(looked));
+        admitted
     }
 
-    fn number_series(&mut self, key: SeriesKey) -> SeriesId {
-        if let Some(&known) = self.series_ids.get(&key) {
-            return known;
-        }
+    fn series_of(&self, agent: AgentNumber, descriptor: &SeriesDescriptor) -> Option<SeriesId> {
+        let key = SeriesKey {
+            agent,
+            descriptor: descriptor.clone(),
+        };
+        self.series_ids.get(&key).copied()
+    }
+
+    fn number_series(
+        &mut self,
+        agent: AgentNumber,
+        descriptor: &SeriesDescriptor,
+        admitted_at_unix_ms: u64,
+    ) -> SeriesId {
         let series = SeriesId::at(self.series.len());
         self.series.push(Arc::new(Series {
-            agent: key.agent,
-            descriptor: key.descriptor.clone(),
+            agent,
+            descriptor: descriptor.clone(),
+            admitted_at_unix_ms,
         }));
+        let key = SeriesKey {
+            agent,
+            descriptor: descriptor.clone(),
+        };
         self.series_ids.insert(Arc::new(key), series);
+        if let Some(count) = self.series_by_agent.get_mut(agent.0 as usize) {
+            *count += 1;
+        }
         series
     }
 }
@@ -189,13 +271,12 @@ mod tests {
         let number = dictionary.add_agent(&agent("a")).expect("room");
         let (two, three) = (manifest_of("a", 2), manifest_of("a", 3));
         for manifest in [&two, &three, &two] {
-            dictionary
-                .add_manifest(number, manifest.id(), Arc::new(manifest.clone()))
-                .expect("room");
+            dictionary.add_manifest(number, manifest.id(), Arc::new(manifest.clone()));
+            dictionary.admit(number, manifest.id(), &[0, 1, 2], 10, 0);
         }
         assert_eq!(dictionary.series_count(), 3);
         let known = dictionary.manifest(number, three.id()).expect("added");
-        assert_eq!(known.series, [SeriesId(0), SeriesId(1), SeriesId(2)]);
+        assert_eq!(known.series, [0, 1, 2].map(|number| Some(SeriesId(number))));
     }
 
     #[test]
@@ -204,10 +285,7 @@ mod tests {
         for number in 0..MAX_AGENTS {
             dictionary.add_agent(&agent(&format!("a{number}"))).expect("room");
         }
-        assert_eq!(
-            dictionary.add_agent(&agent("one-more")),
-            Err(DictionaryFull::Agents)
-        );
+        assert_eq!(dictionary.add_agent(&agent("one-more")), Err(AgentsFull));
         assert_eq!(dictionary.add_agent(&agent("a7")), Ok(AgentNumber(7)));
     }
 }

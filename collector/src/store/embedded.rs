@@ -13,6 +13,7 @@
 //! | `maintain` | seals, joins, rolls up, retires, forgets |
 //! | `sealed` | the form of parts, and the shelf they stand on |
 //! | `backup` | writes all of it as one stream, and makes a directory from such a stream |
+//! | `growth_row` | the form in which a step of the dictionary is kept |
 //! | `dictionary_file` | the copy that gives the parts meaning without the file |
 
 mod backup;
@@ -21,6 +22,9 @@ mod backup_tests;
 mod dictionary_file;
 #[cfg(test)]
 mod forgetful;
+mod growth_row;
+#[cfg(test)]
+mod growth_tests;
 mod maintain;
 mod open;
 #[cfg(test)]
@@ -44,13 +48,15 @@ use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableM
 use self::dictionary_file::DictionaryCopy;
 use self::maintain::SEAL_AFTER_MS;
 use self::sealed::shelf::{HOUR_MS, Shelf};
-use self::tables::{AGENTS, AgentRow, GAPS, HOT, HotKey, LatestRow, MANIFESTS, SETTLED, seal};
-use super::admission::Plan;
+use self::tables::{
+    AGENTS, AgentRow, FORMAT, GAPS, HOT, HotKey, LatestRow, MANIFESTS, META, META_FORMAT, SETTLED, seal,
+};
+use super::admission::{Plan, PlannedReport};
 use super::dictionary::AgentNumber;
 use super::sequences::SettledSequences;
 use super::{
     Admission, AgentStatus, BackupSummary, Condition, Coverage, Dictionary, Item, Maintained, Retention,
-    ScanRequest, Store, StoreError, StoredGap, Tier, TimeRange, VerifiedManifest, Visit,
+    ScanRequest, SeriesLimits, Store, StoreError, StoredGap, Tier, TimeRange, VerifiedManifest, Visit,
 };
 
 pub use backup::{RestoreError, restore, verify};
@@ -70,11 +76,12 @@ pub struct EmbeddedStore {
     /// Tells this store's parts from another's.
     store_id: u64,
     retention: Retention,
+    series_limits: SeriesLimits,
     /// Replaced as a whole whenever a part comes or goes.
     shelf: RwLock<Arc<Shelf>>,
     /// Hours that may have reports no part holds, and when each is to be sealed (unix ms).
     unsealed_hours: Mutex<BTreeMap<u64, u64>>,
-    /// How many agents and manifests the copy of the dictionary beside the parts knows.
+    /// How many agents and rows of manifests the copy of the dictionary beside the parts knows.
     copied: Mutex<Option<(usize, u64)>>,
 }
 
@@ -101,6 +108,7 @@ impl EmbeddedStore {
             set_aside: opened.set_aside,
             store_id: opened.store_id,
             retention,
+            series_limits: SeriesLimits::NONE,
             shelf: RwLock::new(Arc::new(opened.shelf)),
             unsealed_hours: Mutex::default(),
             copied: Mutex::new(None),
@@ -112,6 +120,13 @@ impl EmbeddedStore {
         })?;
         store.note_unsealed(hours.into_iter().map(|hour| (hour, 0)));
         Ok(store)
+    }
+
+    /// The same, with limits on how many series there may be. Those already known are not touched by them.
+    #[must_use]
+    pub fn with_series_limits(mut self, limits: SeriesLimits) -> Self {
+        self.series_limits = limits;
+        self
     }
 
     fn dictionary_now(&self) -> Arc<Dictionary> {
@@ -221,7 +236,8 @@ impl Store for EmbeddedStore {
         let doing = "commit";
         self.write(doing, |transaction| {
             let settled = transaction.open_table(SETTLED).map_err(while_doing(doing))?;
-            let plan = Plan::make(self.dictionary(), manifests, items, |agent, epoch| {
+            let (known, limits) = (self.dictionary(), self.series_limits);
+            let plan = Plan::make(known, limits, manifests, items, |agent, epoch| {
                 let stored = settled.get((agent.0, epoch)).map_err(while_doing(doing))?;
                 stored.map_or(Ok(SettledSequences::default()), |bytes| {
                     SettledSequences::from_bytes(bytes.value()).map_err(|error| StoreError {
@@ -235,7 +251,7 @@ impl Store for EmbeddedStore {
             // Before the commit, so that whoever reads the new reports finds their manifest here. If the commit fails,
             // reopening reads the dictionary back from the file before anything else is written.
             *self.dictionary.write().unwrap_or_else(PoisonError::into_inner) = plan.dictionary;
-            let reports = plan.reports.iter().map(|(_, report)| report);
+            let reports = plan.reports.iter().map(|planned| planned.report);
             self.note_unsealed(
                 reports.map(|report| (report.placed.start_unix_ms(), report.received_at_unix_ms)),
             );
@@ -395,20 +411,31 @@ fn write_plan(transaction: &WriteTransaction, plan: &Plan<'_>) -> Result<(), Sto
             .insert(number.0, row.as_slice())
             .map_err(while_doing(doing))?;
     }
-    for (number, manifest) in &plan.manifests {
+    if !plan.growth.is_empty() {
+        // A release that would misread these rows must refuse the file instead.
+        let mut meta = transaction.open_table(META).map_err(while_doing(doing))?;
+        meta.insert(META_FORMAT, FORMAT).map_err(while_doing(doing))?;
+    }
+    for growth in &plan.growth {
         let ordinal = manifests.len().map_err(while_doing(doing))? as u32;
-        let row = (number.0, manifest.id.0, manifest.frame.as_slice());
+        let bytes = growth_row::encode(growth);
+        let row = (growth.agent.0, growth.manifest.0, bytes.as_slice());
         manifests.insert(ordinal, row).map_err(while_doing(doing))?;
     }
     let mut statuses: BTreeMap<AgentNumber, AgentStatus> = BTreeMap::new();
-    for (number, report) in &plan.reports {
+    for PlannedReport {
+        number,
+        report,
+        frame,
+    } in &plan.reports
+    {
         let key = (
             report.placed.start_unix_ms(),
             number.0,
             report.epoch,
             report.sequence,
         );
-        hot.insert(key, seal(key, &report.frame).as_slice())
+        hot.insert(key, seal(key, frame).as_slice())
             .map_err(while_doing(doing))?;
         let before = match statuses.remove(number) {
             known @ Some(_) => known,

@@ -8,19 +8,21 @@ use std::sync::{Arc, Mutex};
 use azimuth_measurement::AgentId;
 use azimuth_measurement::codec::decode_report;
 
-use super::admission::Plan;
+use super::admission::{Plan, PlannedReport};
 use super::dictionary::AgentNumber;
 use super::sequences::SettledSequences;
 use super::tier::{Hole, Stretch, plan};
 use super::{
     Admission, AgentStatus, Condition, Coverage, Dictionary, Item, Maintained, Missing, MissingCause,
-    Observation, Retention, ScanRequest, Store, StoreError, StoredGap, Tier, TimeRange, VerifiedManifest,
-    Visit,
+    Observation, Retention, ScanRequest, SeriesLimits, Store, StoreError, StoredGap, Tier, TimeRange,
+    VerifiedManifest, Visit,
 };
 
 #[derive(Default)]
 pub(crate) struct MemoryStore {
     rooms: Mutex<Rooms>,
+    /// None unless told otherwise.
+    limits: Option<SeriesLimits>,
 }
 
 #[derive(Default)]
@@ -36,6 +38,13 @@ struct Rooms {
 }
 
 impl MemoryStore {
+    pub(crate) fn limited(limits: SeriesLimits) -> Self {
+        Self {
+            limits: Some(limits),
+            ..Self::default()
+        }
+    }
+
     fn rooms(&self) -> std::sync::MutexGuard<'_, Rooms> {
         self.rooms.lock().expect("no test panics while holding it")
     }
@@ -45,17 +54,24 @@ impl Store for MemoryStore {
     fn commit(&self, manifests: &[VerifiedManifest], items: &[Item]) -> Result<Vec<Admission>, StoreError> {
         let rooms = &mut *self.rooms();
         let settled = &rooms.settled;
-        let plan = Plan::make(Arc::clone(&rooms.dictionary), manifests, items, |agent, epoch| {
+        let limits = self.limits.unwrap_or(SeriesLimits::NONE);
+        let known = Arc::clone(&rooms.dictionary);
+        let plan = Plan::make(known, limits, manifests, items, |agent, epoch| {
             Ok(settled.get(&(agent, epoch)).cloned().unwrap_or_default())
         })?;
-        for (number, report) in &plan.reports {
+        for PlannedReport {
+            number,
+            report,
+            frame,
+        } in &plan.reports
+        {
             let key = (
                 report.placed.start_unix_ms(),
                 *number,
                 report.epoch,
                 report.sequence,
             );
-            rooms.reports.insert(key, report.frame.clone());
+            rooms.reports.insert(key, frame.to_vec());
             let manifest = plan
                 .dictionary
                 .manifest(*number, report.manifest)
@@ -119,7 +135,9 @@ impl Store for MemoryStore {
                     .manifest(key.1, report.manifest)
                     .expect("kept with the report");
                 for record in report.records {
-                    let series = known.series[record.series as usize];
+                    let series = known
+                        .series_at(record.series)
+                        .expect("refused records are not kept");
                     let observation = Observation {
                         series,
                         start_unix_ms: key.0,
@@ -177,5 +195,5 @@ impl Store for MemoryStore {
 
 #[test]
 fn memory_store_conforms() {
-    super::conformance::run(|| Box::new(MemoryStore::default()));
+    super::conformance::run(|limits| Box::new(MemoryStore::limited(limits)));
 }

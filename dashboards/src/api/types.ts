@@ -840,6 +840,19 @@ export interface components {
             /** @description Always `about:blank`: the reason says more than a link would. */
             type: string;
         };
+        /** @description Records of a stored report that were not stored, because their series are not admitted. */
+        RefusedRecords: {
+            /**
+             * Format: int32
+             * @description Of series of which too many are new; later records of theirs will be stored.
+             */
+            new_series_rate: number;
+            /**
+             * Format: int32
+             * @description Of series that would be too many.
+             */
+            series_limit: number;
+        };
         /** @description `GET /api/v1/series` */
         SeriesAnswer: {
             /** @description The agent. */
@@ -970,6 +983,7 @@ export interface components {
              */
             epoch: number | null;
             problem?: components["schemas"]["Problem"] | null;
+            refused_records?: components["schemas"]["RefusedRecords"] | null;
             /**
              * Format: int64
              * @description The item's sequence (of a tombstone: its first); null when the item could not be read so far.

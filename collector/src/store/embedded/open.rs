@@ -8,15 +8,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use azimuth_measurement::AgentId;
 use azimuth_measurement::codec::decode_manifest;
+use azimuth_measurement::{AgentId, ManifestId};
 use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageError};
 use thiserror::Error;
 
 use super::dictionary_file::DictionaryCopy;
+use super::growth_row;
 use super::sealed::shelf::Shelf;
 use super::tables::{AGENTS, AgentRow, FORMAT, GAPS, HOT, MANIFESTS, META, META_FORMAT, META_STORE, SETTLED};
 use crate::store::Dictionary;
+use crate::store::dictionary::AgentNumber;
 use crate::store::sequences::SettledSequences;
 
 /// The file's name in the data directory.
@@ -324,24 +326,47 @@ pub(super) fn read_dictionary(database: &Database, file: &Path) -> Result<Dictio
     }
     for row in manifests.iter().map_err(|error| system(error.into()))? {
         let (ordinal, row) = row.map_err(|error| system(error.into()))?;
-        let (agent, id, frame) = row.value();
-        let (manifest, found_id) = decode_manifest(frame)
-            .map_err(|error| damaged(format!("manifest {}: {error}", ordinal.value())))?;
-        if found_id.0 != id {
-            return Err(damaged(format!(
-                "manifest {} is not the one that was stored",
-                ordinal.value()
-            )));
-        }
-        let number = dictionary
-            .agent_number(&manifest.agent)
-            .filter(|number| number.0 == agent);
-        let number = number.ok_or_else(|| damaged(format!("manifest {} has no agent", ordinal.value())))?;
-        dictionary
-            .add_manifest(number, found_id, Arc::new(manifest))
-            .map_err(|_| damaged("too many series".to_owned()))?;
+        let (agent, id, bytes) = row.value();
+        replay_growth(&mut dictionary, agent, ManifestId(id), bytes)
+            .map_err(|what| damaged(format!("manifest {}: {what}", ordinal.value())))?;
     }
     Ok(dictionary)
+}
+
+/// Takes one step of the dictionary again.
+fn replay_growth(
+    dictionary: &mut Dictionary,
+    agent: u32,
+    id: ManifestId,
+    bytes: &[u8],
+) -> Result<(), String> {
+    let row = growth_row::decode(bytes).ok_or("it cannot be read")?;
+    let number = AgentNumber(agent);
+    if !row.frame.is_empty() {
+        let (manifest, found_id) = decode_manifest(row.frame).map_err(|error| error.to_string())?;
+        if found_id != id {
+            return Err("it is not the one that was stored".to_owned());
+        }
+        if dictionary.agent_number(&manifest.agent) != Some(number) {
+            return Err("it has no agent".to_owned());
+        }
+        dictionary.add_manifest(number, id, Arc::new(manifest));
+    }
+    let known = dictionary.manifest(number, id).ok_or("it was never taken in")?;
+    let waiting: Vec<u32> = known.waiting().collect();
+    let expected = row.admitted.as_ref().map(Vec::len);
+    let positions = row.admitted.as_ref().unwrap_or(&waiting);
+    let admitted = dictionary.admit(number, id, positions, positions.len(), row.at_unix_ms);
+    if expected.is_some_and(|expected| admitted.len() != expected) {
+        return Err("its series are not those that were stored".to_owned());
+    }
+    let all_known = row.admitted.is_some()
+        || dictionary
+            .manifest(number, id)
+            .is_some_and(|known| known.waiting().next().is_none());
+    all_known
+        .then_some(())
+        .ok_or_else(|| "too many series".to_owned())
 }
 
 fn make_tables(database: &Database) -> Result<(), redb::Error> {

@@ -48,6 +48,7 @@ fn open(disk: &ForgetfulDisk) -> Result<EmbeddedStore, String> {
         set_aside: 0,
         store_id: 1,
         retention: Retention::default(),
+        series_limits: SeriesLimits::NONE,
         shelf: RwLock::default(),
         unsealed_hours: Mutex::default(),
         copied: Mutex::default(),
@@ -208,7 +209,8 @@ fn commit_mark_first(
     items: &[Item],
 ) -> Result<Vec<Admission>, StoreError> {
     let doing = "test";
-    let mut plan = Plan::make(store.dictionary(), manifests, items, |agent, epoch| {
+    let (known, limits) = (store.dictionary(), SeriesLimits::NONE);
+    let mut plan = Plan::make(known, limits, manifests, items, |agent, epoch| {
         store.with_database(doing, |database| {
             let read = database.begin_read().map_err(while_doing(doing))?;
             let settled = read.open_table(SETTLED).map_err(while_doing(doing))?;

@@ -269,7 +269,7 @@ impl Scan<'_> {
                 continue;
             };
             for record in report.records {
-                let series = known.series.get(record.series as usize).copied();
+                let series = known.series_at(record.series);
                 let Some(series) = series.filter(|series| self.request.series.contains(*series)) else {
                     continue;
                 };

@@ -1,4 +1,4 @@
-//! The tables of the embedded store and the form of their rows. Format 1; a change of form is a change of [`FORMAT`].
+//! The tables of the embedded store and the form of their rows. Format 2; a change of form is a change of [`FORMAT`].
 //!
 //! Keys are tuples, which redb orders component by component: the hot table is in order of time, then agent.
 
@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::store::AgentStatus;
 use crate::store::tier::Tier;
 
-/// The form of everything below.
-pub(super) const FORMAT: u64 = 1;
+/// The form of everything below. Format 1, in which a row of [`MANIFESTS`] was the frame alone, is read as well; the first
+/// new row makes it format 2.
+pub(super) const FORMAT: u64 = 2;
 
 /// Facts about the file: [`META_FORMAT`], [`META_STORE`], [`retired_before_key`].
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
@@ -32,7 +33,7 @@ pub(super) fn retired_before_key(tier: Tier) -> &'static str {
 /// Agent number -> [`AgentRow`] as JSON: few, small, and read by people when something is wrong.
 pub(super) const AGENTS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("agents");
 
-/// Order of arrival -> agent number, manifest id, manifest frame. Replaying them in order gives every series its number.
+/// Order of arrival -> agent number, manifest id, [`growth_row`](super::growth_row). Replaying them in order gives every series its number.
 pub(super) const MANIFESTS: TableDefinition<'_, u32, (u32, u64, &[u8])> = TableDefinition::new("manifests");
 
 /// Interval start (unix ms, as placed), agent number, epoch, sequence -> [`seal`]ed report frame as it arrived.

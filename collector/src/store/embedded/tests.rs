@@ -26,9 +26,9 @@ fn seed(store: &EmbeddedStore, agents: &[&str]) {
 fn embedded_store_conforms() {
     // The directory must outlive the store in it, so each is kept to the end of the run.
     let kept = std::cell::RefCell::new(Vec::new());
-    conformance::run(|| {
+    conformance::run(|limits| {
         let directory = tempfile::tempdir().expect("a scratch directory");
-        let store = open(directory.path());
+        let store = open(directory.path()).with_series_limits(limits);
         kept.borrow_mut().push(directory);
         Box::new(store)
     });
@@ -61,10 +61,8 @@ fn a_newer_format_is_refused_and_left_alone() {
     let store = open(directory.path());
     store
         .write("test", |transaction| {
-            let mut meta = transaction
-                .open_table(tables::META)
-                .map_err(while_doing("test"))?;
-            meta.insert(tables::META_FORMAT, tables::FORMAT + 1)
+            let mut meta = transaction.open_table(META).map_err(while_doing("test"))?;
+            meta.insert(META_FORMAT, FORMAT + 1)
                 .map_err(while_doing("test"))?;
             Ok(())
         })

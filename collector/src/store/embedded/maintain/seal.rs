@@ -239,7 +239,7 @@ fn read_group(
                 hour.read.push(name);
             }
             for record in report.records {
-                let series = known.series.get(record.series as usize).copied();
+                let series = known.series_at(record.series);
                 let Some(series) = series.filter(|series| (group.first..=group.last).contains(series)) else {
                     continue;
                 };
