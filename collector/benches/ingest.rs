@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use azimuth_collector::ingest::Ingest;
 use azimuth_collector::ingest::examine::examine;
+use azimuth_collector::ingest::skew::Skews;
 use azimuth_collector::metrics::Metrics;
 use azimuth_collector::store::embedded::EmbeddedStore;
 use azimuth_collector::store::{Dictionary, Retention};
@@ -45,9 +46,14 @@ fn body(manifest: &Manifest, sequence: u64) -> Vec<u8> {
 fn examine_one_body(bencher: Bencher<'_, '_>) {
     let manifest = fleet::manifest("agent-0", SERIES);
     let body = body(&manifest, 1);
-    bencher
-        .counter(ItemsCount::new(SERIES))
-        .bench_local(|| examine(&body, &Dictionary::default(), T0 + 2 * fleet::LENGTH_MS));
+    bencher.counter(ItemsCount::new(SERIES)).bench_local(|| {
+        examine(
+            &body,
+            &Dictionary::default(),
+            &Skews::default(),
+            T0 + 2 * fleet::LENGTH_MS,
+        )
+    });
 }
 
 /// The whole way, 30 bodies at once.

@@ -7,6 +7,8 @@
 //! | [`hold`] | how many bytes of bodies may be in memory before they are examined |
 //! | [`examine`] | whether bytes are reports that may be stored (pure) |
 //! | [`placement`] | where on the collector's time line an interval belongs (pure) |
+//! | [`share`] | how much of the queue one agent may hold |
+//! | [`skew`] | how far each agent's clock was off at its last report |
 //! | [`committer`] | when a transaction begins and who waits for it |
 //! | [`verdict`] | the words of the answer |
 
@@ -15,6 +17,8 @@ pub mod committer;
 pub mod examine;
 pub mod hold;
 pub mod placement;
+pub mod share;
+pub mod skew;
 pub mod verdict;
 
 use std::sync::Arc;
@@ -26,6 +30,7 @@ use self::arrival::BodyLimits;
 use self::committer::{CommitError, Committer};
 use self::examine::{Examined, Finding, examine};
 use self::hold::{HeldBody, Hold, HoldFull, MAX_HELD_BYTES};
+use self::skew::{Skews, told_by};
 use self::verdict::{Verdict, VerdictKind, Verdicts};
 use crate::metrics::Metrics;
 use crate::problem::Problem;
@@ -43,6 +48,7 @@ pub struct Ingest {
     metrics: Arc<Metrics>,
     hold: Hold,
     body_limits: BodyLimits,
+    skews: Arc<Skews>,
     examining: Arc<Semaphore>,
 }
 
@@ -54,6 +60,7 @@ impl Ingest {
     pub fn start(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> std::io::Result<Self> {
         let committer = Committer::start(Arc::clone(&store), Arc::clone(&metrics))?;
         Ok(Self {
+            skews: Arc::new(Skews::of(store.as_ref())),
             store,
             committer,
             metrics,
@@ -67,6 +74,13 @@ impl Ingest {
     #[must_use]
     pub fn with_body_limits(mut self, limits: BodyLimits) -> Self {
         self.body_limits = limits;
+        self
+    }
+
+    /// The same, with another share of the queue for each agent.
+    #[must_use]
+    pub fn with_agent_bytes(mut self, most_bytes: u32) -> Self {
+        self.committer = self.committer.with_agent_bytes(most_bytes);
         self
     }
 
@@ -104,11 +118,11 @@ impl Ingest {
         let Ok(turn) = Arc::clone(&self.examining).acquire_owned().await else {
             return Err(overloaded("stopping", "the collector is stopping"));
         };
-        let known = self.store.dictionary();
+        let (known, skews) = (self.store.dictionary(), Arc::clone(&self.skews));
         // The thread goes on when its client leaves, so the turn and the room for the body go with it.
         let examined = guarded(move || {
             let _turn = turn;
-            examine(body.bytes(), &known, received_at_unix_ms)
+            examine(body.bytes(), &known, &skews, received_at_unix_ms)
         })
         .await?;
         self.settle(examined).await
@@ -122,7 +136,8 @@ impl Ingest {
             match finding {
                 Finding::Unsound(verdict) => verdicts.push(Some(verdict)),
                 Finding::Sound(sound) => {
-                    asked.push((sequence_and_epoch(&sound.item), sound.histograms));
+                    let named = sequence_and_epoch(&sound.item);
+                    asked.push((named, sound.histograms, told_by(&sound.item)));
                     items.push(sound.item);
                     verdicts.push(None);
                 }
@@ -139,7 +154,10 @@ impl Ingest {
         let mut settled = asked
             .into_iter()
             .zip(admissions)
-            .map(|((named, histograms), admission)| {
+            .map(|((named, histograms, told), admission)| {
+                if matches!(admission, Admission::Stored | Admission::StoredInPart(_)) {
+                    self.skews.note_stored(&told);
+                }
                 self.metrics.note_stored(admission, histograms);
                 verdict_of(named, admission)
             });
@@ -186,7 +204,7 @@ fn detail_of(verdict: &Verdict) -> &str {
     verdict.problem.as_ref().map_or("", Problem::detail)
 }
 
-/// A refusal of the whole body that is not its sender's fault. The advice is spread, so that a fleet that was refused
+/// A refusal of the whole body that has nothing to do with who sent it. The advice is spread, so that a fleet that was refused
 /// together does not come back together.
 fn overloaded(reason: &'static str, detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason, detail).retry_after_s(fastrand::u32(RETRY_SPREAD_S))
@@ -204,6 +222,13 @@ impl From<HoldFull> for Problem {
 fn problem_of(error: &CommitError) -> Problem {
     match error {
         CommitError::QueueFull => overloaded("queue_full", error.to_string()),
+        // Its own doing, so 429 (RFC 6585) where all others get 503.
+        CommitError::AgentQueueFull(_) => Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "agent_queue_full",
+            format!("{error}; deliver one body at a time"),
+        )
+        .retry_after_s(fastrand::u32(RETRY_SPREAD_S)),
         CommitError::Store(_) => overloaded("store_failed", error.to_string()),
         CommitError::Stopping => overloaded("stopping", error.to_string()),
     }
@@ -272,7 +297,108 @@ fn verdict_of((sequence, epoch): (u64, u64), admission: Admission) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use azimuth_measurement::codec::{Batch, BatchItem, encode_batch, encode_manifest, encode_report};
+    use azimuth_measurement::{Interval, LossCause, Tombstone};
+
     use super::*;
+    use crate::store::TimeRange;
+    use crate::store::conformance::{T0, agent, manifest_of, report_of};
+    use crate::store::memory::MemoryStore;
+
+    /// The gaps of agent `a` after a body with one tombstone of [T0, T0 + 20 s), as its clock had it, and nothing else.
+    async fn gap_after_a_lone_tombstone(ingest: &Ingest, store: &dyn Store, skew_ms: i64) -> (u64, u64) {
+        let at = |ms: u64| (T0 + ms).saturating_add_signed(skew_ms);
+        let tombstone = Tombstone {
+            agent: agent("a"),
+            epoch: T0,
+            first_sequence: 10,
+            last_sequence: 11,
+            start_unix_ms: at(0),
+            end_unix_ms: at(20_000),
+            cause: LossCause::QueueFull,
+        };
+        let alone = Batch {
+            manifests: Vec::new(),
+            items: vec![BatchItem::Tombstone(tombstone)],
+        };
+        deliver(ingest, &alone, T0 + 60_000).await;
+        let all_time = TimeRange {
+            from_unix_ms: 0,
+            to_unix_ms: u64::MAX,
+        };
+        let gaps = store.gaps(&agent("a"), all_time).expect("readable");
+        assert_eq!(gaps.len(), 1);
+        (gaps[0].start_unix_ms, gaps[0].end_unix_ms)
+    }
+
+    async fn deliver(ingest: &Ingest, batch: &Batch, at_unix_ms: u64) {
+        let mut body = ingest.open(0).expect("room");
+        body.push(&encode_batch(batch)).expect("room");
+        let verdicts = ingest.take(body, at_unix_ms).await.expect("sound").verdicts;
+        let stored = |verdict: &Verdict| verdict.verdict == VerdictKind::Stored;
+        assert!(verdicts.iter().all(stored), "{verdicts:?}");
+    }
+
+    #[tokio::test]
+    async fn a_lone_tombstone_is_placed_by_the_skew_of_the_last_report_across_a_restart() {
+        const DAY_MS: i64 = 86_400_000;
+        for (skew_ms, restart) in [
+            (0, false),
+            (-400 * DAY_MS, false),
+            (-400 * DAY_MS, true),
+            (400 * DAY_MS, true),
+        ] {
+            let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+            let mut ingest = Ingest::start(Arc::clone(&store), Arc::default()).expect("a thread");
+            let manifest = manifest_of("a", 1);
+            let mut report = report_of(&manifest, 1, 0, &[500]);
+            let start_unix_ms = T0.saturating_add_signed(skew_ms);
+            report.interval = Interval::new(start_unix_ms, report.interval.length_ms()).expect("on the grid");
+            let batch = Batch {
+                manifests: vec![encode_manifest(&manifest)],
+                items: vec![BatchItem::Report {
+                    age_ms: 1_000,
+                    frame: encode_report(&report),
+                }],
+            };
+            deliver(&ingest, &batch, T0 + 11_000).await;
+            if restart {
+                ingest.finish();
+                ingest = Ingest::start(Arc::clone(&store), Arc::default()).expect("a thread");
+            }
+            let gap = gap_after_a_lone_tombstone(&ingest, store.as_ref(), skew_ms).await;
+            assert_eq!(gap, (T0, T0 + 20_000), "skew {skew_ms}, restart {restart}");
+            ingest.finish();
+        }
+    }
+
+    #[test]
+    fn who_is_at_fault_decides_between_429_and_503_and_both_say_when_to_come_back() {
+        let advised = |error: CommitError| {
+            let mut seen = std::collections::BTreeSet::new();
+            for _ in 0..200 {
+                let answer = axum::response::IntoResponse::into_response(problem_of(&error));
+                let after = answer.headers()[axum::http::header::RETRY_AFTER]
+                    .to_str()
+                    .expect("text");
+                seen.insert(after.parse::<u32>().expect("seconds"));
+            }
+            assert!(seen.iter().all(|after_s| RETRY_SPREAD_S.contains(after_s)));
+            assert!(seen.len() > 5, "a fleet must not come back together: {seen:?}");
+            problem_of(&error).status()
+        };
+        assert_eq!(
+            advised(CommitError::AgentQueueFull(agent("a"))),
+            StatusCode::TOO_MANY_REQUESTS
+        );
+        for whole in [
+            CommitError::QueueFull,
+            CommitError::Stopping,
+            CommitError::Store("full".to_owned()),
+        ] {
+            assert_eq!(advised(whole), StatusCode::SERVICE_UNAVAILABLE);
+        }
+    }
 
     #[tokio::test]
     async fn a_body_that_breaks_its_examination_is_not_asked_for_again() {

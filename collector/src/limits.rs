@@ -9,13 +9,15 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::ingest::arrival::BodyLimits;
+use crate::ingest::committer::MAX_QUEUED_BYTES;
+use crate::ingest::share::AGENT_QUEUED_BYTES;
 use crate::serve::ConnectionLimits;
 use crate::store::SeriesLimits;
 use crate::store::dictionary::MAX_SERIES;
 use crate::utc::parse_span_ms;
 
 /// Everything bounded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// What a connection may take.
     pub connections: ConnectionLimits,
@@ -23,6 +25,19 @@ pub struct Limits {
     pub bodies: BodyLimits,
     /// How many series there may be.
     pub series: SeriesLimits,
+    /// Most bytes of one agent that may wait for a commit.
+    pub agent_queued_bytes: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: ConnectionLimits::default(),
+            bodies: BodyLimits::default(),
+            series: SeriesLimits::default(),
+            agent_queued_bytes: AGENT_QUEUED_BYTES,
+        }
+    }
 }
 
 /// The table as written.
@@ -37,6 +52,7 @@ pub(crate) struct LimitsTable {
     body_timeout: Option<Spanned<String>>,
     body_grace: Option<Spanned<String>>,
     body_min_bytes_per_s: Option<Spanned<i64>>,
+    agent_queued_bytes: Option<Spanned<i64>>,
     series: Option<Spanned<i64>>,
     series_per_agent: Option<Spanned<i64>>,
     new_series_per_hour: Option<Spanned<i64>>,
@@ -86,6 +102,12 @@ impl LimitsTable {
                     1..=1_048_576,
                 ),
             },
+            agent_queued_bytes: reader.count(
+                "agent_queued_bytes",
+                &self.agent_queued_bytes,
+                AGENT_QUEUED_BYTES,
+                1..=i64::from(MAX_QUEUED_BYTES),
+            ),
             series: SeriesLimits {
                 series: reader.count("series", &self.series, series.series, SERIES),
                 series_per_agent: reader.count(

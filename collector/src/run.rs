@@ -42,7 +42,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::default());
     let ingest = Ingest::start(Arc::clone(&store), Arc::clone(&metrics))
         .context("cannot start committing")?
-        .with_body_limits(config.limits.bodies);
+        .with_body_limits(config.limits.bodies)
+        .with_agent_bytes(config.limits.agent_queued_bytes);
     let context = Arc::new(Context::new(
         Arc::clone(&store),
         ingest,

@@ -35,6 +35,7 @@ const CONTENT_TYPE: &str = "application/x-protobuf";
         (status = 413, description = "The body, or something in it, is too large; nothing was stored.", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not application/x-protobuf.", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The collector failed at the body, by a fault of its own that the same body would meet again; nothing was stored.", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "This agent has too much waiting to be made durable; nothing was stored. Send it again after `Retry-After`.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Not now; nothing is known to be stored. Send it again after `Retry-After`.", body = Problem, content_type = "application/problem+json"),
     )
 )]

@@ -1,15 +1,19 @@
 //! Group commit: many bodies, one fsync. A thread of its own takes what has queued up while the last commit was being
 //! made durable and commits it as one transaction. Nobody is answered before that.
 //!
-//! The queue is bounded in bytes. What does not fit is refused at the door, while its agent still has it.
+//! The queue is bounded in bytes, in all and per agent. What does not fit is refused at the door, while its agent still has
+//! it.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use azimuth_measurement::AgentId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::share::{AGENT_QUEUED_BYTES, Share, Shares};
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::store::{Admission, Item, Store, StoreError, VerifiedManifest};
@@ -27,6 +31,8 @@ struct Submission {
     items: Vec<Item>,
     /// Room in the queue, given back when this is dropped.
     _room: OwnedSemaphorePermit,
+    /// The same of what its agents may have waiting. Kept here and not by whoever waits, so that leaving frees nothing.
+    _share: Share,
     answer: oneshot::Sender<Result<Vec<Admission>, CommitError>>,
 }
 
@@ -36,6 +42,9 @@ pub enum CommitError {
     /// No room in the queue.
     #[error("{MAX_QUEUED_BYTES} bytes of reports already wait to be made durable")]
     QueueFull,
+    /// One agent has too much waiting.
+    #[error("agent {0} has as many bytes waiting to be made durable as one agent may")]
+    AgentQueueFull(AgentId),
     /// The store failed.
     #[error("{0}")]
     Store(String),
@@ -50,6 +59,7 @@ pub struct Committer {
     /// `None` once stopping.
     queue: Mutex<Option<SyncSender<Submission>>>,
     room: Arc<Semaphore>,
+    shares: Shares,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -74,8 +84,16 @@ impl Committer {
         Ok(Self {
             queue: Mutex::new(Some(queue)),
             room: Arc::new(Semaphore::new(MAX_QUEUED_BYTES as usize)),
+            shares: Shares::new(AGENT_QUEUED_BYTES),
             thread: Mutex::new(Some(thread)),
         })
+    }
+
+    /// The same, with another share of the queue for each agent.
+    #[must_use]
+    pub fn with_agent_bytes(mut self, most_bytes: u32) -> Self {
+        self.shares = Shares::new(most_bytes);
+        self
     }
 
     /// Bytes that wait for a commit.
@@ -93,12 +111,10 @@ impl Committer {
         manifests: Vec<VerifiedManifest>,
         items: Vec<Item>,
     ) -> Result<Vec<Admission>, CommitError> {
-        let bytes: usize = items.iter().map(item_bytes).sum::<usize>()
-            + manifests
-                .iter()
-                .map(|manifest| manifest.frame.len())
-                .sum::<usize>();
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let by_agent = bytes_by_agent(&manifests, &items);
+        let bytes = u32::try_from(by_agent.values().sum::<u64>()).unwrap_or(u32::MAX);
+        // The agent's own share first: it is told about itself when both are full.
+        let share = self.shares.take(by_agent).map_err(CommitError::AgentQueueFull)?;
         let room = Arc::clone(&self.room)
             .try_acquire_many_owned(bytes)
             .map_err(|_| CommitError::QueueFull)?;
@@ -107,6 +123,7 @@ impl Committer {
             manifests,
             items,
             _room: room,
+            _share: share,
             answer,
         };
         {
@@ -128,6 +145,21 @@ impl Committer {
             tracing::error!("the commit thread ended in a panic");
         }
     }
+}
+
+fn bytes_by_agent(manifests: &[VerifiedManifest], items: &[Item]) -> HashMap<AgentId, u64> {
+    let mut by_agent: HashMap<AgentId, u64> = HashMap::new();
+    let manifests = manifests
+        .iter()
+        .map(|offer| (&offer.manifest.agent, offer.frame.len()));
+    let items = items.iter().map(|item| match item {
+        Item::Report(report) => (&report.agent, item_bytes(item)),
+        Item::Tombstone(tombstone) => (&tombstone.agent, item_bytes(item)),
+    });
+    for (agent, bytes) in manifests.chain(items) {
+        *by_agent.entry(agent.clone()).or_default() += bytes as u64;
+    }
+    by_agent
 }
 
 fn item_bytes(item: &Item) -> usize {
@@ -290,6 +322,7 @@ mod tests {
                 manifests,
                 items: items.collect(),
                 _room: room,
+                _share: Shares::new(1).take(HashMap::new()).expect("nothing asked"),
                 answer,
             },
             answered,
@@ -346,6 +379,22 @@ mod tests {
         assert_eq!(
             committer.commit(vec![verified(&manifest)], report()).await,
             Err(CommitError::QueueFull)
+        );
+        drop(taken);
+        let share = HashMap::from([(agent("one"), u64::from(AGENT_QUEUED_BYTES))]);
+        let taken = committer.shares.take(share).expect("room");
+        assert_eq!(
+            committer.commit(vec![verified(&manifest)], report()).await,
+            Err(CommitError::AgentQueueFull(agent("one")))
+        );
+        assert_eq!(committer.queued_bytes(), 0, "a refusal takes no room");
+        let (two, other) = (manifest_of("two", 1), manifest_of("two", 1));
+        assert_eq!(
+            committer
+                .commit(vec![verified(&two)], vec![item(&report_of(&other, 1, 1, &[500]))])
+                .await,
+            Ok(vec![Admission::Stored]),
+            "others are not kept waiting by one"
         );
         drop(taken);
         let stored = committer.commit(vec![verified(&manifest)], report()).await;

@@ -8,7 +8,8 @@ use axum::http::StatusCode;
 use azimuth_measurement::codec::{self, BatchItem, CodecError};
 use azimuth_measurement::{AgentId, Manifest, ManifestId, Report, Tombstone};
 
-use super::placement::{place, shift};
+use super::placement::{TOLERATED_SKEW_MS, place, shift};
+use super::skew::Skews;
 use super::verdict::{Verdict, VerdictKind};
 use crate::problem::Problem;
 use crate::store::{Dictionary, Item, VerifiedManifest, VerifiedReport};
@@ -44,7 +45,12 @@ pub struct SoundItem {
 ///
 /// # Errors
 /// A problem with the body as a whole: it is not a batch, or one of its manifests is not a manifest.
-pub fn examine(body: &[u8], known: &Dictionary, received_at_unix_ms: u64) -> Result<Examined, Problem> {
+pub fn examine(
+    body: &[u8],
+    known: &Dictionary,
+    last_skews: &Skews,
+    received_at_unix_ms: u64,
+) -> Result<Examined, Problem> {
     let batch = codec::decode_batch(body).map_err(|error| body_fault("the body", &error))?;
     let mut manifests = Vec::with_capacity(batch.manifests.len());
     for (position, frame) in batch.manifests.into_iter().enumerate() {
@@ -80,10 +86,14 @@ pub fn examine(body: &[u8], known: &Dictionary, received_at_unix_ms: u64) -> Res
             BatchItem::Tombstone(tombstone) => tombstones.push((position, tombstone)),
         }
     }
-    // Last, because a tombstone's times are by its agent's clock, and only a report tells how far off that is.
+    // Last, because a tombstone's times are by its agent's clock, and only a report tells how far off that is: one in this
+    // body, or the last before it.
     for (position, tombstone) in tombstones {
-        let skew_ms = skews.get(&tombstone.agent).copied().unwrap_or(0);
-        let item = Item::Tombstone(on_our_time_line(tombstone, skew_ms));
+        let skew_ms = skews
+            .get(&tombstone.agent)
+            .copied()
+            .unwrap_or_else(|| last_skews.last(&tombstone.agent));
+        let item = Item::Tombstone(on_our_time_line(tombstone, skew_ms, received_at_unix_ms));
         items.insert(
             position,
             Finding::Sound(Box::new(SoundItem { item, histograms: 0 })),
@@ -100,10 +110,21 @@ fn body_fault(what: &str, error: &CodecError) -> Problem {
     Problem::new(status, error.reason(), format!("{what}: {error}"))
 }
 
-fn on_our_time_line(tombstone: Tombstone, skew_ms: i64) -> Tombstone {
+fn on_our_time_line(tombstone: Tombstone, skew_ms: i64, received_at_unix_ms: u64) -> Tombstone {
+    let at_unix_ms = |skew_ms| {
+        let moved = |at_unix_ms| shift(at_unix_ms, skew_ms);
+        (moved(tombstone.start_unix_ms), moved(tombstone.end_unix_ms))
+    };
+    let (mut start_unix_ms, mut end_unix_ms) = at_unix_ms(skew_ms);
+    // Nothing is given up before its time: a gap that is not over says that the clock is ahead, and at least how far.
+    let ahead_ms = end_unix_ms.saturating_sub(received_at_unix_ms);
+    if ahead_ms > TOLERATED_SKEW_MS {
+        start_unix_ms = start_unix_ms.saturating_sub(ahead_ms);
+        end_unix_ms = received_at_unix_ms;
+    }
     Tombstone {
-        start_unix_ms: shift(tombstone.start_unix_ms, skew_ms),
-        end_unix_ms: shift(tombstone.end_unix_ms, skew_ms),
+        start_unix_ms,
+        end_unix_ms,
         ..tombstone
     }
 }
@@ -261,7 +282,8 @@ mod tests {
     }
 
     fn only_finding(body: &[u8]) -> Finding {
-        let mut examined = examine(body, &Dictionary::default(), RECEIVED).expect("a batch");
+        let mut examined =
+            examine(body, &Dictionary::default(), &Skews::default(), RECEIVED).expect("a batch");
         assert_eq!(examined.items.len(), 1);
         examined.items.remove(0)
     }
@@ -355,7 +377,9 @@ mod tests {
 
     #[test]
     fn a_body_that_is_no_batch_is_a_problem_as_a_whole() {
-        let fault = |body: &[u8]| examine(body, &Dictionary::default(), RECEIVED).expect_err("no batch");
+        let fault = |body: &[u8]| {
+            examine(body, &Dictionary::default(), &Skews::default(), RECEIVED).expect_err("no batch")
+        };
         assert_eq!(fault(b"\xff\xff\xff").status(), StatusCode::BAD_REQUEST);
         assert_eq!(
             fault(&vec![0; codec::MAX_BATCH_BYTES + 1]).status(),
@@ -398,7 +422,13 @@ mod tests {
                 BatchItem::Tombstone(tombstone),
             ],
         };
-        let examined = examine(&encode_batch(&batch), &Dictionary::default(), RECEIVED).expect("a batch");
+        let examined = examine(
+            &encode_batch(&batch),
+            &Dictionary::default(),
+            &Skews::default(),
+            RECEIVED,
+        )
+        .expect("a batch");
         let starts: Vec<Option<u64>> = examined
             .items
             .iter()
@@ -413,10 +443,36 @@ mod tests {
         assert_eq!(starts, [Some(T0), None, Some(T0)]);
     }
 
+    #[test]
+    fn a_gap_does_not_lie_in_the_future_whatever_its_agent_believes() {
+        let tombstone = |start_unix_ms, end_unix_ms| Tombstone {
+            agent: agent("one"),
+            epoch: T0,
+            first_sequence: 1,
+            last_sequence: 2,
+            start_unix_ms,
+            end_unix_ms,
+            cause: LossCause::QueueFull,
+        };
+        let placed = |start, end, skew_ms| {
+            let placed = on_our_time_line(tombstone(start, end), skew_ms, RECEIVED);
+            (placed.start_unix_ms, placed.end_unix_ms)
+        };
+        assert_eq!(placed(T0 - 20_000, T0, 0), (T0 - 20_000, T0));
+        assert_eq!(
+            placed(T0, RECEIVED + 2_000, 0),
+            (T0, RECEIVED + 2_000),
+            "tolerated"
+        );
+        let year = 366 * 86_400_000;
+        assert_eq!(placed(T0 + year, RECEIVED + year, 0), (T0, RECEIVED));
+        assert_eq!(placed(0, u64::MAX, i64::MIN), (0, RECEIVED));
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_met_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = examine(&bytes, &Dictionary::default(), RECEIVED);
+            let _ = examine(&bytes, &Dictionary::default(), &Skews::default(), RECEIVED);
         }
 
         #[test]
@@ -426,7 +482,7 @@ mod tests {
             let length = bytes.len();
             bytes[at % length] ^= 1 << bit;
             bytes.truncate(length - cut % length);
-            let _ = examine(&bytes, &Dictionary::default(), RECEIVED);
+            let _ = examine(&bytes, &Dictionary::default(), &Skews::default(), RECEIVED);
         }
 
         #[test]

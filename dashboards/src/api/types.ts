@@ -1571,6 +1571,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description This agent has too much waiting to be made durable; nothing was stored. Send it again after `Retry-After`. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Not now; nothing is known to be stored. Send it again after `Retry-After`. */
             503: {
                 headers: {
