@@ -5,6 +5,7 @@ mod backup;
 mod crash;
 mod fleet;
 mod full;
+mod hostile;
 mod process;
 mod queries;
 mod refusals;
