@@ -1,16 +1,7 @@
-//! Any bytes as an HdrHistogram interval log, and as one V2 histogram: never a panic, and what is accepted survives being
-//! written and read again.
+//! libFuzzer's door to `bodies/hlog_import.rs`, which says what is held.
 #![no_main]
 
-use azimuth_measurement::interchange::{LogReader, v2};
-use libfuzzer_sys::fuzz_target;
+#[path = "../bodies/hlog_import.rs"]
+mod body;
 
-fuzz_target!(|bytes: &[u8]| {
-    let mut reader = LogReader::new();
-    for line in bytes.split(|&byte| byte == b'\n') {
-        let _ = reader.line(line);
-    }
-    if let Ok(histogram) = v2::decode(bytes) {
-        assert_eq!(v2::decode(&v2::encode_compressed(&histogram)), Ok(histogram));
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| body::run(bytes));

@@ -1,0 +1,98 @@
+//! The fuzz targets about this part, replayed over their seeds with the stable toolchain.
+#![expect(clippy::panic, reason = "what is replayed says by a panic what does not hold")]
+
+#[path = "../../collector/tests/binary/fleet.rs"]
+#[allow(dead_code, reason = "other tests use more of it")]
+mod fleet;
+#[path = "../../fuzz/bodies/icmp_message.rs"]
+mod icmp_message;
+#[path = "../../fuzz/bodies/replay.rs"]
+mod replay;
+#[path = "../../fuzz/bodies/spool_segment.rs"]
+mod spool_segment;
+
+use azimuth_agent::icmp::{Echo, Family};
+use azimuth_agent::spool::{Limits, Now, Setup, Spool, SyncPolicy, Verdict};
+use azimuth_agent::stamp::NtpTimestamp;
+
+use self::spool_segment::Memory;
+
+/// 2026-01-01T00:00:00Z.
+const T0: u64 = 1_767_225_600_000;
+
+/// What the spool of `paris-1` leaves on a disk after so many reports, of which so many were delivered.
+fn segments(reports: u64, delivered: usize) -> Vec<u8> {
+    let disk = Memory::default();
+    let manifest = fleet::manifest("paris-1", 2);
+    let setup = Setup {
+        agent: manifest.agent.clone(),
+        boot: 7,
+        limits: Limits {
+            max_bytes: 1 << 20,
+            ..Limits::default()
+        },
+        sync: SyncPolicy::EveryFlush,
+    };
+    let at = |slot: u64| Now {
+        unix_ms: T0 + slot * fleet::LENGTH_MS,
+        monotonic_ms: 1_000 + slot * fleet::LENGTH_MS,
+    };
+    let mut spool = Spool::open(Box::new(disk.clone()), setup, at(0));
+    spool.set_manifest(&manifest);
+    for slot in 1..=reports {
+        let report = fleet::report(&manifest, 1, T0 + (slot - 1) * fleet::LENGTH_MS, &[500, 700]);
+        spool.push(report, at(slot).monotonic_ms);
+        spool.flush(at(slot));
+    }
+    let mut left = delivered;
+    while left > 0
+        && let Some(dispatch) = spool.next_dispatch(at(reports), 1 << 20)
+    {
+        let verdicts = vec![Verdict::Stored; dispatch.batch.items.len()];
+        left = left.saturating_sub(verdicts.len());
+        spool
+            .settle(dispatch, &verdicts)
+            .expect("as many verdicts as items");
+    }
+    spool.flush(at(reports + 1));
+    disk.with(|files| files.values().flatten().copied().collect())
+}
+
+#[test]
+fn spool_segment_holds_for_its_seeds() {
+    let made = [
+        ("three_reports", segments(3, 0)),
+        ("one_of_two_delivered", segments(2, 1)),
+        ("opened", segments(0, 0)),
+        ("empty", Vec::new()),
+        ("marker", b"AzSp".to_vec()),
+    ];
+    replay::replay("spool_segment", &made, spool_segment::run);
+}
+
+#[test]
+fn icmp_message_holds_for_its_seeds() {
+    let request = Echo {
+        sequence: 0x0001_0002,
+        sent_at: NtpTimestamp::from_bits(0xEC00_0000_8000_0000),
+        token: 0x0123_4567_89AB_CDEF,
+    };
+    let reply = |family| {
+        let mut reply = request.encode(family, 7).to_vec();
+        reply[0] = match family {
+            Family::V4 => 0,
+            Family::V6 => 129,
+        };
+        reply
+    };
+    let mut with_header = vec![0; 20];
+    with_header[0] = 0x45;
+    with_header.extend(reply(Family::V4));
+    let made = [
+        ("reply_v4", reply(Family::V4)),
+        ("reply_v6", reply(Family::V6)),
+        ("with_an_ip_header", with_header),
+        ("empty", Vec::new()),
+    ];
+    replay::replay("icmp_message", &made, icmp_message::run);
+}

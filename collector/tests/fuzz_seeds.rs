@@ -1,0 +1,111 @@
+//! The fuzz targets about this part, replayed over their seeds with the stable toolchain.
+#![expect(clippy::panic, reason = "what is replayed says by a panic what does not hold")]
+
+#[path = "../../fuzz/bodies/collector.rs"]
+mod collector;
+#[path = "../../fuzz/bodies/query_parameters.rs"]
+mod query_parameters;
+#[path = "../../fuzz/bodies/replay.rs"]
+mod replay;
+#[path = "../../fuzz/bodies/report_body.rs"]
+mod report_body;
+
+use azimuth_measurement::codec::{Batch, BatchItem, encode_batch, encode_manifest, encode_report};
+use azimuth_measurement::{LossCause, Tombstone};
+
+use self::collector::fleet::{EPOCH, body, manifest, report, slot_before};
+use self::collector::{NOW, known};
+
+fn inside(frame: &[u8]) -> Vec<u8> {
+    zstd::bulk::decompress(frame, 65_536).expect("ours")
+}
+
+/// The endpoint by its number, and a query.
+fn query(endpoint: u8, query: &str) -> Vec<u8> {
+    [&[endpoint][..], query.as_bytes()].concat()
+}
+
+#[test]
+fn query_parameters_holds_for_its_seeds() {
+    let pair = "agent=a&zone=aws/eu-west-3/az0";
+    let made = [
+        ("agents", query(0, "")),
+        ("zones", query(1, "")),
+        (
+            "map",
+            query(
+                2,
+                "from=now-5m&to=now&method=stamp&load=idle&country=FR&format=csv",
+            ),
+        ),
+        (
+            "map_instants",
+            query(
+                2,
+                "from=2026-11-23T09:00:00Z&to=2026-11-23T10%3A00%3A00%2B00%3A00",
+            ),
+        ),
+        ("groups", query(3, "by=provider&by=city&step=10s&from=now-10m")),
+        (
+            "compare",
+            query(
+                4,
+                "from=now-1h&baseline_from=now-25h&baseline_to=now-24h&metro=paris",
+            ),
+        ),
+        ("series", query(5, &format!("{pair}&from=now-10m&step=1m"))),
+        ("heatmap", query(6, &format!("{pair}&rows=40&from=now-1h"))),
+        (
+            "distribution",
+            query(7, &format!("{pair}&from=now-366d&to=now-0s")),
+        ),
+        ("nothing", query(8, "a=b")),
+        ("repeated", query(2, "from=now&from=now-1h")),
+        ("endless_span", query(2, "from=now-99999999999999999999d")),
+        ("far", query(2, "from=+262143-12-31T23:59:59Z")),
+        ("escapes", query(5, "agent=%00%ff%&zone=aws%2Feu-west-3/az0;&x")),
+    ];
+    replay::replay("query_parameters", &made, query_parameters::run);
+}
+
+#[test]
+fn report_body_holds_for_its_seeds() {
+    let known = known();
+    let new = manifest("b", 2);
+    let sound = |sequence| report(&known, sequence, slot_before(NOW, 2), &[500, 900]);
+    let tombstone = Batch {
+        manifests: vec![encode_manifest(&manifest("c", 1))],
+        items: vec![BatchItem::Tombstone(Tombstone {
+            agent: manifest("c", 1).agent,
+            epoch: EPOCH,
+            first_sequence: 1,
+            last_sequence: 9,
+            start_unix_ms: NOW,
+            end_unix_ms: NOW + 400 * 86_400_000,
+            cause: LossCause::Corrupt,
+        })],
+    };
+    let both = {
+        let manifest = inside(&encode_manifest(&new));
+        let report = inside(&encode_report(&report(&new, 1, slot_before(NOW, 3), &[500])));
+        let length = [(manifest.len() >> 8) as u8, manifest.len() as u8];
+        [&[2][..], &length, &manifest, &report].concat()
+    };
+    let kind = |kind: u8, bytes: &[u8]| [&[kind][..], bytes].concat();
+    let many = manifest("d", 40);
+    let made = [
+        ("body", kind(0, &body(&[&known], &[sound(20), sound(21)], NOW))),
+        ("without_manifest", kind(0, &body(&[], &[sound(22)], NOW))),
+        ("tombstone", kind(0, &encode_batch(&tombstone))),
+        ("inside_a_report", kind(1, &inside(&encode_report(&sound(23))))),
+        ("manifest_and_report", both),
+        (
+            "more_series_than_there_may_be",
+            kind(
+                0,
+                &body(&[&many], &[report(&many, 1, slot_before(NOW, 2), &[500])], NOW),
+            ),
+        ),
+    ];
+    replay::replay("report_body", &made, report_body::run);
+}
