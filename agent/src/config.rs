@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use azimuth_measurement::series::{MAX_SERIES, MAX_WAITING_TIME_MS};
 use azimuth_measurement::{AgentId, Granularity, Method, VantagePoint, ZoneKey};
 
-use self::document::{Document, Section, Wrong, integer, number, parsed, shown, text};
+use self::document::{Document, Section, Wrong, boolean, integer, number, parsed, shown, text};
 pub use self::document::{Mistake, Mistakes};
 use crate::cli::{STAMP_PORT, TCP_PORT};
 
@@ -84,6 +84,8 @@ pub struct Probe {
     pub period_ms: u32,
     /// After this long without an answer a probe is lost.
     pub waiting_time_ms: u32,
+    /// Whether a STAMP reflector is asked for the kernel's stamps on its replies (RFC 8972 section 4.7).
+    pub follow_up: bool,
 }
 
 /// Reads and checks a file.
@@ -355,11 +357,17 @@ fn read_probe(mut section: Section<'_>, address: Option<IpAddr>, seen: &mut Seen
     let waiting_time_ms = section
         .optional("waiting_time_ms", integer(1..=MAX_WAITING_TIME_MS.into()))
         .unwrap_or(DEFAULT_WAITING_TIME_MS);
+    let follow_up = section.optional("follow_up", boolean);
+    if follow_up.is_some() && method.is_some_and(|method| method != Method::Stamp) {
+        let what = "only stamp has follow-ups".to_owned();
+        section.wrong("follow_up", Wrong(what, "Remove the key".into()));
+    }
     let probe = Probe {
         method: method?,
         address: SocketAddr::new(address?, u16::try_from(port).ok()?),
         period_ms: u32::try_from(period_ms?).ok()?,
         waiting_time_ms: u32::try_from(waiting_time_ms).ok()?,
+        follow_up: follow_up.unwrap_or(true),
     };
     let line = section.line_of("method");
     if let Some(first) = seen.probes.insert((probe.address, probe.method), line) {

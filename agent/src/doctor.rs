@@ -128,6 +128,7 @@ fn plan(address: SocketAddr, method: Method) -> SeriesPlan {
         phase_ns: 0,
         waiting_time_ms: WAITING_TIME_MS,
         limit: Some(PROBES),
+        follow_up: true,
     }
 }
 

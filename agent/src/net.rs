@@ -9,6 +9,7 @@
 //! | [`icmp`] | ICMP echo sockets, datagram or raw, stamped like UDP; why there is none |
 //! | [`batch`] | many datagrams, or many error-queue entries, per system call |
 //! | [`control`] | control messages and socket addresses read from bytes, safely |
+//! | `control_writer` | control messages for sending, as bytes |
 //! | [`tx_ids`] | which send call a kernel TX stamp belongs to |
 //! | [`tcp`] | connections opened without blocking, and the kernel's own sample of their handshake |
 //! | [`wait`] | sleeping until a deadline or a packet, to the nanosecond; waking that sleep from another thread |
@@ -16,6 +17,7 @@
 
 pub mod batch;
 pub mod control;
+mod control_writer;
 pub mod icmp;
 pub mod tcp;
 pub mod thread;

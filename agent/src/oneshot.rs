@@ -65,6 +65,8 @@ pub struct Outcome {
     pub missing_tx_stamp: u64,
     /// Answers without a kernel stamp.
     pub missing_rx_stamp: u64,
+    /// Answers whose reflector gave no kernel stamp on its sending; at least the last one, which no answer follows.
+    pub missing_follow_up: u64,
 }
 
 /// Measures and prints. `true` if anything came back.
@@ -80,6 +82,7 @@ pub async fn run(args: &ProbeArgs) -> anyhow::Result<bool> {
         phase_ns: 0,
         waiting_time_ms: args.waiting_time_ms,
         limit: Some(args.count),
+        follow_up: true,
     };
     let (out, mut intervals) = mpsc::channel(CHANNEL);
     let prober = Prober::start(&[plan], INTERVAL_MS, out)?;
@@ -174,6 +177,7 @@ impl Outcome {
             skipped: counts.skipped,
             missing_tx_stamp: counts.missing_tx_stamp,
             missing_rx_stamp: counts.missing_rx_stamp,
+            missing_follow_up: counts.missing_follow_up,
         })
     }
 
@@ -232,7 +236,7 @@ impl Outcome {
         text
     }
 
-    fn remarks(&self) -> [(u64, &'static str); 9] {
+    fn remarks(&self) -> [(u64, &'static str); 10] {
         [
             (
                 self.late,
@@ -260,6 +264,11 @@ impl Outcome {
             (
                 self.missing_rx_stamp,
                 "without a kernel stamp on receiving: userspace time was used",
+            ),
+            (
+                // The last answer has none after it that could tell.
+                self.missing_follow_up.saturating_sub(1),
+                "without the reflector's kernel stamp: some microseconds of its send call are in the delay",
             ),
         ]
     }

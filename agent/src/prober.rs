@@ -328,7 +328,9 @@ impl Turning {
         for _ in 0..SENDS_PER_TURN {
             match self.core.poll_transmit(clock::moment()) {
                 None => return,
-                Some(Transmit::Datagram { token, to, payload }) => self.send_datagram(token, to, &payload),
+                Some(Transmit::Datagram { token, to, payload }) => {
+                    self.send_datagram(token, to, payload.as_slice());
+                }
                 Some(Transmit::Echo { token, to, echo }) => {
                     let socket = self.echo_sockets.iter_mut().find(|socket| socket.reaches(to));
                     if socket.is_none_or(|socket| socket.send(&echo, to, token).is_err()) {

@@ -1,13 +1,15 @@
-//! The far end: a STAMP Session-Reflector (RFC 8762, stateless, unauthenticated) and a TCP port to connect to.
+//! The far end: a STAMP Session-Reflector (RFC 8762, stateless, unauthenticated; extensions of RFC 8972) and a TCP port
+//! to connect to.
 //!
 //! It answers from the address it was asked at, never with more octets than it was sent, and only prefixes it was
 //! told to allow, so that it is of no use to anyone who forges a sender address. What it does not answer it counts
-//! by reason. [`rules`] decides (pure), [`serve`] does.
+//! by reason. [`rules`] and [`sessions`] decide (pure), [`serve`] does.
 
 pub mod command;
 pub mod prefix;
 pub mod rules;
 pub mod serve;
+pub mod sessions;
 
 pub use prefix::{Allowed, Prefix};
 pub use rules::{Dropped, Rules};

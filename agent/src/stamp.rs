@@ -1,8 +1,10 @@
-//! STAMP, the Simple Two-way Active Measurement Protocol (RFC 8762): packets and their timestamps. Pure.
+//! STAMP, the Simple Two-way Active Measurement Protocol (RFC 8762) and some of its extensions (RFC 8972): packets and
+//! their timestamps. Pure.
 //!
-//! Unauthenticated mode, 44 octets in both directions. No sockets, no clock, no session state: those are
-//! [`crate::net`], [`crate::clock`] and [`crate::probe`].
+//! Unauthenticated mode, 44 octets in both directions, extensions after them. No sockets, no clock, no session state:
+//! those are [`crate::net`], [`crate::clock`] and [`crate::probe`].
 
+pub mod extension;
 pub mod ntp;
 pub mod packet;
 

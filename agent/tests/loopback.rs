@@ -143,6 +143,8 @@ fn kernel_stamps_on_both_ends_over_both_families() {
             ("n", 50),
             ("missing_tx_stamp", 0),
             ("missing_rx_stamp", 0),
+            // The last answer, which none follows.
+            ("missing_follow_up", 1),
         ] {
             // A host that stalls for a period skips a slot, and says so; every probe that was sent must be whole.
             let skipped = if matches!(key, "returned" | "n") {
@@ -160,7 +162,9 @@ fn kernel_stamps_on_both_ends_over_both_families() {
     }
     let log = reflector.stop();
     assert!(
-        log.contains("missing_rx_stamp=0") && log.contains("dropped_not_allowed=0"),
+        ["missing_rx_stamp=0", "dropped_not_allowed=0", "sessions_full=0"]
+            .iter()
+            .all(|counter| log.contains(counter)),
         "{log}"
     );
 }
@@ -177,6 +181,7 @@ fn one_prober_measures_both_families_and_both_methods_at_once() {
         phase_ns: 0,
         waiting_time_ms: 5_000,
         limit: Some(10),
+        follow_up: true,
     };
     let stamps = reflector.udp.iter().map(|address| plan(address, Method::Stamp));
     let connects = reflector

@@ -6,7 +6,7 @@ use thiserror::Error;
 /// No counter of one record may exceed this: far above any real rate, far below overflow when records are added.
 pub const MAX_COUNT: u64 = 1 << 40;
 /// How many counters a record has.
-pub const COUNTERS: usize = 11;
+pub const COUNTERS: usize = 12;
 
 /// Counts of probes, each attributed to the interval in which the probe was sent.
 ///
@@ -36,6 +36,9 @@ pub struct ProbeCounts {
     pub missing_tx_stamp: u64,
     /// Answers without a kernel stamp on receiving although one was asked for.
     pub missing_rx_stamp: u64,
+    /// Answers whose reflector was asked for the kernel's stamp on its sending and gave none: their delay contains the
+    /// reflector's send call (RFC 8972 section 4.7).
+    pub missing_follow_up: u64,
 }
 
 /// The counts contradict each other.
@@ -122,6 +125,7 @@ impl ProbeCounts {
             self.skipped,
             self.missing_tx_stamp,
             self.missing_rx_stamp,
+            self.missing_follow_up,
         ]
     }
 
@@ -139,6 +143,7 @@ impl ProbeCounts {
             skipped,
             missing_tx_stamp,
             missing_rx_stamp,
+            missing_follow_up,
         ] = all;
         Self {
             sent,
@@ -152,6 +157,7 @@ impl ProbeCounts {
             skipped,
             missing_tx_stamp,
             missing_rx_stamp,
+            missing_follow_up,
         }
     }
 }

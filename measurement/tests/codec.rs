@@ -59,6 +59,8 @@ mod independent {
         pub(crate) delays_kernel: Vec<u8>,
         #[prost(bytes = "vec", tag = "16")]
         pub(crate) delays_tcp_info: Vec<u8>,
+        #[prost(uint64, tag = "17")]
+        pub(crate) missing_follow_up: u64,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
@@ -152,6 +154,17 @@ fn golden_bytes_stand() {
         decode_report(&zstd::bulk::compress(GOLDEN, 1).unwrap()).unwrap(),
         report()
     );
+}
+
+#[test]
+fn a_counter_of_a_later_release_has_its_own_field_and_an_older_reader_skips_it() {
+    let mut later = report();
+    later.records[0].counts.missing_follow_up = 2;
+    let frame = encode_report(&later);
+    assert_eq!(decode_report(&frame).unwrap(), later);
+    let plain = zstd::bulk::decompress(&frame, MAX_INFLATED_BYTES).unwrap();
+    let read = independent::Report::decode(&plain[..]).unwrap();
+    assert_eq!((read.records[0].missing_follow_up, read.records[0].sent), (2, 6));
 }
 
 #[test]

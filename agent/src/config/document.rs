@@ -287,6 +287,17 @@ pub(crate) fn parsed<T: std::str::FromStr>(
     }
 }
 
+/// `true` or `false`.
+pub(crate) fn boolean(value: &DeValue<'_>) -> Result<bool, Wrong> {
+    value.as_bool().ok_or_else(|| {
+        not_a(
+            "true or false",
+            value,
+            "Write true or false, without quotes".into(),
+        )
+    })
+}
+
 /// A whole number within `range`.
 pub(crate) fn integer(range: RangeInclusive<u64>) -> impl FnOnce(&DeValue<'_>) -> Result<u64, Wrong> {
     move |value| {

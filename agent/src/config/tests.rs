@@ -93,7 +93,7 @@ fn unknown_keys_are_refused_wherever_they_are() {
     );
     assert_eq!(
         message("  port = 443", "  prot = 443"),
-        "agent.toml:25: target[1].probe[2].prot: unknown key. Keys allowed here: method, port, period_ms, waiting_time_ms"
+        "agent.toml:25: target[1].probe[2].prot: unknown key. Keys allowed here: method, port, period_ms, waiting_time_ms, follow_up"
     );
 }
 
@@ -144,6 +144,16 @@ fn values_out_of_range_say_what_is_allowed() {
             "waiting_time_ms = 3000",
             "waiting_time_ms = 60001",
             "agent.toml:27: target[1].probe[2].waiting_time_ms: 60001 is out of range. Use a whole number from 1 to 60000",
+        ),
+        (
+            "waiting_time_ms = 3000",
+            "follow_up = false",
+            "agent.toml:27: target[1].probe[2].follow_up: only stamp has follow-ups. Remove the key",
+        ),
+        (
+            "waiting_time_ms = 3000",
+            "follow_up = 1",
+            "agent.toml:27: target[1].probe[2].follow_up: expected true or false, found integer. Write true or false, without quotes",
         ),
         (
             "port = 443",

@@ -28,6 +28,8 @@ pub struct Ancillary {
     pub interface: u32,
     /// TTL or hop limit on arrival.
     pub ttl: Option<u8>,
+    /// Traffic class octet on arrival: six bits DSCP, two bits ECN.
+    pub traffic_class: Option<u8>,
 }
 
 /// An ICMP error as the kernel queued it (`IP_RECVERR`).
@@ -69,6 +71,13 @@ impl Ancillary {
             }
             (libc::SOL_IP, libc::IP_TTL) | (libc::SOL_IPV6, libc::IPV6_HOPLIMIT) => {
                 self.ttl = u32_at(data, 0).and_then(|ttl| u8::try_from(ttl).ok());
+            }
+            // One octet in IPv4, an integer in IPv6 and in what we write ourselves.
+            (libc::SOL_IP, libc::IP_TOS) | (libc::SOL_IPV6, libc::IPV6_TCLASS) => {
+                self.traffic_class = match *data {
+                    [octet] => Some(octet),
+                    _ => u32_at(data, 0).and_then(|class| u8::try_from(class).ok()),
+                };
             }
             _ => {}
         }

@@ -7,14 +7,13 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::socket::{
-    self as sys, ControlMessage, MsgFlags, SockaddrIn, SockaddrIn6, TimestampingFlag, setsockopt, sockopt,
-};
-use socket2::{Domain, Protocol, Socket, Type};
+use nix::sys::socket::{TimestampingFlag, setsockopt, sockopt};
+use socket2::{Domain, MsgHdr, Protocol, Socket, Type};
 use thiserror::Error;
 
+use super::control_writer::ControlWriter;
 use super::tx_ids::TxIds;
 
 /// Receive buffer asked for: the error queue is charged to it as well, and a burst of replies must not push
@@ -151,91 +150,125 @@ impl<T> AsFd for ProberSocket<T> {
     }
 }
 
-/// The Session-Reflector's socket: arrivals are stamped, and tell the address asked and their TTL.
+/// The Session-Reflector's socket: arrivals are stamped, and tell the address asked, their TTL and their traffic class.
+/// Answers are stamped where it is asked for, and each stamp is found again by its owner `T`.
 #[derive(Debug)]
-pub struct ReflectorSocket {
+pub struct ReflectorSocket<T> {
     socket: Socket,
+    is_ipv4: bool,
+    ids: TxIds<T>,
+    /// Stamps asked for and not seen yet.
+    stamps_due: usize,
 }
 
-impl ReflectorSocket {
+/// Where an answer comes from and how it leaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Departure<T> {
+    /// The local address at which the other side asked.
+    pub from: IpAddr,
+    /// The interface it came in on; counts for link-local addresses.
+    pub interface: u32,
+    /// Traffic class octet of the answer; `None` for the system's own.
+    pub traffic_class: Option<u8>,
+    /// Who wants to know when it left.
+    pub stamp_for: Option<T>,
+}
+
+impl<T: Copy> ReflectorSocket<T> {
     /// Opens a socket bound to `at`, which may be the unspecified address.
     ///
     /// # Errors
     /// [`OpenError`] naming the step that failed.
     pub fn open(at: SocketAddr) -> Result<Self, OpenError> {
-        let socket = open(at)?;
+        let opened = Self {
+            socket: open(at)?,
+            is_ipv4: at.is_ipv4(),
+            ids: TxIds::default(),
+            stamps_due: 0,
+        };
         let failed = |step| {
-            move |errno: nix::Error| OpenError {
+            move |source: io::Error| OpenError {
                 at,
                 step,
                 remedy: "Azimuth needs Linux 4.6 or later",
-                source: errno.into(),
+                source,
             }
         };
-        let stamps =
-            TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE;
-        setsockopt(&socket, sockopt::Timestamping, &stamps).map_err(failed("SO_TIMESTAMPING"))?;
+        let socket = &opened.socket;
+        opened.arm().map_err(failed("SO_TIMESTAMPING"))?;
         if at.is_ipv4() {
-            setsockopt(&socket, sockopt::Ipv4PacketInfo, &true).map_err(failed("IP_PKTINFO"))?;
-            setsockopt(&socket, sockopt::Ipv4RecvTtl, &true).map_err(failed("IP_RECVTTL"))?;
+            setsockopt(socket, sockopt::Ipv4PacketInfo, &true).map_err(|e| failed("IP_PKTINFO")(e.into()))?;
+            setsockopt(socket, sockopt::Ipv4RecvTtl, &true).map_err(|e| failed("IP_RECVTTL")(e.into()))?;
+            socket.set_recv_tos_v4(true).map_err(failed("IP_RECVTOS"))?;
         } else {
-            setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true).map_err(failed("IPV6_RECVPKTINFO"))?;
-            setsockopt(&socket, sockopt::Ipv6RecvHopLimit, &true).map_err(failed("IPV6_RECVHOPLIMIT"))?;
+            setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)
+                .map_err(|e| failed("IPV6_RECVPKTINFO")(e.into()))?;
+            setsockopt(socket, sockopt::Ipv6RecvHopLimit, &true)
+                .map_err(|e| failed("IPV6_RECVHOPLIMIT")(e.into()))?;
+            socket
+                .set_recv_tclass_v6(true)
+                .map_err(failed("IPV6_RECVTCLASS"))?;
         }
-        Ok(Self { socket })
+        Ok(opened)
     }
 
-    /// Sends `payload` to `to`, from the local address `from` at which the other side asked.
+    /// Sends `payload` to `to`.
     ///
     /// # Errors
-    /// What the operating system reports.
-    pub fn answer(&self, payload: &[u8], to: SocketAddr, from: IpAddr, interface: u32) -> io::Result<()> {
-        let vectors = [io::IoSlice::new(payload)];
-        let fd = self.socket.as_raw_fd();
-        match (to, from) {
-            (SocketAddr::V4(to), IpAddr::V4(from)) => {
-                // The interface is left to routing: the way back is the router's choice, the address is ours.
-                let info = libc::in_pktinfo {
-                    ipi_ifindex: 0,
-                    ipi_spec_dst: libc::in_addr {
-                        s_addr: u32::from_ne_bytes(from.octets()),
-                    },
-                    ipi_addr: libc::in_addr { s_addr: 0 },
-                };
-                let control = [ControlMessage::Ipv4PacketInfo(&info)];
-                sys::sendmsg(
-                    fd,
-                    &vectors,
-                    &control,
-                    MsgFlags::MSG_DONTWAIT,
-                    Some(&SockaddrIn::from(to)),
-                )?;
-            }
-            (SocketAddr::V6(to), IpAddr::V6(from)) => {
-                // A link-local address means nothing without its interface.
-                let interface = if from.is_unicast_link_local() {
-                    interface
-                } else {
-                    0
-                };
-                let info = libc::in6_pktinfo {
-                    ipi6_addr: libc::in6_addr {
-                        s6_addr: from.octets(),
-                    },
-                    ipi6_ifindex: interface,
-                };
-                let control = [ControlMessage::Ipv6PacketInfo(&info)];
-                sys::sendmsg(
-                    fd,
-                    &vectors,
-                    &control,
-                    MsgFlags::MSG_DONTWAIT,
-                    Some(&SockaddrIn6::from(to)),
-                )?;
-            }
-            _ => return Err(io::ErrorKind::AddrNotAvailable.into()),
+    /// What the operating system reports; nothing was sent then.
+    pub fn answer(&mut self, payload: &[u8], to: SocketAddr, departure: Departure<T>) -> io::Result<()> {
+        if to.is_ipv4() != self.is_ipv4 || departure.from.is_ipv4() != self.is_ipv4 {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
         }
-        Ok(())
+        let mut control = ControlWriter::new();
+        control.source(departure.from, departure.interface);
+        if let Some(octet) = departure.traffic_class {
+            control.traffic_class(octet, self.is_ipv4);
+        }
+        if departure.stamp_for.is_some() {
+            control.stamp();
+        }
+        let (to, vectors) = (to.into(), [io::IoSlice::new(payload)]);
+        let message = MsgHdr::new()
+            .with_addr(&to)
+            .with_buffers(&vectors)
+            .with_control(control.as_slice());
+        match (
+            self.socket.sendmsg(&message, libc::MSG_DONTWAIT),
+            departure.stamp_for,
+        ) {
+            (Ok(_), None) => Ok(()),
+            (Ok(_), Some(owner)) => {
+                self.ids.sent(owner);
+                self.stamps_due += 1;
+                Ok(())
+            }
+            (Err(error), None) => Err(error),
+            (Err(error), Some(_)) => {
+                // Kernels disagree on whether a failed send takes a number; see `TxIds`.
+                self.ids.restart();
+                self.stamps_due = 0;
+                self.arm()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether a look at the error queue may find stamps.
+    #[must_use]
+    pub fn awaits_stamps(&self) -> bool {
+        self.stamps_due > 0
+    }
+
+    /// Whose stamp the error queue entry with this number is.
+    pub fn owner(&mut self, tx_id: u32) -> Option<T> {
+        self.stamps_due = self.stamps_due.saturating_sub(1);
+        self.ids.claim(tx_id)
+    }
+
+    /// The error queue was empty: what has not come by now may still come, but is not looked for every turn.
+    pub fn handle_no_stamps(&mut self) {
+        self.stamps_due = 0;
     }
 
     /// The local address, with the port the system chose.
@@ -245,9 +278,23 @@ impl ReflectorSocket {
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         local_address(&self.socket)
     }
+
+    /// Arrivals stamped always, departures when their own control message asks, numbered from 0.
+    fn arm(&self) -> io::Result<()> {
+        let stamps = TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE
+            | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE
+            | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY;
+        setsockopt(&self.socket, sockopt::Timestamping, &stamps)?;
+        setsockopt(
+            &self.socket,
+            sockopt::Timestamping,
+            &(stamps | TimestampingFlag::SOF_TIMESTAMPING_OPT_ID),
+        )?;
+        Ok(())
+    }
 }
 
-impl AsFd for ReflectorSocket {
+impl<T> AsFd for ReflectorSocket<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -366,7 +413,7 @@ mod tests {
     #[test]
     fn an_address_that_is_not_ours_is_named_with_what_to_look_at() {
         let at = "192.0.2.1:8620".parse().expect("an address");
-        let error = ReflectorSocket::open(at)
+        let error = ReflectorSocket::<()>::open(at)
             .expect_err("not an address of this host")
             .to_string();
         assert!(

@@ -13,6 +13,7 @@ use azimuth_measurement::Method;
 use crate::clock::{Moment, Monotonic, NS_PER_MS, Wall};
 use crate::icmp::{Echo, Family};
 use crate::schedule::Schedule;
+use crate::stamp::extension::{self, FOLLOW_UP_BYTES};
 use crate::stamp::{MINIMUM_LENGTH, Reply};
 use crate::tally::{ClosedInterval, IntervalOrdinal, Tally};
 
@@ -40,6 +41,35 @@ pub struct SeriesPlan {
     pub waiting_time_ms: u32,
     /// How many probes to send; `None` for ever.
     pub limit: Option<u64>,
+    /// Whether a STAMP reflector is asked for the kernel's stamps on its replies (RFC 8972 section 4.7). Taken as no where
+    /// the next probe leaves only after the waiting time of this one.
+    pub follow_up: bool,
+}
+
+/// The octets of a STAMP probe, with or without an extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Payload {
+    octets: [u8; MINIMUM_LENGTH + FOLLOW_UP_BYTES],
+    length: usize,
+}
+
+impl Payload {
+    fn new(packet: &[u8; MINIMUM_LENGTH], asks_follow_up: bool) -> Self {
+        let mut octets = [0; MINIMUM_LENGTH + FOLLOW_UP_BYTES];
+        octets[..MINIMUM_LENGTH].copy_from_slice(packet);
+        let mut length = MINIMUM_LENGTH;
+        if asks_follow_up {
+            octets[MINIMUM_LENGTH..].copy_from_slice(&extension::ask_follow_up());
+            length += FOLLOW_UP_BYTES;
+        }
+        Self { octets, length }
+    }
+
+    /// What goes on the wire.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.octets[..self.length]
+    }
 }
 
 /// Names one probe until it is settled.
@@ -61,7 +91,7 @@ pub enum Transmit {
         /// Where to.
         to: SocketAddr,
         /// Its octets.
-        payload: [u8; MINIMUM_LENGTH],
+        payload: Payload,
     },
     /// An ICMP echo request.
     Echo {
@@ -140,7 +170,13 @@ impl Core {
             let session = match plan.method {
                 Method::Stamp => {
                     by_peer.insert(plan.address, index);
-                    Session::Stamp(StampSession::new(waiting_ns, 0))
+                    let session = StampSession::new(waiting_ns, 0);
+                    // A follow-up comes with the answer to the next probe.
+                    Session::Stamp(if plan.follow_up && period_ns < waiting_ns {
+                        session.asking_follow_up()
+                    } else {
+                        session
+                    })
                 }
                 Method::IcmpEcho => {
                     by_echo_peer.insert(plan.address.ip(), index);
@@ -205,7 +241,8 @@ impl Core {
         let to = series.address;
         Some(match &mut series.session {
             Session::Stamp(session) => {
-                let (sequence, payload) = session.send(now, interval);
+                let (sequence, packet) = session.send(now, interval);
+                let payload = Payload::new(&packet, session.asks_follow_up());
                 Transmit::Datagram {
                     token: ProbeToken {
                         series: due.series,
@@ -292,7 +329,8 @@ impl Core {
         let Some(Session::Stamp(session)) = self.session(index) else {
             return;
         };
-        let arrival = session.handle_reply(&reply, received, kernel_received);
+        let followed = extension::followed(payload.get(MINIMUM_LENGTH..).unwrap_or_default());
+        let arrival = session.handle_reply(&reply, followed, received, kernel_received);
         self.count_arrival(index, arrival);
         self.settle(index);
     }
@@ -353,7 +391,7 @@ impl Core {
     /// Whether nothing is left to send or to wait for.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.schedule.poll_timeout().is_none() && !self.series.iter().any(Series::is_waiting)
+        self.schedule.poll_timeout().is_none() && !self.series.iter().any(Series::awaits_answer)
     }
 
     /// The end: all intervals as they stand. Probes whose fate is still open were neither returned nor lost, so they
@@ -451,6 +489,14 @@ impl Core {
 }
 
 impl Series {
+    fn awaits_answer(&self) -> bool {
+        match &self.session {
+            // A missing stamp is not worth the wait at the end; the answers are there.
+            Session::Stamp(session) if session.asks_follow_up() => session.awaits_answer(),
+            _ => self.is_waiting(),
+        }
+    }
+
     fn is_waiting(&self) -> bool {
         match &self.session {
             Session::Stamp(session) => session.poll_timeout().is_some(),
@@ -479,6 +525,7 @@ fn count_finding(tally: &mut Tally, series: u32, finding: Finding) {
     let Finding::Returned {
         verdict,
         missing_rx_stamp,
+        missing_follow_up,
         ..
     } = finding
     else {
@@ -486,6 +533,7 @@ fn count_finding(tally: &mut Tally, series: u32, finding: Finding) {
     };
     counts.returned += 1;
     counts.missing_rx_stamp += u64::from(missing_rx_stamp);
+    counts.missing_follow_up += u64::from(missing_follow_up);
     match verdict {
         Verdict::Delay(clock, delay_us) => tally.record(interval, series, clock, delay_us),
         Verdict::Discarded(why) => {

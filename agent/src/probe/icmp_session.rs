@@ -8,6 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use crate::clock::{Moment, Wall};
 use crate::icmp::Echo;
+use crate::stamp::extension::Followed;
 use crate::stamp::{ErrorEstimate, NtpTimestamp, Reply};
 use crate::tally::IntervalOrdinal;
 
@@ -58,7 +59,8 @@ impl IcmpSession {
             sender_error_bits: 0,
             sender_ttl: 0,
         };
-        self.session.handle_reply(&reflection, received, kernel_received)
+        self.session
+            .handle_reply(&reflection, Followed::NotSpoken, received, kernel_received)
     }
 
     /// The session below, for all that does not look into messages.

@@ -4,10 +4,15 @@
 //! A probe is *under way* from its sending until its waiting time has passed. An answer within that time makes it
 //! returned; otherwise it is lost (RFC 7680), and stays lost when an answer comes later. A reply answers a probe only
 //! if it carries that probe's sequence number and, bit for bit, its timestamp: a stranger would have to guess both.
+//!
+//! T3 is read by the reflector before its send call, so the delay would contain that call. A session that asks for
+//! follow-up telemetry (RFC 8972 section 4.7) holds each answer back until the next one brings the kernel's stamp on it, or
+//! until the waiting time has passed; then the T3 of the answer itself has to do, which is counted.
 
 use std::collections::VecDeque;
 
 use crate::clock::{Moment, Monotonic, NS_PER_MS, Wall};
+use crate::stamp::extension::{FollowUp, Followed};
 use crate::stamp::{ErrorEstimate, MINIMUM_LENGTH, NtpTimestamp, Reply, Request};
 use crate::tally::IntervalOrdinal;
 
@@ -16,6 +21,9 @@ use super::history::{History, Memory};
 
 /// A TX stamp this much before its own send call belongs to another probe.
 const STAMP_BEFORE_SEND_NS: i64 = NS_PER_MS;
+/// Longest send call of a reflector that is believed: a follow-up further from its T3 belongs to another reply, or to a
+/// clock that was stepped.
+const LONGEST_SEND_CALL_NS: i64 = 100 * NS_PER_MS;
 
 /// What a session has found out about one of its probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +38,8 @@ pub enum Finding {
         missing_tx_stamp: bool,
         /// The kernel gave no stamp for the answer.
         missing_rx_stamp: bool,
+        /// The reflector was asked for the kernel's stamp on its answer, and gave none.
+        missing_follow_up: bool,
     },
     /// Not answered within the waiting time.
     Lost {
@@ -68,7 +78,13 @@ pub enum Arrival {
 struct Answer {
     received: Moment,
     kernel_received: Option<Wall>,
-    residence_ns: i64,
+    /// The number the reflector gave its reply.
+    reflector_sequence: u32,
+    /// T2.
+    reflector_received_at: NtpTimestamp,
+    /// T3: by the reply, then by the follow-up.
+    reflected_at: NtpTimestamp,
+    followed_up: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +101,10 @@ struct UnderWay {
 #[derive(Debug)]
 pub struct StampSession {
     waiting_ns: i64,
+    /// Whether probes ask for follow-up telemetry.
+    asks_follow_up: bool,
+    /// Whether the reflector's last reply spoke of it: nothing is waited for that will never come.
+    follow_up_spoken: bool,
     next_sequence: u32,
     /// Highest sequence number answered so far.
     highest_answered: Option<u32>,
@@ -101,6 +121,8 @@ impl StampSession {
     pub fn new(waiting_ns: i64, first_sequence: u32) -> Self {
         Self {
             waiting_ns,
+            asks_follow_up: false,
+            follow_up_spoken: false,
             next_sequence: first_sequence,
             highest_answered: None,
             under_way: VecDeque::new(),
@@ -108,6 +130,19 @@ impl StampSession {
             settled_probes: 0,
             findings: VecDeque::new(),
         }
+    }
+
+    /// The same session, asking its reflector for follow-up telemetry.
+    #[must_use]
+    pub fn asking_follow_up(mut self) -> Self {
+        self.asks_follow_up = true;
+        self
+    }
+
+    /// Whether its probes are to carry the question for follow-up telemetry.
+    #[must_use]
+    pub fn asks_follow_up(&self) -> bool {
+        self.asks_follow_up
     }
 
     /// A new probe, on its way at `sent`: its sequence number and its octets.
@@ -153,10 +188,12 @@ impl StampSession {
         true
     }
 
-    /// A reply from this session's reflector, read at `received` and stamped by the kernel at `kernel_received`.
+    /// A reply from this session's reflector, read at `received` and stamped by the kernel at `kernel_received`, and what
+    /// it says about the reply before it.
     pub fn handle_reply(
         &mut self,
         reply: &Reply,
+        followed: Followed,
         received: Moment,
         kernel_received: Option<Wall>,
     ) -> Arrival {
@@ -170,7 +207,14 @@ impl StampSession {
             return Arrival::Foreign;
         }
         let interval = probe.interval;
-        if probe.answer.is_some() || probe.late_answer {
+        let again = probe.answer.is_some() || probe.late_answer;
+        self.take_follow_up(followed);
+        // Settling what the follow-up completed may have moved this probe to another place.
+        let index = self.index(sequence);
+        let Some(probe) = self.under_way.get_mut(index) else {
+            return Arrival::Duplicate { interval: None };
+        };
+        if again {
             return Arrival::Duplicate {
                 interval: Some(interval),
             };
@@ -184,7 +228,10 @@ impl StampSession {
         probe.answer = Some(Answer {
             received,
             kernel_received,
-            residence_ns: reply.residence_ns(),
+            reflector_sequence: reply.sequence,
+            reflector_received_at: reply.received_at,
+            reflected_at: reply.reflected_at,
+            followed_up: false,
         });
         let reordered = self
             .highest_answered
@@ -194,6 +241,35 @@ impl StampSession {
         }
         self.settle_if_complete(index);
         Arrival::First { interval, reordered }
+    }
+
+    /// Corrects the T3 of an earlier answer by the kernel's stamp on it.
+    fn take_follow_up(&mut self, followed: Followed) {
+        if !self.asks_follow_up {
+            return;
+        }
+        self.follow_up_spoken = followed != Followed::NotSpoken;
+        let Followed::Up(FollowUp { sequence, sent_at }) = followed else {
+            // A reflector that stopped speaking it owes nothing to the answers held back so far.
+            if !self.follow_up_spoken {
+                (0..self.under_way.len())
+                    .rev()
+                    .for_each(|index| self.settle_if_complete(index));
+            }
+            return;
+        };
+        let meant = self.under_way.iter().rposition(|probe| {
+            let answer = probe.answer.filter(|_| !probe.settled);
+            answer.is_some_and(|answer| answer.reflector_sequence == sequence && !answer.followed_up)
+        });
+        let Some(index) = meant else { return };
+        if let Some(answer) = self.under_way[index].answer.as_mut()
+            && (0..=LONGEST_SEND_CALL_NS).contains(&sent_at.since_ns(answer.reflected_at))
+        {
+            answer.reflected_at = sent_at;
+            answer.followed_up = true;
+            self.settle_if_complete(index);
+        }
     }
 
     /// What an answer with a number that is not under way is.
@@ -237,6 +313,12 @@ impl StampSession {
         self.findings.pop_front()
     }
 
+    /// Whether an answer may still come to a probe of this session. Probes that are answered may still wait for a stamp.
+    #[must_use]
+    pub fn awaits_answer(&self) -> bool {
+        self.under_way.iter().any(|probe| probe.answer.is_none())
+    }
+
     /// Probes neither returned nor lost yet.
     #[must_use]
     pub fn unsettled(&self) -> usize {
@@ -262,13 +344,13 @@ impl StampSession {
         sequence.wrapping_sub(next_unsettled) as usize
     }
 
-    /// A probe is settled early once its answer and both stamps are there; a missing TX stamp may still come.
+    /// A probe is settled early once its answer and all stamps are there; a missing one may still come.
     fn settle_if_complete(&mut self, index: usize) {
-        if self
-            .under_way
-            .get(index)
-            .is_some_and(|probe| probe.answer.is_some() && probe.kernel_sent.is_some())
-        {
+        let waits = self.asks_follow_up && self.follow_up_spoken;
+        if self.under_way.get(index).is_some_and(|probe| {
+            let answered = probe.answer.is_some_and(|answer| answer.followed_up || !waits);
+            answered && probe.kernel_sent.is_some()
+        }) {
             self.settle(index);
         }
         while self.under_way.front().is_some_and(|probe| probe.settled) {
@@ -296,7 +378,7 @@ impl StampSession {
                     kernel_sent: probe.kernel_sent,
                     received: answer.received,
                     kernel_received: answer.kernel_received,
-                    residence_ns: answer.residence_ns,
+                    residence_ns: answer.reflected_at.since_ns(answer.reflector_received_at),
                 };
                 let missing_rx_stamp = answer.kernel_received.is_none();
                 Finding::Returned {
@@ -304,6 +386,7 @@ impl StampSession {
                     verdict: stamps.judge(),
                     missing_tx_stamp,
                     missing_rx_stamp,
+                    missing_follow_up: self.asks_follow_up && !answer.followed_up,
                 }
             }
         });
@@ -376,7 +459,7 @@ mod tests {
     }
 
     fn answer(session: &mut StampSession, reply: &Reply, ns: i64) -> Arrival {
-        session.handle_reply(reply, at(ns), Some(at(ns).wall))
+        session.handle_reply(reply, Followed::NotSpoken, at(ns), Some(at(ns).wall))
     }
 
     const FIRST: Arrival = Arrival::First {
@@ -397,6 +480,7 @@ mod tests {
                 verdict: Verdict::Delay(StampClock::Kernel, 3_000),
                 missing_tx_stamp: false,
                 missing_rx_stamp: false,
+                missing_follow_up: false,
             })
         );
         assert_eq!((session.poll_finding(), session.unsettled()), (None, 0));
@@ -435,6 +519,7 @@ mod tests {
                 verdict: Verdict::Delay(StampClock::KernelRx, 3_000),
                 missing_tx_stamp: true,
                 missing_rx_stamp: false,
+                missing_follow_up: false,
             })
         );
     }
@@ -470,10 +555,15 @@ mod tests {
         let mut session = session();
         let (_, request) = session.send(at(0), interval());
         let read = at(WAITING_NS + NS_PER_S);
-        let arrival = session.handle_reply(&reflect(&request), read, Some(at(RTT_NS).wall));
+        let arrival = session.handle_reply(
+            &reflect(&request),
+            Followed::NotSpoken,
+            read,
+            Some(at(RTT_NS).wall),
+        );
         assert_eq!(arrival, FIRST);
         let (_, request) = session.send(at(0), interval());
-        let unstamped = session.handle_reply(&reflect(&request), read, None);
+        let unstamped = session.handle_reply(&reflect(&request), Followed::NotSpoken, read, None);
         assert_eq!(
             unstamped,
             Arrival::Late {
@@ -564,5 +654,119 @@ mod tests {
             matches!(finding, Some(Finding::Returned { verdict, .. }) if verdict == expected),
             "{finding:?}"
         );
+    }
+
+    mod follow_up {
+        use super::*;
+
+        /// Between T2 and T3 of every reply, and between its T3 and the kernel's stamp.
+        const HELD_NS: i64 = 40_000;
+        const SEND_CALL_NS: i64 = 15_000;
+
+        fn asking() -> StampSession {
+            StampSession::new(WAITING_NS, 10).asking_follow_up()
+        }
+
+        /// Sends at `ns`; the reply, which comes back `RTT_NS` of wire later.
+        fn probe(session: &mut StampSession, ns: i64) -> Reply {
+            let (sequence, request) = session.send(at(ns), interval());
+            assert!(session.handle_tx_stamp(sequence, at(ns).wall));
+            let received = at(ns + RTT_NS / 2).wall;
+            Reply {
+                received_at: NtpTimestamp::from_wall(received),
+                reflected_at: NtpTimestamp::from_wall(received.plus_ns(HELD_NS)),
+                ..reflect(&request)
+            }
+        }
+
+        fn arrive(session: &mut StampSession, reply: &Reply, followed: Followed, sent_ns: i64) {
+            let back = at(sent_ns + RTT_NS + HELD_NS + SEND_CALL_NS);
+            assert_eq!(
+                session.handle_reply(reply, followed, back, Some(back.wall)),
+                FIRST
+            );
+        }
+
+        fn follow_up(reply: &Reply, send_call_ns: i64) -> Followed {
+            let t3 = reply.received_at;
+            let unix = at(0)
+                .wall
+                .plus_ns(t3.since_ns(NtpTimestamp::from_wall(at(0).wall)));
+            Followed::Up(FollowUp {
+                sequence: reply.sequence,
+                sent_at: NtpTimestamp::from_wall(unix.plus_ns(HELD_NS + send_call_ns)),
+            })
+        }
+
+        fn delays(session: &mut StampSession) -> Vec<(u32, bool)> {
+            std::iter::from_fn(|| session.poll_finding())
+                .map(|finding| match finding {
+                    Finding::Returned {
+                        verdict: Verdict::Delay(StampClock::Kernel, delay_us),
+                        missing_follow_up,
+                        ..
+                    } => (delay_us, missing_follow_up),
+                    other => unreachable!("{other:?}"),
+                })
+                .collect()
+        }
+
+        #[test]
+        fn an_answer_waits_for_the_next_which_takes_the_send_call_out_of_its_delay() {
+            let mut session = asking();
+            let first = probe(&mut session, 0);
+            arrive(&mut session, &first, Followed::Nothing, 0);
+            assert_eq!((delays(&mut session), session.awaits_answer()), (vec![], false));
+            let second = probe(&mut session, NS_PER_S);
+            arrive(&mut session, &second, follow_up(&first, SEND_CALL_NS), NS_PER_S);
+            assert_eq!(delays(&mut session), [(3_000, false)]);
+            // No third: what the second said itself has to do, and is counted.
+            session.handle_timeout(at(NS_PER_S + WAITING_NS).monotonic);
+            assert_eq!(delays(&mut session), [(3_015, true)]);
+        }
+
+        #[test]
+        fn a_reflector_that_does_not_speak_it_is_not_waited_for() {
+            let mut session = asking();
+            let reply = probe(&mut session, 0);
+            arrive(&mut session, &reply, Followed::NotSpoken, 0);
+            assert_eq!(delays(&mut session), [(3_015, true)]);
+            // A reflector replaced by an older one under way.
+            let reply = probe(&mut session, NS_PER_S);
+            arrive(&mut session, &reply, Followed::Nothing, NS_PER_S);
+            let next = probe(&mut session, NS_PER_S + 1);
+            arrive(&mut session, &next, Followed::NotSpoken, NS_PER_S + 1);
+            assert_eq!(delays(&mut session), [(3_015, true), (3_015, true)]);
+        }
+
+        #[test]
+        fn a_follow_up_that_cannot_be_true_is_not_believed() {
+            for send_call_ns in [-1_000, LONGEST_SEND_CALL_NS + 1_000] {
+                let mut session = asking();
+                let first = probe(&mut session, 0);
+                arrive(&mut session, &first, Followed::Nothing, 0);
+                let second = probe(&mut session, NS_PER_S);
+                arrive(&mut session, &second, follow_up(&first, send_call_ns), NS_PER_S);
+                assert_eq!(delays(&mut session), []);
+                session.handle_timeout(at(WAITING_NS).monotonic);
+                assert_eq!(delays(&mut session), [(3_015, true)], "{send_call_ns} ns");
+            }
+        }
+
+        #[test]
+        fn a_follow_up_of_a_reply_not_held_back_changes_nothing() {
+            let mut session = asking();
+            let first = probe(&mut session, 0);
+            let ahead = Followed::Up(FollowUp {
+                sequence: first.sequence + 7,
+                sent_at: first.reflected_at,
+            });
+            arrive(&mut session, &first, ahead, 0);
+            assert_eq!(delays(&mut session), []);
+            // Not even of itself: a reply cannot know its own stamp.
+            let second = probe(&mut session, NS_PER_S);
+            arrive(&mut session, &second, follow_up(&second, SEND_CALL_NS), NS_PER_S);
+            assert_eq!(delays(&mut session), []);
+        }
     }
 }

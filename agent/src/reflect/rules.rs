@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 
 use crate::net::control::Ancillary;
+use crate::stamp::extension::{self, Filling};
 use crate::stamp::{ErrorEstimate, MINIMUM_LENGTH, NtpTimestamp, PacketError, Reply, Request};
 
 use super::Allowed;
+use super::sessions::SessionKey;
 
 /// Source ports of reflectors. STAMP carries no mark of direction, so a datagram forged to come from one reflector to
 /// another would bounce between them for ever; no sender of ours uses these ports.
@@ -63,6 +65,8 @@ pub struct Rules {
 pub struct Answer {
     reply: Reply,
     length: usize,
+    session: Option<SessionKey>,
+    traffic_class: Option<u8>,
 }
 
 impl Rules {
@@ -93,9 +97,9 @@ impl Rules {
         if !self.allowed.permits(from.ip()) {
             return Err(Dropped::NotAllowed);
         }
-        if ancillary.asked_at.is_none() {
+        let Some(asked_at) = ancillary.asked_at else {
             return Err(Dropped::NoAddress);
-        }
+        };
         let asked = match Request::decode(request) {
             Ok(asked) => asked,
             Err(PacketError::TooShort { .. } | PacketError::ZeroMultiplier) => return Err(Dropped::TooShort),
@@ -115,16 +119,54 @@ impl Rules {
             // 255 is what a sender that follows the standard starts with; unknown reads as "no hops seen".
             sender_ttl: ancillary.ttl.unwrap_or(255),
         };
+        let length = request.len().min(LONGEST_ANSWER);
+        let extensions = request.get(MINIMUM_LENGTH..length).unwrap_or_default();
+        let session = extension::asks_follow_up(extensions).then_some(SessionKey {
+            from,
+            asked_at,
+            session_id: asked.session_id,
+        });
         Ok(Answer {
             reply,
-            length: request.len().min(LONGEST_ANSWER),
+            length,
+            session,
+            traffic_class: ancillary.traffic_class,
         })
     }
 }
 
 impl Answer {
-    /// Turns `datagram`, which holds the request, into the answer sent at `reflected_at`: the packet, then whatever
-    /// padding or extensions followed it. As long as the request, never longer.
+    /// The session that asks for follow-up telemetry with this request.
+    #[must_use]
+    pub fn session(&self) -> Option<SessionKey> {
+        self.session
+    }
+
+    /// The number the reply carries.
+    #[must_use]
+    pub fn sequence(&self) -> u32 {
+        self.reply.sequence
+    }
+
+    /// Turns the extensions in `datagram`, which holds the request, into those of the answer; `follow_up` is what is known
+    /// of the session's reply before. Returns the traffic class octet that the answer was asked to leave with.
+    pub fn fill_extensions(
+        &self,
+        follow_up: Option<extension::FollowUp>,
+        datagram: &mut Vec<u8>,
+    ) -> Option<u8> {
+        datagram.truncate(self.length);
+        let filling = Filling {
+            follow_up,
+            traffic_class: self.traffic_class,
+        };
+        let dscp = extension::reflect(datagram.get_mut(MINIMUM_LENGTH..)?, filling)?;
+        // Not ECN-capable: nothing here slows down when told to.
+        Some(dscp << 2)
+    }
+
+    /// Turns `datagram` into the answer sent at `reflected_at`: the packet, then what
+    /// [`fill_extensions`](Self::fill_extensions) left there. As long as the request, never longer.
     pub fn write(mut self, reflected_at: NtpTimestamp, datagram: &mut Vec<u8>) {
         self.reply.reflected_at = reflected_at;
         datagram.truncate(self.length);
@@ -221,12 +263,34 @@ mod tests {
     }
 
     #[test]
-    fn padding_comes_back_as_it_was_sent() {
+    fn padding_comes_back_as_it_was_sent_and_extensions_filled_in() {
         let mut datagram = request().to_vec();
-        datagram.extend([0xab; 10]);
+        datagram.extend([0; 10]);
         let answer = judge("[::1]:40000", &datagram).expect("answered");
+        assert_eq!(answer.session(), None);
+        assert_eq!(answer.fill_extensions(None, &mut datagram), None);
         answer.write(NtpTimestamp::from_bits(1), &mut datagram);
-        assert_eq!(datagram[MINIMUM_LENGTH..], [0xab; 10]);
+        assert_eq!(datagram[MINIMUM_LENGTH..], [0; 10]);
+
+        let mut datagram = request().to_vec();
+        datagram.extend(extension::ask_follow_up());
+        let answer = judge("127.0.0.1:40000", &datagram).expect("answered");
+        let session = SessionKey {
+            from: "127.0.0.1:40000".parse().expect("an address"),
+            asked_at: [127, 0, 0, 2].into(),
+            session_id: 5,
+        };
+        assert_eq!((answer.session(), answer.sequence()), (Some(session), 7));
+        let known = extension::FollowUp {
+            sequence: 6,
+            sent_at: NtpTimestamp::from_bits(3),
+        };
+        answer.fill_extensions(Some(known), &mut datagram);
+        answer.write(NtpTimestamp::from_bits(1), &mut datagram);
+        assert_eq!(
+            extension::followed(&datagram[MINIMUM_LENGTH..]),
+            extension::Followed::Up(known)
+        );
     }
 
     proptest! {

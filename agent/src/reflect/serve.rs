@@ -12,12 +12,13 @@ use tracing::{info, warn};
 use crate::clock::{self, Monotonic, NS_PER_S};
 use crate::net::batch::{Batch, Queue};
 use crate::net::thread;
-use crate::net::udp::{OpenError, ReflectorSocket};
+use crate::net::udp::{Departure, OpenError, ReflectorSocket};
 use crate::net::wait::{Waker, wait};
 use crate::stamp::NtpTimestamp;
 
 use super::Allowed;
 use super::rules::{Dropped, LONGEST_ANSWER, Rules};
+use super::sessions::{SessionKey, Sessions};
 
 /// How often the counters are logged, if they have changed.
 const LOG_EVERY_NS: i64 = 60 * NS_PER_S;
@@ -56,6 +57,10 @@ pub struct Counters {
     pub send_errors: u64,
     /// Requests for which the kernel gave no arrival stamp, so that T2 was read in userspace.
     pub missing_rx_stamp: u64,
+    /// Answers that told when the one before them left, by the kernel's stamp.
+    pub followed_up: u64,
+    /// Answers to senders that asked for it, but there was no room to remember them.
+    pub sessions_full: u64,
     /// TCP connections accepted and closed.
     pub connections: u64,
     dropped: [u64; Dropped::ALL.len()],
@@ -87,8 +92,8 @@ impl fmt::Display for Counters {
         }
         write!(
             f,
-            " send_errors={} missing_rx_stamp={}",
-            self.send_errors, self.missing_rx_stamp
+            " send_errors={} missing_rx_stamp={} followed_up={} sessions_full={}",
+            self.send_errors, self.missing_rx_stamp, self.followed_up, self.sessions_full
         )
     }
 }
@@ -129,17 +134,20 @@ impl Reflector {
         let mut turning = Turning {
             sockets,
             listeners,
-            rules,
-            counters: Counters::default(),
+            answering: Answering {
+                rules,
+                sessions: Sessions::default(),
+                counters: Counters::default(),
+                answer: Vec::with_capacity(LONGEST_ANSWER),
+            },
             batch: Batch::new(LONGEST_ANSWER),
-            answer: Vec::with_capacity(LONGEST_ANSWER),
         };
         let thread = std::thread::Builder::new()
             .name("reflector".to_owned())
             .spawn(move || {
                 info!(scheduling = %thread::become_punctual(), "reflector thread started");
                 turning.run(&of_thread);
-                turning.counters
+                turning.answering.counters
             })?;
         Ok(Self {
             waker,
@@ -175,33 +183,34 @@ fn listen(at: SocketAddr) -> Result<TcpListener, StartError> {
     Ok(socket.into())
 }
 
+/// Whose stamp is waited for: the session, and the number of the reply.
+type StampOwner = (SessionKey, u32);
+
 struct Turning {
-    sockets: Vec<ReflectorSocket>,
+    sockets: Vec<ReflectorSocket<StampOwner>>,
     listeners: Vec<TcpListener>,
-    rules: Rules,
-    counters: Counters,
+    answering: Answering,
     batch: Batch,
+}
+
+struct Answering {
+    rules: Rules,
+    sessions: Sessions,
+    counters: Counters,
     answer: Vec<u8>,
 }
 
 impl Turning {
     fn run(&mut self, stop: &Waker) {
-        let mut logged = (self.counters, clock::monotonic());
+        let mut logged = (self.answering.counters, clock::monotonic());
         loop {
-            for socket in &self.sockets {
-                match self.batch.receive(socket.as_fd(), Queue::Data) {
-                    Ok(_) => answer_batch(
-                        socket,
-                        &self.batch,
-                        &self.rules,
-                        &mut self.counters,
-                        &mut self.answer,
-                    ),
-                    Err(error) => warn!(%error, "reading the reflector's socket failed"),
+            for socket in &mut self.sockets {
+                if let Err(error) = turn(socket, &mut self.batch, &mut self.answering) {
+                    warn!(%error, "reading the reflector's socket failed");
                 }
             }
             for listener in &self.listeners {
-                self.counters.connections += accept_and_close(listener);
+                self.answering.counters.connections += accept_and_close(listener);
             }
             let now = clock::monotonic();
             logged = self.log(logged, now);
@@ -211,7 +220,7 @@ impl Turning {
                 .chain(self.listeners.iter().map(AsFd::as_fd))
                 .chain([stop_fd])
                 .collect();
-            let next_log_at = (self.counters != logged.0).then(|| logged.1.plus_ns(LOG_EVERY_NS));
+            let next_log_at = (self.answering.counters != logged.0).then(|| logged.1.plus_ns(LOG_EVERY_NS));
             if let Err(error) = wait(&watched, &[], now, next_log_at) {
                 warn!(%error, "waiting for packets failed; the reflector ends");
                 return;
@@ -223,43 +232,77 @@ impl Turning {
     }
 
     fn log(&self, logged: (Counters, Monotonic), now: Monotonic) -> (Counters, Monotonic) {
-        if self.counters == logged.0 || now.since_ns(logged.1) < LOG_EVERY_NS {
+        let counters = self.answering.counters;
+        if counters == logged.0 || now.since_ns(logged.1) < LOG_EVERY_NS {
             return logged;
         }
-        info!("reflected: {}", self.counters);
-        (self.counters, now)
+        info!("reflected: {counters}");
+        (counters, now)
     }
 }
 
-fn answer_batch(
-    socket: &ReflectorSocket,
-    batch: &Batch,
-    rules: &Rules,
-    counters: &mut Counters,
-    answer: &mut Vec<u8>,
-) {
-    let read_at = NtpTimestamp::from_wall(clock::wall());
-    for datagram in batch.datagrams() {
-        let (Some(from), ancillary) = (datagram.from, datagram.ancillary) else {
-            continue;
-        };
-        let judged = rules.judge(from, datagram.payload, &ancillary, read_at);
-        let (complete, asked_at) = match (judged, ancillary.asked_at) {
-            (Ok(complete), Some(asked_at)) => (complete, asked_at),
-            (Err(reason), _) => {
-                counters.count_dropped(reason);
-                continue;
+/// Stamps first, so that an answer can tell of the one before it.
+fn turn(
+    socket: &mut ReflectorSocket<StampOwner>,
+    batch: &mut Batch,
+    answering: &mut Answering,
+) -> io::Result<()> {
+    while socket.awaits_stamps() {
+        if batch.receive(socket.as_fd(), Queue::Errors)? == 0 {
+            socket.handle_no_stamps();
+        }
+        for entry in batch.datagrams() {
+            if let (Some(tx_id), Some(stamped)) = (entry.ancillary.tx_id, entry.ancillary.kernel_stamp)
+                && let Some((session, sequence)) = socket.owner(tx_id)
+            {
+                answering
+                    .sessions
+                    .stamped(&session, sequence, NtpTimestamp::from_wall(stamped));
             }
-            (Ok(_), None) => continue,
-        };
-        counters.missing_rx_stamp += u64::from(ancillary.kernel_stamp.is_none());
-        answer.clear();
-        answer.extend_from_slice(datagram.payload);
-        // T3 is read here, as late as can be: what follows is one encoding of 44 octets and the send call.
-        complete.write(NtpTimestamp::from_wall(clock::wall()), answer);
-        match socket.answer(answer, from, asked_at, ancillary.interface) {
-            Ok(()) => counters.answered += 1,
-            Err(_) => counters.send_errors += 1,
+        }
+    }
+    batch.receive(socket.as_fd(), Queue::Data)?;
+    answering.answer_all(socket, batch);
+    Ok(())
+}
+
+impl Answering {
+    fn answer_all(&mut self, socket: &mut ReflectorSocket<StampOwner>, batch: &Batch) {
+        let (read_at, now) = (NtpTimestamp::from_wall(clock::wall()), clock::monotonic());
+        for datagram in batch.datagrams() {
+            let (Some(from), ancillary) = (datagram.from, datagram.ancillary) else {
+                continue;
+            };
+            let judged = self.rules.judge(from, datagram.payload, &ancillary, read_at);
+            let (complete, asked_at) = match (judged, ancillary.asked_at) {
+                (Ok(complete), Some(asked_at)) => (complete, asked_at),
+                (Err(reason), _) => {
+                    self.counters.count_dropped(reason);
+                    continue;
+                }
+                (Ok(_), None) => continue,
+            };
+            self.counters.missing_rx_stamp += u64::from(ancillary.kernel_stamp.is_none());
+            let session = complete.session();
+            let follow_up = session.and_then(|session| self.sessions.follow_up(&session));
+            self.counters.followed_up += u64::from(follow_up.is_some());
+            let remembered =
+                session.filter(|session| self.sessions.answering(*session, complete.sequence(), now));
+            self.counters.sessions_full += u64::from(session.is_some() && remembered.is_none());
+            self.answer.clear();
+            self.answer.extend_from_slice(datagram.payload);
+            let departure = Departure {
+                from: asked_at,
+                interface: ancillary.interface,
+                traffic_class: complete.fill_extensions(follow_up, &mut self.answer),
+                stamp_for: remembered.map(|session| (session, complete.sequence())),
+            };
+            // T3 is read here, as late as can be: what follows is one encoding of 44 octets and the send call.
+            complete.write(NtpTimestamp::from_wall(clock::wall()), &mut self.answer);
+            match socket.answer(&self.answer, from, departure) {
+                Ok(()) => self.counters.answered += 1,
+                Err(_) => self.counters.send_errors += 1,
+            }
         }
     }
 }

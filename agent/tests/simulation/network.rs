@@ -74,6 +74,7 @@ pub(crate) fn stamp_series(period_ms: u32, waiting_time_ms: u32, limit: Option<u
         phase_ns: 0,
         waiting_time_ms,
         limit,
+        follow_up: false,
     }
 }
 
@@ -191,7 +192,7 @@ impl<F: FnMut(ProbeToken) -> Fate> World<F> {
         for wire_ns in fate.answers_ns {
             let back_ns = left_ns + wire_ns + RESIDENCE_NS;
             let stamped = fate.rx_stamp.then(|| self.wall_at(back_ns));
-            let payload = reflect(payload, self.wall_at(left_ns + wire_ns / 2));
+            let payload = reflect(payload.as_slice(), self.wall_at(left_ns + wire_ns / 2));
             self.post(
                 back_ns + WAKE_UP_NS,
                 Event::Answer {
