@@ -48,7 +48,8 @@ pub enum Command {
     /// Answer STAMP test packets: the far end, to be run in a zone
     #[command(after_help = "Examples:\n  \
         azimuth-agent reflect --allow 192.0.2.0/24 --allow 2001:db8::/32\n  \
-        azimuth-agent reflect --listen 10.0.0.5:8620 --allow 198.51.100.7\n\n\
+        azimuth-agent reflect --listen 10.0.0.5:8620 --allow 198.51.100.7\n  \
+        openssl rand -hex 32 > stamp.key && chmod 640 stamp.key && azimuth-agent reflect --allow-any --key-file stamp.key\n\n\
         A reflector answers from the address it was asked at and never with more octets than it was sent. Name the \
         networks your agents stand in with --allow: a reflector that answers everyone can be made to send packets \
         to someone who did not ask.")]
@@ -103,6 +104,9 @@ pub struct ReflectArgs {
     /// Answer everyone. Only where something else keeps strangers out
     #[arg(long)]
     pub allow_any: bool,
+    /// Answer only STAMP packets signed with the key in this file (hexadecimal digits), and sign the answers
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
 }
 
 /// `probe`.
@@ -122,6 +126,9 @@ pub struct ProbeArgs {
     /// Milliseconds after which an unanswered probe is lost
     #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub waiting_time_ms: u32,
+    /// With stamp: sign the probes with the key in this file, as the reflector's --key-file asks
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
     /// Print one JSON object instead of the table
     #[arg(long)]
     pub json: bool,

@@ -17,6 +17,8 @@ use azimuth_measurement::{AgentId, Granularity, Method, VantagePoint, ZoneKey};
 use self::document::{Document, Section, Wrong, boolean, integer, number, parsed, shown, text};
 pub use self::document::{Mistake, Mistakes};
 use crate::cli::{STAMP_PORT, TCP_PORT};
+use crate::key_file;
+use crate::stamp::StampKey;
 
 /// A configuration file larger than this is not one.
 const MAX_FILE_BYTES: u64 = 4 << 20;
@@ -74,7 +76,7 @@ pub struct Target {
 }
 
 /// One way of measuring a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// How; `stamp`, `icmp_echo` or `tcp_connect`.
     pub method: Method,
@@ -86,6 +88,8 @@ pub struct Probe {
     pub waiting_time_ms: u32,
     /// Whether a STAMP reflector is asked for the kernel's stamps on its replies (RFC 8972 section 4.7).
     pub follow_up: bool,
+    /// The key shared with the STAMP reflector; `None` for unauthenticated mode.
+    pub key: Option<StampKey>,
 }
 
 /// Reads and checks a file.
@@ -362,12 +366,26 @@ fn read_probe(mut section: Section<'_>, address: Option<IpAddr>, seen: &mut Seen
         let what = "only stamp has follow-ups".to_owned();
         section.wrong("follow_up", Wrong(what, "Remove the key".into()));
     }
+    let key = section.optional("key_file", |value| {
+        let file = text(value)?;
+        key_file::read(Path::new(&file)).map_err(|error| {
+            Wrong(
+                error.to_string(),
+                "The reflector needs the same key, by `--key-file`".into(),
+            )
+        })
+    });
+    if key.is_some() && method.is_some_and(|method| method != Method::Stamp) {
+        let what = "only stamp has keys".to_owned();
+        section.wrong("key_file", Wrong(what, "Remove the key".into()));
+    }
     let probe = Probe {
         method: method?,
         address: SocketAddr::new(address?, u16::try_from(port).ok()?),
         period_ms: u32::try_from(period_ms?).ok()?,
         waiting_time_ms: u32::try_from(waiting_time_ms).ok()?,
         follow_up: follow_up.unwrap_or(true),
+        key,
     };
     let line = section.line_of("method");
     if let Some(first) = seen.probes.insert((probe.address, probe.method), line) {

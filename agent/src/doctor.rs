@@ -71,7 +71,14 @@ pub fn run(json: bool) -> anyhow::Result<ExitCode> {
 fn examine() -> anyhow::Result<Vec<Finding>> {
     let v4 = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
-    let start = |at| Reflector::start(&[SocketAddr::new(at, 0)], &[SocketAddr::new(at, 0)], Allowed::Any);
+    let start = |at| {
+        Reflector::start(
+            &[SocketAddr::new(at, 0)],
+            &[SocketAddr::new(at, 0)],
+            Allowed::Any,
+            None,
+        )
+    };
     let reflector = start(v4).context("a reflector on 127.0.0.1")?;
     // A host may do without IPv6; that is no illness of the agent.
     let six = start(v6);
@@ -129,6 +136,7 @@ fn plan(address: SocketAddr, method: Method) -> SeriesPlan {
         waiting_time_ms: WAITING_TIME_MS,
         limit: Some(PROBES),
         follow_up: true,
+        key: None,
     }
 }
 

@@ -13,6 +13,7 @@ pub mod commands;
 pub mod config;
 pub mod doctor;
 pub mod icmp;
+pub mod key_file;
 pub mod net;
 pub mod oneshot;
 pub mod outbox;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::cli::{ProbeArgs, STAMP_PORT, TCP_PORT};
+use crate::key_file;
 use crate::probe::SeriesPlan;
 use crate::prober::Prober;
 use crate::tally::SeriesTally;
@@ -75,6 +76,7 @@ pub struct Outcome {
 /// When the address means nothing or the sockets cannot be had.
 pub async fn run(args: &ProbeArgs) -> anyhow::Result<bool> {
     let address = resolve(&args.address, args.method)?;
+    let key = args.key_file.as_deref().map(key_file::read).transpose()?;
     let plan = SeriesPlan {
         address,
         method: args.method,
@@ -83,6 +85,7 @@ pub async fn run(args: &ProbeArgs) -> anyhow::Result<bool> {
         waiting_time_ms: args.waiting_time_ms,
         limit: Some(args.count),
         follow_up: true,
+        key,
     };
     let (out, mut intervals) = mpsc::channel(CHANNEL);
     let prober = Prober::start(&[plan], INTERVAL_MS, out)?;
@@ -108,7 +111,7 @@ pub async fn run(args: &ProbeArgs) -> anyhow::Result<bool> {
         println!("{}", serde_json::to_string(&outcome)?);
     } else {
         print!("{}", outcome.table(args.period_ms));
-        if strays.foreign + strays.unknown_peer + strays.unreadable > 0 {
+        if strays.foreign + strays.unknown_peer + strays.unreadable + strays.unauthentic > 0 {
             eprintln!("ignored: {strays:?}");
         }
     }
@@ -275,7 +278,7 @@ impl Outcome {
 
     fn advice(&self) -> &'static str {
         if self.method == Method::Stamp.as_str() {
-            "Is `azimuth-agent reflect` running there, does it --allow this host, and do firewalls let UDP through?"
+            "Is `azimuth-agent reflect` running there, does it --allow this host, has it the same key or none, and do firewalls let UDP through?"
         } else if self.method == Method::IcmpEcho.as_str() {
             "Does that host answer pings, and do firewalls let them through?"
         } else {

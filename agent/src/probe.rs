@@ -18,5 +18,6 @@ pub mod delay;
 pub mod history;
 pub mod icmp_session;
 pub mod stamp_session;
+pub mod wire;
 
 pub use self::core::{Core, ProbeToken, SeriesPlan, Transmit};

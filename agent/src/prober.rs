@@ -39,9 +39,9 @@ use crate::tally::ClosedInterval;
 const STAMPS_SETTLE_NS: i64 = 100 * NS_PER_MS;
 /// How long answers are still waited for once the thread was asked to stop.
 const LINGER_NS: i64 = 200 * NS_PER_MS;
-/// Octets read of each datagram: a STAMP reply, or an IPv4 header with an echo reply, and enough to see that something
-/// else is neither.
-const REPLY_BYTES: usize = 96;
+/// Octets read of each datagram: an answer to the longest STAMP probe, or an IPv4 header with an echo reply, and enough
+/// to see that something else is neither.
+const REPLY_BYTES: usize = 256;
 /// Connection attempts open at once; above it an attempt counts as a send error. A limit on descriptors.
 const MOST_CONNECTING: usize = 512;
 /// Slots sent between two looks at the sockets, so that an overdue schedule cannot starve the answers.

@@ -169,11 +169,56 @@ fn kernel_stamps_on_both_ends_over_both_families() {
     );
 }
 
+#[test]
+fn with_a_key_probes_and_answers_are_signed_and_strangers_get_none() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().expect("a directory");
+    let key_file = |name: &str, digits: &str| {
+        let file = directory.path().join(name);
+        std::fs::write(&file, digits.repeat(32)).expect("written");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("set");
+        file.to_str().expect("plain text").to_owned()
+    };
+    let (ours, other) = (key_file("ours", "0b"), key_file("other", "0c"));
+    let reflector = Reflector::start(&["--listen", "127.0.0.1:0", "--allow-any", "--key-file", &ours]);
+    let address = reflector.udp[0].to_string();
+    let probe = |more: &[&str]| {
+        let asked = [
+            &[
+                &address,
+                "--count",
+                "10",
+                "--period-ms",
+                "5",
+                "--waiting-time-ms",
+                "500",
+                "--json",
+            ],
+            more,
+        ];
+        probe_json(&asked.concat())
+    };
+    let found = probe(&["--key-file", &ours]);
+    assert_eq!(
+        (&found["lost"], &found["clock"]),
+        (&0.into(), &"kernel".into()),
+        "{found}"
+    );
+    assert_eq!(found["missing_follow_up"], 1, "{found}");
+    assert_eq!(probe(&["--key-file", &other])["returned"], 0);
+    assert_eq!(probe(&[])["returned"], 0);
+    let log = reflector.stop();
+    assert!(
+        log.contains("dropped_too_short=10") && log.contains("dropped_bad_signature=10"),
+        "{log}"
+    );
+}
+
 /// In this process, because a one-shot probe has only one target.
 #[test]
 fn one_prober_measures_both_families_and_both_methods_at_once() {
     let listen = ["127.0.0.1:0", "[::1]:0"].map(|at| at.parse().expect("an address"));
-    let reflector = Reflecting::start(&listen, &listen, Allowed::Any).expect("a reflector");
+    let reflector = Reflecting::start(&listen, &listen, Allowed::Any, None).expect("a reflector");
     let plan = |address: &SocketAddr, method| SeriesPlan {
         address: *address,
         method,
@@ -182,6 +227,7 @@ fn one_prober_measures_both_families_and_both_methods_at_once() {
         waiting_time_ms: 5_000,
         limit: Some(10),
         follow_up: true,
+        key: None,
     };
     let stamps = reflector.udp.iter().map(|address| plan(address, Method::Stamp));
     let connects = reflector

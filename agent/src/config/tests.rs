@@ -53,7 +53,7 @@ fn a_good_file_is_read_with_its_defaults() {
         max_bytes: 64 << 20,
     };
     assert_eq!((config.interval_ms, config.spool), (10_000, spool));
-    let [stamp, connect] = config.targets[0].probes[..] else {
+    let [stamp, connect] = &config.targets[0].probes[..] else {
         panic!("two probes")
     };
     assert_eq!((stamp.address.port(), stamp.waiting_time_ms), (8620, 2_000));
@@ -93,7 +93,7 @@ fn unknown_keys_are_refused_wherever_they_are() {
     );
     assert_eq!(
         message("  port = 443", "  prot = 443"),
-        "agent.toml:25: target[1].probe[2].prot: unknown key. Keys allowed here: method, port, period_ms, waiting_time_ms, follow_up"
+        "agent.toml:25: target[1].probe[2].prot: unknown key. Keys allowed here: method, port, period_ms, waiting_time_ms, follow_up, key_file"
     );
 }
 

@@ -13,14 +13,14 @@ use azimuth_measurement::Method;
 use crate::clock::{Moment, Monotonic, NS_PER_MS, Wall};
 use crate::icmp::{Echo, Family};
 use crate::schedule::Schedule;
-use crate::stamp::extension::{self, FOLLOW_UP_BYTES};
-use crate::stamp::{MINIMUM_LENGTH, Reply};
+use crate::stamp::{PacketError, StampKey};
 use crate::tally::{ClosedInterval, IntervalOrdinal, Tally};
 
 use super::connect_session::{ConnectEnd, ConnectFinding, ConnectSession};
 use super::delay::{Discard, Verdict, whole_us};
 use super::icmp_session::IcmpSession;
 use super::stamp_session::{Arrival, Finding, StampSession};
+use super::wire::{Payload, Wire};
 
 /// How often sessions are asked whether a waiting time has passed. Losses are counted by the waiting time itself, not
 /// by this; it only bounds when they are noticed.
@@ -44,32 +44,8 @@ pub struct SeriesPlan {
     /// Whether a STAMP reflector is asked for the kernel's stamps on its replies (RFC 8972 section 4.7). Taken as no where
     /// the next probe leaves only after the waiting time of this one.
     pub follow_up: bool,
-}
-
-/// The octets of a STAMP probe, with or without an extension.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Payload {
-    octets: [u8; MINIMUM_LENGTH + FOLLOW_UP_BYTES],
-    length: usize,
-}
-
-impl Payload {
-    fn new(packet: &[u8; MINIMUM_LENGTH], asks_follow_up: bool) -> Self {
-        let mut octets = [0; MINIMUM_LENGTH + FOLLOW_UP_BYTES];
-        octets[..MINIMUM_LENGTH].copy_from_slice(packet);
-        let mut length = MINIMUM_LENGTH;
-        if asks_follow_up {
-            octets[MINIMUM_LENGTH..].copy_from_slice(&extension::ask_follow_up());
-            length += FOLLOW_UP_BYTES;
-        }
-        Self { octets, length }
-    }
-
-    /// What goes on the wire.
-    #[must_use]
-    pub fn as_slice(&self) -> &[u8] {
-        &self.octets[..self.length]
-    }
+    /// Shared with the STAMP reflector, for authenticated mode; `None` for unauthenticated.
+    pub key: Option<StampKey>,
 }
 
 /// Names one probe until it is settled.
@@ -115,7 +91,7 @@ pub enum Transmit {
 
 #[derive(Debug)]
 enum Session {
-    Stamp(StampSession),
+    Stamp(StampSession, Wire),
     Icmp(IcmpSession),
     Connect(ConnectSession),
 }
@@ -130,10 +106,12 @@ struct Series {
 /// What came in and belonged to nothing, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Strays {
-    /// Datagrams that are no STAMP reply, and ICMP messages that are no echo reply.
+    /// Datagrams from a target that are no STAMP reply, and ICMP messages that are no echo reply.
     pub unreadable: u64,
-    /// STAMP or echo replies from an address nobody asked.
+    /// Datagrams or echo replies from an address nobody asked.
     pub unknown_peer: u64,
+    /// STAMP replies not signed with the key of their series.
+    pub unauthentic: u64,
     /// Replies from a target of ours that answer no probe of ours.
     pub foreign: u64,
     /// Kernel stamps without a probe under way.
@@ -171,12 +149,17 @@ impl Core {
                 Method::Stamp => {
                     by_peer.insert(plan.address, index);
                     let session = StampSession::new(waiting_ns, 0);
-                    // A follow-up comes with the answer to the next probe.
-                    Session::Stamp(if plan.follow_up && period_ns < waiting_ns {
+                    let wire = Wire {
+                        key: plan.key.clone(),
+                        // A follow-up comes with the answer to the next probe.
+                        asks_follow_up: plan.follow_up && period_ns < waiting_ns,
+                    };
+                    let session = if wire.asks_follow_up {
                         session.asking_follow_up()
                     } else {
                         session
-                    })
+                    };
+                    Session::Stamp(session, wire)
                 }
                 Method::IcmpEcho => {
                     by_echo_peer.insert(plan.address.ip(), index);
@@ -240,16 +223,15 @@ impl Core {
         let series = self.series.get_mut(due.series as usize)?;
         let to = series.address;
         Some(match &mut series.session {
-            Session::Stamp(session) => {
-                let (sequence, packet) = session.send(now, interval);
-                let payload = Payload::new(&packet, session.asks_follow_up());
+            Session::Stamp(session, wire) => {
+                let request = session.send(now, interval);
                 Transmit::Datagram {
                     token: ProbeToken {
                         series: due.series,
-                        sequence,
+                        sequence: request.sequence,
                     },
                     to,
-                    payload,
+                    payload: wire.encode(&request),
                 }
             }
             Session::Icmp(session) => {
@@ -290,7 +272,7 @@ impl Core {
             .get_mut(token.series as usize)
             .map(|series| &mut series.session)
         {
-            Some(Session::Stamp(session)) => session.handle_send_error(),
+            Some(Session::Stamp(session, _)) => session.handle_send_error(),
             Some(Session::Icmp(session)) => session.inner().handle_send_error(),
             Some(Session::Connect(session)) => session.handle_send_error(),
             None => {}
@@ -300,7 +282,7 @@ impl Core {
     /// The kernel's stamp for a probe on its way; `None` when the rim could not tell whose it is.
     pub fn handle_tx_stamp(&mut self, token: Option<ProbeToken>, stamped: Wall) {
         let taken = token.is_some_and(|token| match self.session(token.series) {
-            Some(Session::Stamp(session)) => session.handle_tx_stamp(token.sequence, stamped),
+            Some(Session::Stamp(session, _)) => session.handle_tx_stamp(token.sequence, stamped),
             Some(Session::Icmp(session)) => session.inner().handle_tx_stamp(token.sequence, stamped),
             _ => false,
         });
@@ -318,18 +300,24 @@ impl Core {
         received: Moment,
         kernel_received: Option<Wall>,
     ) {
-        let Ok(reply) = Reply::decode(payload) else {
-            self.strays.unreadable += 1;
-            return;
-        };
         let Some(&index) = self.by_peer.get(&from) else {
             self.strays.unknown_peer += 1;
             return;
         };
-        let Some(Session::Stamp(session)) = self.session(index) else {
+        let Some(Session::Stamp(session, wire)) = self.session(index) else {
             return;
         };
-        let followed = extension::followed(payload.get(MINIMUM_LENGTH..).unwrap_or_default());
+        let (reply, followed) = match wire.decode(payload) {
+            Ok(read) => read,
+            Err(PacketError::Signature) => {
+                self.strays.unauthentic += 1;
+                return;
+            }
+            Err(PacketError::TooShort { .. } | PacketError::ZeroMultiplier) => {
+                self.strays.unreadable += 1;
+                return;
+            }
+        };
         let arrival = session.handle_reply(&reply, followed, received, kernel_received);
         self.count_arrival(index, arrival);
         self.settle(index);
@@ -401,7 +389,7 @@ impl Core {
         let mut withdrawn = 0;
         for index in 0..self.series.len() as u32 {
             let unknown = match self.session(index) {
-                Some(Session::Stamp(session)) => session.withdraw(),
+                Some(Session::Stamp(session, _)) => session.withdraw(),
                 Some(Session::Icmp(session)) => session.inner().withdraw(),
                 Some(Session::Connect(session)) => session.withdraw(),
                 None => Vec::new(),
@@ -432,7 +420,7 @@ impl Core {
     fn sweep(&mut self, now: Monotonic) {
         for index in 0..self.series.len() as u32 {
             match self.session(index) {
-                Some(Session::Stamp(session)) => session.handle_timeout(now),
+                Some(Session::Stamp(session, _)) => session.handle_timeout(now),
                 Some(Session::Icmp(session)) => session.inner().handle_timeout(now),
                 Some(Session::Connect(session)) => session.handle_timeout(now),
                 None => {}
@@ -468,7 +456,7 @@ impl Core {
             .get_mut(series as usize)
             .map(|series| &mut series.session)
         {
-            Some(Session::Stamp(session)) => {
+            Some(Session::Stamp(session, _)) => {
                 while let Some(finding) = session.poll_finding() {
                     count_finding(&mut self.tally, series, finding);
                 }
@@ -492,14 +480,14 @@ impl Series {
     fn awaits_answer(&self) -> bool {
         match &self.session {
             // A missing stamp is not worth the wait at the end; the answers are there.
-            Session::Stamp(session) if session.asks_follow_up() => session.awaits_answer(),
+            Session::Stamp(session, _) if session.asks_follow_up() => session.awaits_answer(),
             _ => self.is_waiting(),
         }
     }
 
     fn is_waiting(&self) -> bool {
         match &self.session {
-            Session::Stamp(session) => session.poll_timeout().is_some(),
+            Session::Stamp(session, _) => session.poll_timeout().is_some(),
             Session::Icmp(session) => session.as_inner().poll_timeout().is_some(),
             Session::Connect(session) => session.poll_timeout().is_some(),
         }

@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use crate::clock::{Moment, Wall};
 use crate::icmp::Echo;
 use crate::stamp::extension::Followed;
-use crate::stamp::{ErrorEstimate, NtpTimestamp, Reply};
+use crate::stamp::{ErrorEstimate, NtpTimestamp, Reply, Request};
 use crate::tally::IntervalOrdinal;
 
 use super::stamp_session::{Arrival, StampSession};
@@ -34,8 +34,9 @@ impl IcmpSession {
 
     /// A new request, on its way at `sent`.
     pub fn send(&mut self, sent: Moment, interval: IntervalOrdinal) -> Echo {
-        let (sequence, _) = self.session.send(sent, interval);
-        let sent_at = NtpTimestamp::from_wall(sent.wall);
+        let Request {
+            sequence, sent_at, ..
+        } = self.session.send(sent, interval);
         Echo {
             sequence,
             sent_at,

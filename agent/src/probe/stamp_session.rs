@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 use crate::clock::{Moment, Monotonic, NS_PER_MS, Wall};
 use crate::stamp::extension::{FollowUp, Followed};
-use crate::stamp::{ErrorEstimate, MINIMUM_LENGTH, NtpTimestamp, Reply, Request};
+use crate::stamp::{ErrorEstimate, NtpTimestamp, Reply, Request};
 use crate::tally::IntervalOrdinal;
 
 use super::delay::{Stamps, Verdict};
@@ -145,8 +145,8 @@ impl StampSession {
         self.asks_follow_up
     }
 
-    /// A new probe, on its way at `sent`: its sequence number and its octets.
-    pub fn send(&mut self, sent: Moment, interval: IntervalOrdinal) -> (u32, [u8; MINIMUM_LENGTH]) {
+    /// A new probe, on its way at `sent`.
+    pub fn send(&mut self, sent: Moment, interval: IntervalOrdinal) -> Request {
         let sequence = self.next_sequence;
         self.next_sequence = sequence.wrapping_add(1);
         self.under_way.push_back(UnderWay {
@@ -157,13 +157,12 @@ impl StampSession {
             late_answer: false,
             settled: false,
         });
-        let request = Request {
+        Request {
             sequence,
             sent_at: NtpTimestamp::from_wall(sent.wall),
             error: ErrorEstimate::UNSYNCHRONISED,
             session_id: 0,
-        };
-        (sequence, request.encode())
+        }
     }
 
     /// The last probe was not sent after all: it never was.
@@ -443,8 +442,7 @@ mod tests {
     }
 
     /// A reflector that holds nothing back.
-    fn reflect(request: &[u8; MINIMUM_LENGTH]) -> Reply {
-        let request = Request::decode(request).expect("our own request");
+    fn reflect(request: &Request) -> Reply {
         Reply {
             sequence: request.sequence,
             reflected_at: request.sent_at,
@@ -470,7 +468,7 @@ mod tests {
     #[test]
     fn an_answer_with_both_stamps_is_settled_at_once() {
         let mut session = session();
-        let (sequence, request) = session.send(at(0), interval());
+        let request @ Request { sequence, .. } = session.send(at(0), interval());
         assert!(session.handle_tx_stamp(sequence, at(1_000).wall));
         assert_eq!(answer(&mut session, &reflect(&request), RTT_NS + 1_000), FIRST);
         assert_eq!(
@@ -489,7 +487,7 @@ mod tests {
     #[test]
     fn a_stamp_that_comes_after_the_answer_is_still_used() {
         let mut session = session();
-        let (sequence, request) = session.send(at(0), interval());
+        let request @ Request { sequence, .. } = session.send(at(0), interval());
         answer(&mut session, &reflect(&request), RTT_NS);
         assert_eq!(session.poll_finding(), None, "the stamp may still come");
         session.handle_tx_stamp(sequence, at(1_000).wall);
@@ -509,7 +507,7 @@ mod tests {
     #[test]
     fn a_stamp_that_never_comes_falls_back_and_is_counted() {
         let mut session = session();
-        let (_, request) = session.send(at(0), interval());
+        let request = session.send(at(0), interval());
         answer(&mut session, &reflect(&request), RTT_NS);
         session.handle_timeout(at(WAITING_NS).monotonic);
         assert_eq!(
@@ -527,7 +525,7 @@ mod tests {
     #[test]
     fn no_answer_within_the_waiting_time_is_a_loss_and_stays_one() {
         let mut session = session();
-        let (_, request) = session.send(at(0), interval());
+        let request = session.send(at(0), interval());
         session.handle_timeout(at(WAITING_NS - 1).monotonic);
         assert_eq!(session.poll_finding(), None);
         session.handle_timeout(at(WAITING_NS).monotonic);
@@ -553,7 +551,7 @@ mod tests {
     #[test]
     fn an_answer_read_late_but_stamped_in_time_is_not_late() {
         let mut session = session();
-        let (_, request) = session.send(at(0), interval());
+        let request = session.send(at(0), interval());
         let read = at(WAITING_NS + NS_PER_S);
         let arrival = session.handle_reply(
             &reflect(&request),
@@ -562,7 +560,7 @@ mod tests {
             Some(at(RTT_NS).wall),
         );
         assert_eq!(arrival, FIRST);
-        let (_, request) = session.send(at(0), interval());
+        let request = session.send(at(0), interval());
         let unstamped = session.handle_reply(&reflect(&request), Followed::NotSpoken, read, None);
         assert_eq!(
             unstamped,
@@ -575,7 +573,7 @@ mod tests {
     #[test]
     fn further_answers_are_duplicates() {
         let mut session = session();
-        let (sequence, request) = session.send(at(0), interval());
+        let request @ Request { sequence, .. } = session.send(at(0), interval());
         let reply = reflect(&request);
         answer(&mut session, &reply, RTT_NS);
         assert_eq!(
@@ -594,7 +592,7 @@ mod tests {
     #[test]
     fn an_answer_after_a_later_probes_answer_is_reordered_even_across_the_wrap() {
         let mut session = session();
-        let requests: Vec<_> = (0..4).map(|n| session.send(at(n), interval()).1).collect();
+        let requests: Vec<_> = (0..4).map(|n| session.send(at(n), interval())).collect();
         assert_eq!(answer(&mut session, &reflect(&requests[0]), RTT_NS), FIRST);
         assert_eq!(answer(&mut session, &reflect(&requests[3]), RTT_NS + 1), FIRST);
         for request in &requests[1..3] {
@@ -609,7 +607,7 @@ mod tests {
     #[test]
     fn answers_to_probes_not_sent_or_with_another_timestamp_are_foreign() {
         let mut session = session();
-        let (_, request) = session.send(at(0), interval());
+        let request = session.send(at(0), interval());
         let mut forged = reflect(&request);
         forged.sender_sent_at = NtpTimestamp::from_wall(at(1).wall);
         assert_eq!(answer(&mut session, &forged, RTT_NS), Arrival::Foreign);
@@ -622,7 +620,7 @@ mod tests {
     #[test]
     fn a_stamp_from_before_the_send_call_is_refused() {
         let mut session = session();
-        let (sequence, _) = session.send(at(0), interval());
+        let sequence = session.send(at(0), interval()).sequence;
         assert!(!session.handle_tx_stamp(sequence, at(-2 * NS_PER_MS).wall));
         assert!(
             !session.handle_tx_stamp(sequence.wrapping_add(1), at(0).wall),
@@ -633,16 +631,16 @@ mod tests {
     #[test]
     fn a_probe_the_system_would_not_send_was_never_there() {
         let mut session = session();
-        let (first, _) = session.send(at(0), interval());
+        let first = session.send(at(0), interval()).sequence;
         session.handle_send_error();
-        let (again, _) = session.send(at(1), interval());
+        let again = session.send(at(1), interval()).sequence;
         assert_eq!((first, session.unsettled()), (again, 1));
     }
 
     #[test]
     fn at_the_end_answered_probes_count_and_the_fate_of_others_stays_unknown() {
         let mut session = session();
-        let (_, request) = session.send(at(0), interval());
+        let request = session.send(at(0), interval());
         session.send(at(1), interval());
         let mut odd = reflect(&request);
         odd.reflected_at = NtpTimestamp::from_wall(at(NS_PER_S).wall);
@@ -669,7 +667,7 @@ mod tests {
 
         /// Sends at `ns`; the reply, which comes back `RTT_NS` of wire later.
         fn probe(session: &mut StampSession, ns: i64) -> Reply {
-            let (sequence, request) = session.send(at(ns), interval());
+            let request @ Request { sequence, .. } = session.send(at(ns), interval());
             assert!(session.handle_tx_stamp(sequence, at(ns).wall));
             let received = at(ns + RTT_NS / 2).wall;
             Reply {

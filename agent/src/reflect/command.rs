@@ -7,7 +7,8 @@ use anyhow::Context;
 use tracing::{info, warn};
 
 use crate::cli::{ReflectArgs, STAMP_PORT};
-use crate::signals;
+use crate::stamp::StampKey;
+use crate::{key_file, signals};
 
 use super::Allowed;
 use super::serve::{Reflector, StartError};
@@ -23,10 +24,11 @@ pub async fn run(args: &ReflectArgs) -> anyhow::Result<ExitCode> {
     } else {
         Allowed::Prefixes(args.allow.clone())
     };
+    let key = args.key_file.as_deref().map(key_file::read).transpose()?;
     let reflector = if args.listen.is_empty() {
-        start_default(&args.tcp_listen, &allowed)?
+        start_default(&args.tcp_listen, &allowed, key.as_ref())?
     } else {
-        Reflector::start(&args.listen, &args.tcp_listen, allowed)?
+        Reflector::start(&args.listen, &args.tcp_listen, allowed, key)?
     };
     let (udp, tcp) = (join(&reflector.udp), join(&reflector.tcp));
     info!(%udp, %tcp, "reflecting");
@@ -37,13 +39,17 @@ pub async fn run(args: &ReflectArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Both families; a host without IPv6 still reflects IPv4.
-fn start_default(tcp: &[SocketAddr], allowed: &Allowed) -> Result<Reflector, StartError> {
+fn start_default(
+    tcp: &[SocketAddr],
+    allowed: &Allowed,
+    key: Option<&StampKey>,
+) -> Result<Reflector, StartError> {
     let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, STAMP_PORT));
     let v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, STAMP_PORT));
-    match Reflector::start(&[v4, v6], tcp, allowed.clone()) {
+    match Reflector::start(&[v4, v6], tcp, allowed.clone(), key.cloned()) {
         Err(StartError::Udp(error)) if error.is_family_unsupported() => {
             warn!(%error, "this host has no IPv6; reflecting IPv4 only");
-            Reflector::start(&[v4], tcp, allowed.clone())
+            Reflector::start(&[v4], tcp, allowed.clone(), key.cloned())
         }
         other => other,
     }

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 
 use crate::net::control::Ancillary;
-use crate::stamp::extension::{self, Filling};
-use crate::stamp::{ErrorEstimate, MINIMUM_LENGTH, NtpTimestamp, PacketError, Reply, Request};
+use crate::stamp::extension::{self, Filling, Seal};
+use crate::stamp::{
+    AUTHENTICATED_LENGTH, ErrorEstimate, MINIMUM_LENGTH, NtpTimestamp, PacketError, Reply, Request, StampKey,
+};
 
 use super::Allowed;
 use super::sessions::SessionKey;
@@ -18,8 +20,10 @@ pub const LONGEST_ANSWER: usize = 2_048;
 /// Why a datagram gets no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
-    /// Shorter than a STAMP packet.
+    /// Shorter than a STAMP packet; for a reflector with a key, than an authenticated one.
     TooShort,
+    /// Not signed with this reflector's key.
+    BadSignature,
     /// Its sender is not on the list.
     NotAllowed,
     /// It claims to come from a reflector.
@@ -32,8 +36,9 @@ pub enum Dropped {
 
 impl Dropped {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::TooShort,
+        Self::BadSignature,
         Self::NotAllowed,
         Self::ReflectorPort,
         Self::NoPort,
@@ -45,6 +50,7 @@ impl Dropped {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::TooShort => "too_short",
+            Self::BadSignature => "bad_signature",
             Self::NotAllowed => "not_allowed",
             Self::ReflectorPort => "reflector_port",
             Self::NoPort => "no_port",
@@ -58,6 +64,7 @@ impl Dropped {
 pub struct Rules {
     allowed: Allowed,
     own_ports: Vec<u16>,
+    key: Option<StampKey>,
 }
 
 /// An answer, complete but for the time of its sending.
@@ -67,13 +74,34 @@ pub struct Answer {
     length: usize,
     session: Option<SessionKey>,
     traffic_class: Option<u8>,
+    /// In authenticated mode, whether extensions came without the signature they need.
+    forged: bool,
 }
 
 impl Rules {
     /// Answers `allowed`, and never a sender on one of `own_ports`, the ports this reflector listens on.
     #[must_use]
     pub fn new(allowed: Allowed, own_ports: Vec<u16>) -> Self {
-        Self { allowed, own_ports }
+        Self {
+            allowed,
+            own_ports,
+            key: None,
+        }
+    }
+
+    /// The same, answering only what is signed with `key`, and signing the answers (RFC 8762 section 4.4).
+    #[must_use]
+    pub fn authenticated(mut self, key: Option<StampKey>) -> Self {
+        self.key = key;
+        self
+    }
+
+    /// Octets before the extensions.
+    fn packet_length(&self) -> usize {
+        match self.key {
+            None => MINIMUM_LENGTH,
+            Some(_) => AUTHENTICATED_LENGTH,
+        }
     }
 
     /// The answer to one datagram of `request` from `from`, read at `received_at` (used when the kernel gave no stamp).
@@ -100,9 +128,14 @@ impl Rules {
         let Some(asked_at) = ancillary.asked_at else {
             return Err(Dropped::NoAddress);
         };
-        let asked = match Request::decode(request) {
+        let read = match &self.key {
+            None => Request::decode(request),
+            Some(key) => Request::decode_authenticated(request, key),
+        };
+        let asked = match read {
             Ok(asked) => asked,
             Err(PacketError::TooShort { .. } | PacketError::ZeroMultiplier) => return Err(Dropped::TooShort),
+            Err(PacketError::Signature) => return Err(Dropped::BadSignature),
         };
         let received_at = ancillary
             .kernel_stamp
@@ -120,8 +153,18 @@ impl Rules {
             sender_ttl: ancillary.ttl.unwrap_or(255),
         };
         let length = request.len().min(LONGEST_ANSWER);
-        let extensions = request.get(MINIMUM_LENGTH..length).unwrap_or_default();
-        let session = extension::asks_follow_up(extensions).then_some(SessionKey {
+        let extensions = request.get(self.packet_length()..length).unwrap_or_default();
+        let asks = extension::asks_follow_up(extensions);
+        // Padding needs no signature; what is acted upon does.
+        let forged = asks
+            && self.key.as_ref().is_some_and(|key| {
+                let seal = Seal {
+                    key,
+                    sequence: asked.sequence,
+                };
+                !seal.verifies(extensions)
+            });
+        let session = (asks && !forged).then_some(SessionKey {
             from,
             asked_at,
             session_id: asked.session_id,
@@ -131,7 +174,55 @@ impl Rules {
             length,
             session,
             traffic_class: ancillary.traffic_class,
+            forged,
         })
+    }
+
+    /// Turns the extensions in `datagram`, which holds the request, into those of `answer`; `follow_up` is what is known of
+    /// the session's reply before. Returns the traffic class octet that the answer was asked to leave with.
+    pub fn fill_extensions(
+        &self,
+        answer: &Answer,
+        follow_up: Option<extension::FollowUp>,
+        datagram: &mut Vec<u8>,
+    ) -> Option<u8> {
+        datagram.truncate(answer.length);
+        let extensions = datagram.get_mut(self.packet_length()..)?;
+        if answer.forged {
+            extension::mark_forged(extensions);
+            return None;
+        }
+        let seal = self.key.as_ref().map(|key| Seal {
+            key,
+            sequence: answer.reply.sequence,
+        });
+        let filling = Filling {
+            follow_up,
+            traffic_class: answer.traffic_class,
+            seal,
+        };
+        let dscp = extension::reflect(extensions, filling)?;
+        // Not ECN-capable: nothing here slows down when told to.
+        Some(dscp << 2)
+    }
+
+    /// Turns `datagram` into `answer`, sent at `reflected_at`: the packet, then what
+    /// [`fill_extensions`](Self::fill_extensions) left there. As long as the request, never longer.
+    pub fn write(&self, mut answer: Answer, reflected_at: NtpTimestamp, datagram: &mut Vec<u8>) {
+        answer.reply.reflected_at = reflected_at;
+        datagram.truncate(answer.length);
+        match &self.key {
+            None => {
+                if let Some(packet) = datagram.first_chunk_mut() {
+                    *packet = answer.reply.encode();
+                }
+            }
+            Some(key) => {
+                if let Some(packet) = datagram.first_chunk_mut() {
+                    *packet = answer.reply.encode_authenticated(key);
+                }
+            }
+        }
     }
 }
 
@@ -146,33 +237,6 @@ impl Answer {
     #[must_use]
     pub fn sequence(&self) -> u32 {
         self.reply.sequence
-    }
-
-    /// Turns the extensions in `datagram`, which holds the request, into those of the answer; `follow_up` is what is known
-    /// of the session's reply before. Returns the traffic class octet that the answer was asked to leave with.
-    pub fn fill_extensions(
-        &self,
-        follow_up: Option<extension::FollowUp>,
-        datagram: &mut Vec<u8>,
-    ) -> Option<u8> {
-        datagram.truncate(self.length);
-        let filling = Filling {
-            follow_up,
-            traffic_class: self.traffic_class,
-        };
-        let dscp = extension::reflect(datagram.get_mut(MINIMUM_LENGTH..)?, filling)?;
-        // Not ECN-capable: nothing here slows down when told to.
-        Some(dscp << 2)
-    }
-
-    /// Turns `datagram` into the answer sent at `reflected_at`: the packet, then what
-    /// [`fill_extensions`](Self::fill_extensions) left there. As long as the request, never longer.
-    pub fn write(mut self, reflected_at: NtpTimestamp, datagram: &mut Vec<u8>) {
-        self.reply.reflected_at = reflected_at;
-        datagram.truncate(self.length);
-        if let Some(packet) = datagram.first_chunk_mut::<MINIMUM_LENGTH>() {
-            *packet = self.reply.encode();
-        }
     }
 }
 
@@ -221,7 +285,7 @@ mod tests {
     fn an_answer_carries_t2_from_the_kernel_t3_of_its_sending_and_the_askers_own_words() {
         let mut datagram = request().to_vec();
         let answer = judge("127.0.0.1:40000", &datagram).expect("answered");
-        answer.write(NtpTimestamp::from_wall(T2.plus_ns(5_000)), &mut datagram);
+        rules().write(answer, NtpTimestamp::from_wall(T2.plus_ns(5_000)), &mut datagram);
         let reply = Reply::decode(&datagram).expect("a reply");
         assert_eq!(reply.received_at, NtpTimestamp::from_wall(T2));
         assert_eq!(reply.residence_ns(), 5_000);
@@ -268,8 +332,8 @@ mod tests {
         datagram.extend([0; 10]);
         let answer = judge("[::1]:40000", &datagram).expect("answered");
         assert_eq!(answer.session(), None);
-        assert_eq!(answer.fill_extensions(None, &mut datagram), None);
-        answer.write(NtpTimestamp::from_bits(1), &mut datagram);
+        assert_eq!(rules().fill_extensions(&answer, None, &mut datagram), None);
+        rules().write(answer, NtpTimestamp::from_bits(1), &mut datagram);
         assert_eq!(datagram[MINIMUM_LENGTH..], [0; 10]);
 
         let mut datagram = request().to_vec();
@@ -285,12 +349,42 @@ mod tests {
             sequence: 6,
             sent_at: NtpTimestamp::from_bits(3),
         };
-        answer.fill_extensions(Some(known), &mut datagram);
-        answer.write(NtpTimestamp::from_bits(1), &mut datagram);
+        rules().fill_extensions(&answer, Some(known), &mut datagram);
+        rules().write(answer, NtpTimestamp::from_bits(1), &mut datagram);
         assert_eq!(
             extension::followed(&datagram[MINIMUM_LENGTH..]),
             extension::Followed::Up(known)
         );
+    }
+
+    #[test]
+    fn with_a_key_only_what_is_signed_is_answered_and_answers_are_signed() {
+        let key = StampKey::from_hex(&"0b".repeat(20)).expect("a key");
+        let rules = rules().authenticated(Some(key.clone()));
+        let judge = |request: &[u8]| {
+            let from = "127.0.0.1:40000".parse().expect("an address");
+            rules.judge(from, request, &ancillary(), NtpTimestamp::from_bits(1))
+        };
+        assert_eq!(judge(&request()), Err(Dropped::TooShort));
+        assert_eq!(judge(&[0; 112]), Err(Dropped::BadSignature));
+
+        let asked = Request::decode(&request()).expect("a request");
+        let mut datagram = asked.encode_authenticated(&key).to_vec();
+        let seal = Seal {
+            key: &key,
+            sequence: 7,
+        };
+        datagram.extend(extension::ask_follow_up());
+        let unsigned = judge(&datagram).expect("answered");
+        assert_eq!(unsigned.session(), None, "the question is not signed");
+        datagram.extend(seal.sign(&extension::ask_follow_up()));
+        let answer = judge(&datagram).expect("answered");
+        assert!(answer.session().is_some());
+        rules.fill_extensions(&answer, None, &mut datagram);
+        rules.write(answer, NtpTimestamp::from_wall(T2.plus_ns(5_000)), &mut datagram);
+        let reply = Reply::decode_authenticated(&datagram, &key).expect("signed");
+        assert_eq!((reply.residence_ns(), reply.sender_sequence), (5_000, 7));
+        assert!(seal.verifies(&datagram[AUTHENTICATED_LENGTH..]));
     }
 
     proptest! {
@@ -298,7 +392,7 @@ mod tests {
         fn an_answer_is_never_longer_than_its_request(bytes in prop::collection::vec(any::<u8>(), 0..4_000)) {
             let mut datagram = bytes.clone();
             if let Ok(answer) = judge("127.0.0.1:40000", &datagram) {
-                answer.write(NtpTimestamp::from_bits(1), &mut datagram);
+                rules().write(answer, NtpTimestamp::from_bits(1), &mut datagram);
                 prop_assert!(datagram.len() <= bytes.len() && datagram.len() >= MINIMUM_LENGTH);
             } else {
                 prop_assert!(bytes.len() < MINIMUM_LENGTH);

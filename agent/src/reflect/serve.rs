@@ -14,7 +14,7 @@ use crate::net::batch::{Batch, Queue};
 use crate::net::thread;
 use crate::net::udp::{Departure, OpenError, ReflectorSocket};
 use crate::net::wait::{Waker, wait};
-use crate::stamp::NtpTimestamp;
+use crate::stamp::{NtpTimestamp, StampKey};
 
 use super::Allowed;
 use super::rules::{Dropped, LONGEST_ANSWER, Rules};
@@ -110,11 +110,16 @@ pub struct Reflector {
 }
 
 impl Reflector {
-    /// Binds everything and starts answering `allowed`.
+    /// Binds everything and starts answering `allowed`; with a key, only what is signed with it.
     ///
     /// # Errors
     /// [`StartError`] when an address cannot be bound.
-    pub fn start(udp: &[SocketAddr], tcp: &[SocketAddr], allowed: Allowed) -> Result<Self, StartError> {
+    pub fn start(
+        udp: &[SocketAddr],
+        tcp: &[SocketAddr],
+        allowed: Allowed,
+        key: Option<StampKey>,
+    ) -> Result<Self, StartError> {
         let sockets = udp
             .iter()
             .map(|at| ReflectorSocket::open(*at))
@@ -129,7 +134,7 @@ impl Reflector {
             .map(TcpListener::local_addr)
             .collect::<io::Result<Vec<_>>>()?;
         let waker = std::sync::Arc::new(Waker::new()?);
-        let rules = Rules::new(allowed, udp.iter().map(SocketAddr::port).collect());
+        let rules = Rules::new(allowed, udp.iter().map(SocketAddr::port).collect()).authenticated(key);
         let of_thread = std::sync::Arc::clone(&waker);
         let mut turning = Turning {
             sockets,
@@ -294,11 +299,12 @@ impl Answering {
             let departure = Departure {
                 from: asked_at,
                 interface: ancillary.interface,
-                traffic_class: complete.fill_extensions(follow_up, &mut self.answer),
+                traffic_class: self.rules.fill_extensions(&complete, follow_up, &mut self.answer),
                 stamp_for: remembered.map(|session| (session, complete.sequence())),
             };
             // T3 is read here, as late as can be: what follows is one encoding of 44 octets and the send call.
-            complete.write(NtpTimestamp::from_wall(clock::wall()), &mut self.answer);
+            self.rules
+                .write(complete, NtpTimestamp::from_wall(clock::wall()), &mut self.answer);
             match socket.answer(&self.answer, from, departure) {
                 Ok(()) => self.counters.answered += 1,
                 Err(_) => self.counters.send_errors += 1,

@@ -1,14 +1,15 @@
 //! Optional extensions of STAMP: type, length, value after the 44 octets (RFC 8972 section 4). Pure.
 //!
 //! Spoken here: extra padding (type 1), class of service (type 4) and follow-up telemetry (type 7), which tells when the
-//! reply before left the reflector by the kernel's stamp. Everything else comes back marked as not understood. Not spoken:
-//! the HMAC of extensions (type 8).
+//! reply before left the reflector by the kernel's stamp. In authenticated mode a signature (type 8) follows them, over the
+//! packet's sequence number and all that stands before it. Everything else comes back marked as not understood.
 //!
 //! ```text
 //! flags (U not understood, M malformed, I integrity) | type | length of the value, 2 octets | value
 //! ```
 
 use super::NtpTimestamp;
+use super::key::{SIGNATURE_BYTES, StampKey};
 
 /// Octets before each value.
 const HEADER_BYTES: usize = 4;
@@ -22,6 +23,7 @@ const INTEGRITY: u8 = 0x20;
 const EXTRA_PADDING: u8 = 1;
 const CLASS_OF_SERVICE: u8 = 4;
 const FOLLOW_UP: u8 = 7;
+const SIGNATURE: u8 = 8;
 
 /// Octets of a follow-up telemetry extension, header included (RFC 8972 section 4.7).
 pub const FOLLOW_UP_BYTES: usize = HEADER_BYTES + FOLLOW_UP_VALUE;
@@ -29,6 +31,8 @@ const FOLLOW_UP_VALUE: usize = 16;
 /// "Software, local": the stamp is the kernel's (RFC 8972 section 4.3, timestamping methods).
 const METHOD_SOFTWARE_LOCAL: u8 = 2;
 const CLASS_OF_SERVICE_VALUE: usize = 4;
+/// Octets of a signature extension, header included (RFC 8972 section 4.8).
+pub const SIGNATURE_EXTENSION_BYTES: usize = HEADER_BYTES + SIGNATURE_BYTES;
 
 /// When an earlier reply left the reflector, as the kernel stamped it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,24 +96,81 @@ pub fn followed(extensions: &[u8]) -> Followed {
     })
 }
 
+/// The key of authenticated mode and the sequence number of the packet that carries the extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Seal<'k> {
+    /// Shared with the other end.
+    pub key: &'k StampKey,
+    /// The packet's own.
+    pub sequence: u32,
+}
+
+impl Seal<'_> {
+    /// The signature extension of a sender, to be put after `extensions`.
+    #[must_use]
+    pub fn sign(&self, extensions: &[u8]) -> [u8; SIGNATURE_EXTENSION_BYTES] {
+        let mut bytes = [0; SIGNATURE_EXTENSION_BYTES];
+        bytes[0] = UNRECOGNISED;
+        bytes[1] = SIGNATURE;
+        bytes[3] = SIGNATURE_BYTES as u8;
+        bytes[HEADER_BYTES..].copy_from_slice(&self.signature(extensions));
+        bytes
+    }
+
+    /// Whether `extensions` end with the signature of what stands before it.
+    #[must_use]
+    pub fn verifies(&self, extensions: &[u8]) -> bool {
+        let Some(found) = whole(extensions).find(|extension| extension.kind == SIGNATURE) else {
+            return false;
+        };
+        let before = extensions
+            .get(..found.value_at - HEADER_BYTES)
+            .unwrap_or_default();
+        let signature = extensions
+            .get(found.value_at..)
+            .and_then(|rest| rest.first_chunk());
+        found.length == SIGNATURE_BYTES
+            && signature.is_some_and(|signature| {
+                self.key
+                    .verify(&[&self.sequence.to_be_bytes(), before], signature)
+            })
+    }
+
+    fn signature(&self, before: &[u8]) -> [u8; SIGNATURE_BYTES] {
+        self.key.sign(&[&self.sequence.to_be_bytes(), before])
+    }
+}
+
 /// What a reflector fills in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Filling {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filling<'k> {
     /// The stamp of the session's reply before, if there is one.
     pub follow_up: Option<FollowUp>,
     /// The traffic class octet with which the request arrived, if known: six bits DSCP, two bits ECN.
     pub traffic_class: Option<u8>,
+    /// In authenticated mode, how the reply's extensions are signed.
+    pub seal: Option<Seal<'k>>,
+}
+
+/// Marks every extension as one whose integrity check failed, and fills in nothing (RFC 8972 section 4.8).
+pub fn mark_forged(extensions: &mut [u8]) {
+    let starts: Vec<usize> = whole(extensions)
+        .map(|extension| extension.value_at - HEADER_BYTES)
+        .collect();
+    for at in starts {
+        extensions[at] = INTEGRITY;
+    }
 }
 
 /// Turns a sender's extensions into the reflector's, in place: values filled in, flags set as RFC 8972 section 4 asks.
 /// What follows a malformed header stays as it was, and so does the padding of a sender that knows no extensions, which is
 /// told by the flag that senders of extensions always set. Returns the DSCP that a class of service extension asks the reply to
 /// carry.
-pub fn reflect(extensions: &mut [u8], filling: Filling) -> Option<u8> {
+pub fn reflect(extensions: &mut [u8], filling: Filling<'_>) -> Option<u8> {
     let mut dscp = None;
     let mut at = 0;
     while at < extensions.len() {
-        let rest = &mut extensions[at..];
+        let (before, rest) = extensions.split_at_mut(at);
         let Some((&[flags, kind, high, low], _)) = rest.split_first_chunk::<HEADER_BYTES>() else {
             return dscp;
         };
@@ -135,6 +196,12 @@ pub fn reflect(extensions: &mut [u8], filling: Filling) -> Option<u8> {
             (CLASS_OF_SERVICE, CLASS_OF_SERVICE_VALUE) => {
                 dscp = Some(value[0] >> 2);
                 reflect_class_of_service(value, filling.traffic_class);
+                0
+            }
+            (SIGNATURE, SIGNATURE_BYTES) if filling.seal.is_some() => {
+                if let Some(seal) = filling.seal {
+                    value.copy_from_slice(&seal.signature(before));
+                }
                 0
             }
             (FOLLOW_UP | CLASS_OF_SERVICE, _) => MALFORMED,
@@ -202,10 +269,11 @@ mod tests {
         }
     }
 
-    fn filling() -> Filling {
+    fn filling() -> Filling<'static> {
         Filling {
             follow_up: Some(follow_up()),
             traffic_class: Some(0b1011_1001),
+            seal: None,
         }
     }
 
@@ -254,6 +322,40 @@ mod tests {
         assert_eq!(unknown[18..], [0x40, 1, 0xff, 0xff, 9], "longer than the packet");
     }
 
+    #[test]
+    fn signed_extensions_are_signed_again_by_the_reflector_and_forged_ones_marked() {
+        let key = StampKey::from_hex(&"0b".repeat(20)).expect("a key");
+        let seal = Seal {
+            key: &key,
+            sequence: 9,
+        };
+        let mut extensions = ask_follow_up().to_vec();
+        extensions.extend(seal.sign(&extensions));
+        assert!(seal.verifies(&extensions));
+        assert!(
+            !Seal { sequence: 8, ..seal }.verifies(&extensions),
+            "another packet's"
+        );
+        assert!(!seal.verifies(&extensions[..20]), "none at all");
+
+        let mut answered = extensions.clone();
+        reflect(
+            &mut answered,
+            Filling {
+                seal: Some(seal),
+                ..filling()
+            },
+        );
+        assert_eq!(answered[..20], GOLDEN_ANSWER);
+        assert!(seal.verifies(&answered) && answered != extensions);
+
+        extensions[6] ^= 1;
+        assert!(!seal.verifies(&extensions));
+        mark_forged(&mut extensions);
+        assert_eq!((extensions[0], extensions[20]), (INTEGRITY, INTEGRITY));
+        assert_eq!(followed(&extensions), Followed::NotSpoken);
+    }
+
     proptest! {
         #[test]
         fn any_octets_are_met_without_panic_and_keep_their_length(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
@@ -261,6 +363,10 @@ mod tests {
             reflect(&mut reflected, filling());
             prop_assert_eq!(reflected.len(), bytes.len());
             let _ = (followed(&bytes), asks_follow_up(&bytes));
+            let key = StampKey::from_hex(&"0b".repeat(20)).expect("a key");
+            let seal = Seal { key: &key, sequence: 0 };
+            prop_assert!(!seal.verifies(&bytes));
+            mark_forged(&mut reflected);
         }
     }
 }

@@ -25,6 +25,9 @@ pub enum PacketError {
     /// The error estimate's multiplier is zero, which RFC 8762 section 4.2.1 (after RFC 4656) forbids.
     #[error("the error estimate has multiplier zero, which no STAMP sender or reflector may send (RFC 4656)")]
     ZeroMultiplier,
+    /// The signature of an authenticated packet is not that of the key.
+    #[error("the packet is not signed with this key (RFC 8762 section 4.4)")]
+    Signature,
 }
 
 /// How far the stamping clock may be off (RFC 8762 section 4.2.1, field of RFC 4656 section 4.1.2).
@@ -44,6 +47,11 @@ impl ErrorEstimate {
         } else {
             Some(Self(bits))
         }
+    }
+
+    /// The estimate of a sender, whatever its bits: see [`Request::decode`].
+    pub(super) const fn from_wire(bits: u16) -> Self {
+        Self(bits)
     }
 
     /// The 16 bits.
@@ -94,7 +102,7 @@ impl Request {
         Ok(Self {
             sequence: u32_at(packet, 0),
             sent_at: NtpTimestamp::from_bits(u64_at(packet, 4)),
-            error: ErrorEstimate(u16_at(packet, 12)),
+            error: ErrorEstimate::from_wire(u16_at(packet, 12)),
             session_id: u16_at(packet, 14),
         })
     }

@@ -75,6 +75,7 @@ pub(crate) fn stamp_series(period_ms: u32, waiting_time_ms: u32, limit: Option<u
         waiting_time_ms,
         limit,
         follow_up: false,
+        key: None,
     }
 }
 
