@@ -54,13 +54,16 @@ pub enum Command {
         networks your agents stand in with --allow: a reflector that answers everyone can be made to send packets \
         to someone who did not ask.")]
     Reflect(ReflectArgs),
-    /// Measure one address now and print a table: for a person at a terminal
+    /// Measure one or many targets now, side by side: for a person at a terminal
     #[command(after_help = "Examples:\n  \
         azimuth-agent probe 203.0.113.10\n  \
         azimuth-agent probe 203.0.113.10 --count 100 --period-ms 20\n  \
+        azimuth-agent probe zone-a.example.net zone-b.example.net 198.51.100.7 --duration-s 60\n  \
         azimuth-agent probe zone-a.example.net:443 --method tcp_connect --json\n\n\
         `stamp` needs a reflector on the other side; `icmp_echo` a host that answers pings and the right to ping; \
-        `tcp_connect` any open TCP port. Exit code 1 if nothing came back.")]
+        `tcp_connect` any open TCP port. Several targets end with a ranking by median. On a terminal the table is live; \
+        Ctrl-C ends early and still shows it. Exit code 0 if every target answered, 1 if one did not, 2 if one could not \
+        be tried.")]
     Probe(ProbeArgs),
     /// Try each method on this host with real packets: which work, which clock stamps them, what to do about the rest
     #[command(
@@ -112,16 +115,20 @@ pub struct ReflectArgs {
 /// `probe`.
 #[derive(Debug, Args)]
 pub struct ProbeArgs {
-    /// Address or name, with or without a port: 203.0.113.10, [2001:db8::1]:8620, zone-a.example.net
-    pub address: String,
+    /// Address or name, with or without a port: 203.0.113.10, [2001:db8::1]:8620, zone-a.example.net; may be repeated
+    #[arg(value_name = "TARGET", required = true)]
+    pub targets: Vec<String>,
     /// How: stamp (UDP, needs a reflector, port 8620), icmp_echo or tcp_connect (port 8621)
     #[arg(long, default_value = "stamp", value_parser = method)]
     pub method: Method,
-    /// How many probes to send
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    /// How many probes to send to each target
+    #[arg(long, value_name = "N", conflicts_with = "duration_s", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub count: u64,
-    /// Milliseconds from one probe to the next
-    #[arg(long, value_name = "MS", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    /// Seconds to go on for, instead of a count
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub duration_s: Option<u64>,
+    /// Milliseconds from one probe to the next, per target
+    #[arg(long, visible_alias = "interval-ms", value_name = "MS", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub period_ms: u32,
     /// Milliseconds after which an unanswered probe is lost
     #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
@@ -129,7 +136,7 @@ pub struct ProbeArgs {
     /// With stamp: sign the probes with the key in this file, as the reflector's --key-file asks
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
-    /// Print one JSON object instead of the table
+    /// Print one JSON object a line and target instead of the table
     #[arg(long)]
     pub json: bool,
 }

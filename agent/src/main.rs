@@ -36,11 +36,16 @@ fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
+    let failed = match cli.command {
+        // As of ping: 1 says that nothing answered.
+        Command::Probe(_) => USAGE,
+        _ => FAILED,
+    };
     match dispatch(&cli.command) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("azimuth-agent: {error:#}");
-            ExitCode::from(FAILED)
+            ExitCode::from(failed)
         }
     }
 }
@@ -67,7 +72,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         },
         Command::Reflect(args) => block_on(reflect::command::run(args)),
         Command::Doctor(args) => doctor::run(args.json),
-        Command::Probe(args) => block_on(async { oneshot::run(args).await.map(exit) }),
+        Command::Probe(args) => block_on(oneshot::run(args)),
     }
 }
 
@@ -76,14 +81,6 @@ fn block_on(future: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::R
         .enable_all()
         .build()?
         .block_on(future)
-}
-
-fn exit(succeeded: bool) -> ExitCode {
-    if succeeded {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(FAILED)
-    }
 }
 
 fn refuse(errors: &config::Mistakes) -> ExitCode {

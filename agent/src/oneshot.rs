@@ -1,95 +1,100 @@
-//! `azimuth-agent probe`: measures one address now, with the same thread, sockets and judgement as the daemon, and
-//! shows the result as a table or as JSON.
+//! `azimuth-agent probe`: measures what a person names, now, with the same thread, sockets and judgement as the daemon.
+//! On a terminal the board is drawn anew while it runs; at the end it is a table, a ranking, or JSON.
 
-use std::fmt::Write as _;
-use std::net::{SocketAddr, ToSocketAddrs};
+pub mod board;
+pub mod outcome;
+pub mod ranking;
+pub mod target;
 
-use anyhow::{Context, bail};
-use azimuth_measurement::{Accumulator, DelayHistogram, Method, ProbeCounts, StampClock};
-use serde::Serialize;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use azimuth_measurement::Method;
 use tokio::sync::mpsc;
 
-use crate::cli::{ProbeArgs, STAMP_PORT, TCP_PORT};
+use self::board::{Colour, board};
+use self::outcome::Outcome;
+use self::target::Target;
+use crate::cli::ProbeArgs;
+use crate::clock::NS_PER_MS;
 use crate::key_file;
 use crate::probe::SeriesPlan;
-use crate::prober::Prober;
+use crate::probe::core::Strays;
+use crate::prober::{Delivery, Prober};
 use crate::tally::SeriesTally;
 
-/// One interval of a day holds the whole run; at midnight UTC it becomes two, which are added up.
-const INTERVAL_MS: u32 = 86_400_000;
-const CHANNEL: usize = 8;
+/// How often the board is drawn anew; the shortest interval there is.
+const INTERVAL_MS: u32 = 1_000;
+const CHANNEL: usize = 64;
+/// Lines of the board while it runs: what fits on any terminal. At the end all are shown.
+const LIVE_LINES: usize = 18;
+/// As of ping: not everything answered.
+const SILENT: u8 = 1;
+/// As of ping: something could not be tried.
+const WRONG: u8 = 2;
 
-/// What one run found, as `--json` prints it. Numbers that do not exist are null, never 0.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Outcome {
-    /// Where the probes went.
-    pub address: SocketAddr,
-    /// How.
-    pub method: &'static str,
-    /// Which clock stamped the delays that the quantiles are of.
-    pub clock: Option<&'static str>,
-    /// How many delays those are.
-    pub n: u64,
-    /// Probes handed to the network.
-    pub sent: u64,
-    /// Answers within the waiting time.
-    pub returned: u64,
-    /// Probes without one.
-    pub lost: u64,
-    /// lost / sent.
-    pub loss_ratio: Option<f64>,
-    /// Smallest delay, microseconds.
-    pub min_us: Option<u32>,
-    /// Median, microseconds (nearest rank).
-    pub p50_us: Option<u32>,
-    /// 90th percentile.
-    pub p90_us: Option<u32>,
-    /// 99th percentile.
-    pub p99_us: Option<u32>,
-    /// Greatest delay.
-    pub max_us: Option<u32>,
-    /// Answers after the waiting time.
-    pub late: u64,
-    /// Further answers to an answered probe.
-    pub duplicate: u64,
-    /// Answers overtaken by a later probe's.
-    pub reordered: u64,
-    /// Answers that say no.
-    pub refused: u64,
-    /// Answers whose delay was not trusted.
-    pub discarded: u64,
-    /// Probes the system would not send.
-    pub send_errors: u64,
-    /// Slots passed over because this host was late.
-    pub skipped: u64,
-    /// Probes without a kernel stamp.
-    pub missing_tx_stamp: u64,
-    /// Answers without a kernel stamp.
-    pub missing_rx_stamp: u64,
-    /// Answers whose reflector gave no kernel stamp on its sending; at least the last one, which no answer follows.
-    pub missing_follow_up: u64,
-}
-
-/// Measures and prints. `true` if anything came back.
+/// Measures and prints. Exit code 0 if every target answered, 1 if one did not, 2 if one could not be tried.
 ///
 /// # Errors
-/// When the address means nothing or the sockets cannot be had.
-pub async fn run(args: &ProbeArgs) -> anyhow::Result<bool> {
-    let address = resolve(&args.address, args.method)?;
+/// When no target means anything or the sockets cannot be had.
+pub async fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
+    let (targets, wrong) = target::resolve_all(&args.targets, args.method);
+    for error in &wrong {
+        eprintln!("azimuth-agent: {error:#}");
+    }
+    if targets.is_empty() {
+        return Ok(ExitCode::from(WRONG));
+    }
+    let plans = plans(&targets, args)?;
+    let (out, intervals) = mpsc::channel(CHANNEL);
+    let prober = Prober::start_eager(&plans, INTERVAL_MS, out)?;
+    let live = !args.json && std::io::stdout().is_terminal();
+    let found = collect(&prober, intervals, &targets, args.method, live).await?;
+    let strays = prober.join().context("the probing thread panicked")?;
+    let outcomes = outcomes(&targets, args.method, &found)?;
+    print(&outcomes, &found, args, live)?;
+    if !args.json {
+        say_strays(strays);
+    }
+    Ok(match outcomes.iter().all(|outcome| outcome.returned > 0) {
+        _ if !wrong.is_empty() => ExitCode::from(WRONG),
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(SILENT),
+    })
+}
+
+/// Targets take turns within a period, so that many of them are no burst.
+fn plans(targets: &[Target], args: &ProbeArgs) -> anyhow::Result<Vec<SeriesPlan>> {
     let key = args.key_file.as_deref().map(key_file::read).transpose()?;
-    let plan = SeriesPlan {
-        address,
+    let count = args.duration_s.map_or(args.count, |duration_s| {
+        (duration_s * 1_000 / u64::from(args.period_ms)).max(1)
+    });
+    let period_ns = i64::from(args.period_ms) * NS_PER_MS;
+    let turn_ns = period_ns / i64::try_from(targets.len().max(1)).unwrap_or(i64::MAX);
+    let turns = (0..).map(|turn| turn * turn_ns);
+    let plans = targets.iter().zip(turns).map(|(target, phase_ns)| SeriesPlan {
+        address: target.address,
         method: args.method,
         period_ms: args.period_ms,
-        phase_ns: 0,
+        phase_ns,
         waiting_time_ms: args.waiting_time_ms,
-        limit: Some(args.count),
+        limit: Some(count),
         follow_up: true,
-        key,
-    };
-    let (out, mut intervals) = mpsc::channel(CHANNEL);
-    let prober = Prober::start(&[plan], INTERVAL_MS, out)?;
-    let mut found = SeriesTally::default();
+        key: key.clone(),
+    });
+    Ok(plans.collect())
+}
+
+async fn collect(
+    prober: &Prober,
+    mut intervals: mpsc::Receiver<Delivery>,
+    targets: &[Target],
+    method: Method,
+    live: bool,
+) -> anyhow::Result<Vec<SeriesTally>> {
+    let mut found = vec![SeriesTally::default(); targets.len()];
+    let mut screen = Screen::default();
     loop {
         let delivery = tokio::select! {
             delivery = intervals.recv() => delivery,
@@ -97,260 +102,96 @@ pub async fn run(args: &ProbeArgs) -> anyhow::Result<bool> {
             _ = tokio::signal::ctrl_c() => { prober.stopper().stop(); continue }
         };
         let Some(delivery) = delivery else { break };
-        for series in delivery.closed.series {
+        for (found, series) in found.iter_mut().zip(delivery.closed.series) {
             found.counts = found
                 .counts
                 .plus(&series.counts)
                 .context("a counter overflowed")?;
             found.delays_us.extend(series.delays_us);
         }
-    }
-    let strays = prober.join().context("the probing thread panicked")?;
-    let outcome = Outcome::new(address, args.method, &found)?;
-    if args.json {
-        println!("{}", serde_json::to_string(&outcome)?);
-    } else {
-        print!("{}", outcome.table(args.period_ms));
-        if strays.foreign + strays.unknown_peer + strays.unreadable + strays.unauthentic > 0 {
-            eprintln!("ignored: {strays:?}");
+        if live {
+            screen.draw(&board(
+                &outcomes(targets, method, &found)?,
+                &found,
+                LIVE_LINES,
+                colour(),
+            ))?;
         }
     }
-    Ok(outcome.returned > 0)
+    screen.draw("")?;
+    Ok(found)
 }
 
-fn resolve(text: &str, method: Method) -> anyhow::Result<SocketAddr> {
-    let port = match method {
-        Method::Stamp => STAMP_PORT,
-        // ICMP has no ports.
-        Method::IcmpEcho => 0,
-        _ => TCP_PORT,
-    };
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        return Ok(address);
-    }
-    if let Ok(address) = text.trim_matches(['[', ']']).parse() {
-        return Ok(SocketAddr::new(address, port));
-    }
-    let with_port = if text.contains(':') {
-        text.to_owned()
-    } else {
-        format!("{text}:{port}")
-    };
-    let mut found = with_port.to_socket_addrs().with_context(|| {
-        format!("{text:?} is neither an address nor a name that resolves; write for example 203.0.113.10, [2001:db8::1]:8620 or zone-a.example.net")
-    })?;
-    match found.next() {
-        Some(address) => Ok(address),
-        None => bail!("{text:?} resolves to no address"),
-    }
+fn outcomes(targets: &[Target], method: Method, found: &[SeriesTally]) -> anyhow::Result<Vec<Outcome>> {
+    targets
+        .iter()
+        .zip(found)
+        .map(|(target, found)| Outcome::new(target, method, found))
+        .collect()
 }
 
-impl Outcome {
-    fn new(address: SocketAddr, method: Method, found: &SeriesTally) -> anyhow::Result<Self> {
-        let counts: ProbeCounts = found.counts;
-        let record = found.to_record(0).unwrap_or_default();
-        let best: Option<&(StampClock, DelayHistogram)> = record.delays.first();
-        let mut delays = Accumulator::new();
-        if let Some((_, histogram)) = best {
-            delays
-                .add(histogram)
-                .map_err(|_| anyhow::anyhow!("the histogram overflowed"))?;
-        }
-        let loss_ratio = (counts.sent > 0).then(|| counts.lost() as f64 / counts.sent as f64);
-        Ok(Self {
-            address,
-            method: method.as_str(),
-            clock: best.map(|(clock, _)| clock.as_str()),
-            n: delays.count(),
-            sent: counts.sent,
-            returned: counts.returned,
-            lost: counts.lost(),
-            loss_ratio,
-            min_us: delays.min_us(),
-            p50_us: delays.quantile_us(0.50),
-            p90_us: delays.quantile_us(0.90),
-            p99_us: delays.quantile_us(0.99),
-            max_us: delays.max_us(),
-            late: counts.late,
-            duplicate: counts.duplicate,
-            reordered: counts.reordered,
-            refused: counts.refused,
-            discarded: counts.discarded,
-            send_errors: counts.send_errors,
-            skipped: counts.skipped,
-            missing_tx_stamp: counts.missing_tx_stamp,
-            missing_rx_stamp: counts.missing_rx_stamp,
-            missing_follow_up: counts.missing_follow_up,
-        })
-    }
-
-    /// For people: two lines of numbers, and below them only what is out of the ordinary.
-    fn table(&self, period_ms: u32) -> String {
-        let mut text = String::new();
-        let clock = self.clock.unwrap_or("-");
-        let loss = self
-            .loss_ratio
-            .map_or_else(|| "-".to_owned(), |ratio| format!("{:.1} %", ratio * 100.0));
-        let delays = [self.min_us, self.p50_us, self.p90_us, self.p99_us, self.max_us].map(milliseconds);
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "{} round-trip delay to {}, one probe every {period_ms} ms\n",
-            self.method, self.address
-        );
-        let _ = writeln!(
-            text,
-            "  {:>7} {:>9} {:>7} {:>8} │ {:>9} {:>9} {:>9} {:>9} {:>9}  {:<9} {:>7}",
-            "sent",
-            "returned",
-            "lost",
-            "loss",
-            "min ms",
-            "p50 ms",
-            "p90 ms",
-            "p99 ms",
-            "max ms",
-            "clock",
-            "n"
-        );
-        let _ = writeln!(
-            text,
-            "  {:>7} {:>9} {:>7} {:>8} │ {:>9} {:>9} {:>9} {:>9} {:>9}  {:<9} {:>7}",
-            self.sent,
-            self.returned,
-            self.lost,
-            loss,
-            delays[0],
-            delays[1],
-            delays[2],
-            delays[3],
-            delays[4],
-            clock,
-            self.n
-        );
-        for (count, meaning) in self.remarks() {
-            if count > 0 {
-                let _ = writeln!(text, "\n  {count} {meaning}");
+/// JSON: one object a line. Otherwise one target has a table of its own, several the board and their ranking.
+fn print(outcomes: &[Outcome], found: &[SeriesTally], args: &ProbeArgs, live: bool) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let colour = if live { colour() } else { Colour::Never };
+    match outcomes {
+        _ if args.json => {
+            for outcome in outcomes {
+                writeln!(out, "{}", serde_json::to_string(outcome)?)?;
             }
         }
-        if self.returned == 0 && self.sent > 0 {
-            let _ = writeln!(text, "\n  Nothing came back. {}", self.advice());
+        [outcome] => write!(out, "{}", outcome.table(args.period_ms))?,
+        _ => {
+            writeln!(
+                out,
+                "{} round-trip delay, one probe every {} ms to each of {} targets\n",
+                args.method,
+                args.period_ms,
+                outcomes.len()
+            )?;
+            writeln!(out, "{}", board(outcomes, found, usize::MAX, colour))?;
+            write!(out, "{}", board::ranking(outcomes, found, colour))?;
+            for outcome in outcomes {
+                for (count, meaning) in outcome.remarks() {
+                    if count > 0 {
+                        writeln!(out, "\n  {}: {count} {meaning}", outcome.target)?;
+                    }
+                }
+            }
         }
-        text
     }
+    Ok(())
+}
 
-    fn remarks(&self) -> [(u64, &'static str); 10] {
-        [
-            (
-                self.late,
-                "late: answered after the waiting time; their probes count as lost",
-            ),
-            (self.duplicate, "duplicate: further answers to an answered probe"),
-            (self.reordered, "reordered: answers overtaken by a later probe's"),
-            (
-                self.refused,
-                "refused: the other side answered with a reset; reachable, but without a delay",
-            ),
-            (
-                self.discarded,
-                "discarded: the clock was stepped or the reflector's stamps were impossible",
-            ),
-            (
-                self.send_errors,
-                "not sent: this host refused (no route, or a firewall here?)",
-            ),
-            (self.skipped, "skipped: this host was too busy to send in time"),
-            (
-                self.missing_tx_stamp,
-                "without a kernel stamp on sending: a lesser clock, named above, was used",
-            ),
-            (
-                self.missing_rx_stamp,
-                "without a kernel stamp on receiving: userspace time was used",
-            ),
-            (
-                // The last answer has none after it that could tell.
-                self.missing_follow_up.saturating_sub(1),
-                "without the reflector's kernel stamp: some microseconds of its send call are in the delay",
-            ),
-        ]
-    }
-
-    fn advice(&self) -> &'static str {
-        if self.method == Method::Stamp.as_str() {
-            "Is `azimuth-agent reflect` running there, does it --allow this host, has it the same key or none, and do firewalls let UDP through?"
-        } else if self.method == Method::IcmpEcho.as_str() {
-            "Does that host answer pings, and do firewalls let them through?"
-        } else {
-            "Is something listening on that TCP port, and do firewalls let it through?"
-        }
+fn say_strays(strays: Strays) {
+    if strays.foreign + strays.unknown_peer + strays.unreadable + strays.unauthentic > 0 {
+        eprintln!("ignored: {strays:?}");
     }
 }
 
-fn milliseconds(us: Option<u32>) -> String {
-    us.map_or_else(|| "-".to_owned(), |us| format!("{:.3}", f64::from(us) / 1_000.0))
+/// As <https://no-color.org> asks.
+fn colour() -> Colour {
+    match std::env::var_os("NO_COLOR") {
+        Some(value) if !value.is_empty() => Colour::Never,
+        _ => Colour::Ansi,
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Text that replaces itself.
+#[derive(Debug, Default)]
+struct Screen {
+    lines: usize,
+}
 
-    #[test]
-    fn addresses_are_read_with_and_without_ports() {
-        let read = |text| resolve(text, Method::Stamp).expect("an address").to_string();
-        assert_eq!(read("10.0.0.1"), "10.0.0.1:8620");
-        assert_eq!(read("10.0.0.1:99"), "10.0.0.1:99");
-        assert_eq!(read("::1"), "[::1]:8620");
-        assert_eq!(read("[::1]"), "[::1]:8620");
-        assert_eq!(read("[::1]:99"), "[::1]:99");
-        assert_eq!(
-            resolve("10.0.0.1", Method::TcpConnect)
-                .expect("an address")
-                .port(),
-            8621
-        );
-    }
-
-    #[test]
-    fn nothing_measured_is_null_and_says_what_to_look_at() {
-        let counts = ProbeCounts {
-            sent: 4,
-            ..ProbeCounts::default()
-        };
-        let found = SeriesTally {
-            counts,
-            delays_us: Vec::new(),
-        };
-        let address = "10.0.0.1:8620".parse().expect("an address");
-        let outcome = Outcome::new(address, Method::Stamp, &found).expect("no overflow");
-        assert_eq!(
-            (outcome.p50_us, outcome.loss_ratio, outcome.lost),
-            (None, Some(1.0), 4)
-        );
-        assert!(outcome.table(200).contains("does it --allow this host"));
-        let json = serde_json::to_string(&outcome).expect("JSON");
-        assert!(
-            json.contains(
-                r#""clock":null,"n":0,"sent":4,"returned":0,"lost":4,"loss_ratio":1.0,"min_us":null"#
-            )
-        );
-    }
-
-    #[test]
-    fn the_table_shows_milliseconds_to_the_microsecond() {
-        let counts = ProbeCounts {
-            sent: 2,
-            returned: 2,
-            ..ProbeCounts::default()
-        };
-        let delays_us = vec![(StampClock::Kernel, 1_207), (StampClock::Kernel, 1_209)];
-        let address = "10.0.0.1:8620".parse().expect("an address");
-        let outcome =
-            Outcome::new(address, Method::Stamp, &SeriesTally { counts, delays_us }).expect("no overflow");
-        let table = outcome.table(200);
-        assert!(
-            table.contains("1.207") && table.contains("kernel") && !table.contains("late"),
-            "{table}"
-        );
+impl Screen {
+    fn draw(&mut self, text: &str) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        if self.lines > 0 {
+            // Up by as many lines, then clear to the end of the screen (ECMA-48 CUU, ED).
+            write!(out, "\x1b[{}A\x1b[J", self.lines)?;
+        }
+        self.lines = text.matches('\n').count();
+        write!(out, "{text}")?;
+        out.flush()
     }
 }

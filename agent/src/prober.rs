@@ -21,7 +21,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use crate::clock::{self, Monotonic, NS_PER_MS};
+use crate::clock::{self, Moment, Monotonic, NS_PER_MS};
 use crate::icmp::{ErrorKind, Family};
 use crate::net::batch::{BATCH, Batch, Queue};
 use crate::net::icmp::EchoSocket;
@@ -104,13 +104,33 @@ impl Prober {
         interval_ms: u32,
         out: mpsc::Sender<Delivery>,
     ) -> Result<Self, StartError> {
+        Self::start_core(plans, out, |start| Core::new(plans, interval_ms, start))
+    }
+
+    /// The same for a person who watches: each interval leaves as soon as all its probes are settled.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_eager(
+        plans: &[SeriesPlan],
+        interval_ms: u32,
+        out: mpsc::Sender<Delivery>,
+    ) -> Result<Self, StartError> {
+        Self::start_core(plans, out, |start| Core::new(plans, interval_ms, start).eager())
+    }
+
+    fn start_core(
+        plans: &[SeriesPlan],
+        out: mpsc::Sender<Delivery>,
+        core: impl FnOnce(Moment) -> Core,
+    ) -> Result<Self, StartError> {
         let stop = Arc::new(Stop {
             asked: AtomicBool::new(false),
             waker: Waker::new()?,
         });
         let sockets = open_sockets(plans)?;
         let echo_sockets = open_echo_sockets(plans);
-        let core = Core::new(plans, interval_ms, clock::moment().plus_ns(STAMPS_SETTLE_NS));
+        let core = core(clock::moment().plus_ns(STAMPS_SETTLE_NS));
         let mut turning = Turning {
             core,
             sockets,

@@ -4,6 +4,8 @@
 //! only after the longest waiting time has passed since its end, when every probe of it is either returned or lost.
 //! What is noticed later still (a duplicate, a very late answer) counts in the oldest interval that is open.
 //!
+//! For a person who watches, that is long: an eager tally closes an interval as soon as the last of its probes is settled.
+//!
 //! Interval names follow the wall clock, their ends follow the monotonic one: each new interval asks the wall clock
 //! afresh, so that a slow clock is followed and a step moves the name of the next interval, never a delay.
 
@@ -51,6 +53,8 @@ struct OpenInterval {
     closed: ClosedInterval,
     /// First instant at which every probe of the interval has been waited for.
     complete_at: Monotonic,
+    /// Probes of the interval that are neither returned nor lost yet.
+    under_way: u64,
 }
 
 /// All intervals that are still open: the current one and those whose probes are still waited for.
@@ -59,6 +63,8 @@ pub struct Tally {
     length_ms: u32,
     waiting_ns: i64,
     series: usize,
+    /// Whether an interval closes as soon as all its probes are settled.
+    eager: bool,
     /// Ordinal of the front of `open`.
     front: u64,
     open: VecDeque<OpenInterval>,
@@ -73,11 +79,49 @@ impl Tally {
             length_ms,
             waiting_ns,
             series,
+            eager: false,
             front: 0,
             open: VecDeque::new(),
         };
         tally.begin(now);
         tally
+    }
+
+    /// The same, closing each interval as soon as all its probes are settled.
+    #[must_use]
+    pub fn eager(mut self) -> Self {
+        self.eager = true;
+        self
+    }
+
+    /// A probe of the current interval is on its way.
+    pub fn note_sent(&mut self) {
+        if let Some(current) = self.open.back_mut() {
+            current.under_way += 1;
+        }
+    }
+
+    /// A probe of `interval` is settled, or was not sent after all.
+    pub fn note_settled(&mut self, interval: IntervalOrdinal) {
+        let Some(index) = interval.0.checked_sub(self.front) else {
+            return;
+        };
+        if let Some(open) = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.open.get_mut(index))
+        {
+            open.under_way = open.under_way.saturating_sub(1);
+        }
+    }
+
+    /// Whether [`poll_closed`](Self::poll_closed) would answer.
+    #[must_use]
+    pub fn is_due(&self, now: Monotonic) -> bool {
+        // The current interval is never taken: `current` always exists.
+        let complete = |front: &OpenInterval| {
+            front.complete_at <= now || (self.eager && front.under_way == 0 && front.closed.ended_at <= now)
+        };
+        self.open.len() >= 2 && self.open.front().is_some_and(complete)
     }
 
     /// The interval that a probe sent now belongs to.
@@ -109,8 +153,7 @@ impl Tally {
     /// The oldest interval, once all its probes have been waited for. The caller has let every session time out
     /// first.
     pub fn poll_closed(&mut self, now: Monotonic) -> Option<ClosedInterval> {
-        // The current interval is never taken: `current` always exists.
-        if self.open.len() < 2 || self.open.front()?.complete_at > now {
+        if !self.is_due(now) {
             return None;
         }
         self.front += 1;
@@ -186,6 +229,7 @@ impl Tally {
                 clock_steps: 0,
             },
             complete_at: ended_at.plus_ns(self.waiting_ns),
+            under_way: 0,
         });
     }
 }
@@ -272,6 +316,22 @@ mod tests {
             .poll_closed(start().monotonic.plus_ns(20 * SECOND))
             .expect("complete");
         assert_eq!(second.series[0].counts.late, 1);
+    }
+
+    #[test]
+    fn an_eager_tally_closes_an_interval_with_its_last_probe_and_never_before_its_end() {
+        let mut tally = tally().eager();
+        let first = tally.current();
+        tally.note_sent();
+        tally.note_sent();
+        tally.note_settled(first);
+        tally.handle_timeout(start().plus_ns(7 * SECOND));
+        let at_end = start().monotonic.plus_ns(7 * SECOND);
+        assert_eq!(tally.poll_closed(at_end), None, "one is under way");
+        tally.note_settled(first);
+        assert!(tally.poll_closed(at_end).is_some());
+        tally.note_settled(first);
+        assert_eq!(tally.poll_closed(at_end), None, "the current one");
     }
 
     #[test]

@@ -186,6 +186,13 @@ impl Core {
         }
     }
 
+    /// The same, closing each interval as soon as all its probes are settled: for a person who watches.
+    #[must_use]
+    pub fn eager(mut self) -> Self {
+        self.tally = self.tally.eager();
+        self
+    }
+
     /// When to call again even if nothing happens.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Monotonic> {
@@ -220,6 +227,7 @@ impl Core {
             counts.sent += 1;
             counts.skipped += due.skipped;
         }
+        self.tally.note_sent();
         let series = self.series.get_mut(due.series as usize)?;
         let to = series.address;
         Some(match &mut series.session {
@@ -267,6 +275,7 @@ impl Core {
             counts.sent = counts.sent.saturating_sub(1);
             counts.send_errors += 1;
         }
+        self.tally.note_settled(interval);
         match self
             .series
             .get_mut(token.series as usize)
@@ -363,7 +372,7 @@ impl Core {
 
     /// The next interval all of whose probes are settled.
     pub fn poll_closed(&mut self, now: Monotonic) -> Option<ClosedInterval> {
-        if self.tally.poll_timeout()? > now {
+        if !self.tally.is_due(now) {
             return None;
         }
         // The sweep may be up to SWEEP_NS ago, and a probe still under way must not leave with its interval.
@@ -506,6 +515,7 @@ fn count_finding(tally: &mut Tally, series: u32, finding: Finding) {
             missing_tx_stamp,
         } => (interval, missing_tx_stamp),
     };
+    tally.note_settled(interval);
     let Some(counts) = tally.counts(interval, series) else {
         return;
     };
@@ -534,6 +544,7 @@ fn count_finding(tally: &mut Tally, series: u32, finding: Finding) {
 }
 
 fn count_connect(tally: &mut Tally, series: u32, interval: IntervalOrdinal, finding: ConnectFinding) {
+    tally.note_settled(interval);
     let Some(counts) = tally.counts(interval, series) else {
         return;
     };

@@ -1,0 +1,274 @@
+//! What one run of `probe` found out about one target: the numbers, as JSON and as two lines for people. Pure.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use azimuth_measurement::{Accumulator, DelayHistogram, Method, ProbeCounts, StampClock};
+use serde::Serialize;
+
+use super::target::Target;
+use crate::tally::SeriesTally;
+
+/// What one run found, as `--json` prints it. Numbers that do not exist are null, never 0.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Outcome {
+    /// The target as it was written.
+    pub target: String,
+    /// Where the probes went.
+    pub address: SocketAddr,
+    /// How.
+    pub method: &'static str,
+    /// Which clock stamped the delays that the quantiles are of.
+    pub clock: Option<&'static str>,
+    /// How many delays those are.
+    pub n: u64,
+    /// Probes handed to the network.
+    pub sent: u64,
+    /// Answers within the waiting time.
+    pub returned: u64,
+    /// Probes without one.
+    pub lost: u64,
+    /// lost / sent.
+    pub loss_ratio: Option<f64>,
+    /// Smallest delay, microseconds.
+    pub min_us: Option<u32>,
+    /// Median, microseconds (nearest rank).
+    pub p50_us: Option<u32>,
+    /// 90th percentile.
+    pub p90_us: Option<u32>,
+    /// 99th percentile.
+    pub p99_us: Option<u32>,
+    /// Greatest delay.
+    pub max_us: Option<u32>,
+    /// Answers after the waiting time.
+    pub late: u64,
+    /// Further answers to an answered probe.
+    pub duplicate: u64,
+    /// Answers overtaken by a later probe's.
+    pub reordered: u64,
+    /// Answers that say no.
+    pub refused: u64,
+    /// Answers whose delay was not trusted.
+    pub discarded: u64,
+    /// Probes the system would not send.
+    pub send_errors: u64,
+    /// Slots passed over because this host was late.
+    pub skipped: u64,
+    /// Probes without a kernel stamp.
+    pub missing_tx_stamp: u64,
+    /// Answers without a kernel stamp.
+    pub missing_rx_stamp: u64,
+    /// Answers whose reflector gave no kernel stamp on its sending; at least the last one, which no answer follows.
+    pub missing_follow_up: u64,
+}
+
+impl Outcome {
+    /// What `found` amounts to.
+    ///
+    /// # Errors
+    /// When a histogram overflows, which takes more delays than a run can have.
+    pub fn new(target: &Target, method: Method, found: &SeriesTally) -> anyhow::Result<Self> {
+        let counts: ProbeCounts = found.counts;
+        let record = found.to_record(0).unwrap_or_default();
+        let best: Option<&(StampClock, DelayHistogram)> = record.delays.first();
+        let mut delays = Accumulator::new();
+        if let Some((_, histogram)) = best {
+            delays
+                .add(histogram)
+                .map_err(|_| anyhow::anyhow!("the histogram overflowed"))?;
+        }
+        let loss_ratio = (counts.sent > 0).then(|| counts.lost() as f64 / counts.sent as f64);
+        Ok(Self {
+            target: target.name.clone(),
+            address: target.address,
+            method: method.as_str(),
+            clock: best.map(|(clock, _)| clock.as_str()),
+            n: delays.count(),
+            sent: counts.sent,
+            returned: counts.returned,
+            lost: counts.lost(),
+            loss_ratio,
+            min_us: delays.min_us(),
+            p50_us: delays.quantile_us(0.50),
+            p90_us: delays.quantile_us(0.90),
+            p99_us: delays.quantile_us(0.99),
+            max_us: delays.max_us(),
+            late: counts.late,
+            duplicate: counts.duplicate,
+            reordered: counts.reordered,
+            refused: counts.refused,
+            discarded: counts.discarded,
+            send_errors: counts.send_errors,
+            skipped: counts.skipped,
+            missing_tx_stamp: counts.missing_tx_stamp,
+            missing_rx_stamp: counts.missing_rx_stamp,
+            missing_follow_up: counts.missing_follow_up,
+        })
+    }
+
+    /// For people who asked for one target: two lines of numbers, and below them only what is out of the ordinary.
+    #[must_use]
+    pub fn table(&self, period_ms: u32) -> String {
+        let mut text = String::new();
+        let clock = self.clock.unwrap_or("-");
+        let loss = self
+            .loss_ratio
+            .map_or_else(|| "-".to_owned(), |ratio| format!("{:.1} %", ratio * 100.0));
+        let delays = [self.min_us, self.p50_us, self.p90_us, self.p99_us, self.max_us].map(milliseconds);
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{} round-trip delay to {}, one probe every {period_ms} ms\n",
+            self.method, self.address
+        );
+        let _ = writeln!(
+            text,
+            "  {:>7} {:>9} {:>7} {:>8} │ {:>9} {:>9} {:>9} {:>9} {:>9}  {:<9} {:>7}",
+            "sent",
+            "returned",
+            "lost",
+            "loss",
+            "min ms",
+            "p50 ms",
+            "p90 ms",
+            "p99 ms",
+            "max ms",
+            "clock",
+            "n"
+        );
+        let _ = writeln!(
+            text,
+            "  {:>7} {:>9} {:>7} {:>8} │ {:>9} {:>9} {:>9} {:>9} {:>9}  {:<9} {:>7}",
+            self.sent,
+            self.returned,
+            self.lost,
+            loss,
+            delays[0],
+            delays[1],
+            delays[2],
+            delays[3],
+            delays[4],
+            clock,
+            self.n
+        );
+        for (count, meaning) in self.remarks() {
+            if count > 0 {
+                let _ = writeln!(text, "\n  {count} {meaning}");
+            }
+        }
+        if self.returned == 0 && self.sent > 0 {
+            let _ = writeln!(text, "\n  Nothing came back. {}", self.advice());
+        }
+        text
+    }
+
+    /// What is out of the ordinary, as counts and their meaning.
+    #[must_use]
+    pub fn remarks(&self) -> [(u64, &'static str); 10] {
+        [
+            (
+                self.late,
+                "late: answered after the waiting time; their probes count as lost",
+            ),
+            (self.duplicate, "duplicate: further answers to an answered probe"),
+            (self.reordered, "reordered: answers overtaken by a later probe's"),
+            (
+                self.refused,
+                "refused: the other side answered with a reset; reachable, but without a delay",
+            ),
+            (
+                self.discarded,
+                "discarded: the clock was stepped or the reflector's stamps were impossible",
+            ),
+            (
+                self.send_errors,
+                "not sent: this host refused (no route, or a firewall here?)",
+            ),
+            (self.skipped, "skipped: this host was too busy to send in time"),
+            (
+                self.missing_tx_stamp,
+                "without a kernel stamp on sending: a lesser clock, named above, was used",
+            ),
+            (
+                self.missing_rx_stamp,
+                "without a kernel stamp on receiving: userspace time was used",
+            ),
+            (
+                // The last answer has none after it that could tell.
+                self.missing_follow_up.saturating_sub(1),
+                "without the reflector's kernel stamp: some microseconds of its send call are in the delay",
+            ),
+        ]
+    }
+
+    /// What to look at when nothing came back.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        if self.method == Method::Stamp.as_str() {
+            "Is `azimuth-agent reflect` running there, does it --allow this host, has it the same key or none, and do firewalls let UDP through?"
+        } else if self.method == Method::IcmpEcho.as_str() {
+            "Does that host answer pings, and do firewalls let them through?"
+        } else {
+            "Is something listening on that TCP port, and do firewalls let it through?"
+        }
+    }
+}
+
+/// Milliseconds to the microsecond; a dash for what does not exist.
+#[must_use]
+pub fn milliseconds(us: Option<u32>) -> String {
+    us.map_or_else(|| "-".to_owned(), |us| format!("{:.3}", f64::from(us) / 1_000.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target() -> Target {
+        Target {
+            name: "10.0.0.1".to_owned(),
+            address: "10.0.0.1:8620".parse().expect("an address"),
+        }
+    }
+
+    #[test]
+    fn nothing_measured_is_null_and_says_what_to_look_at() {
+        let counts = ProbeCounts {
+            sent: 4,
+            ..ProbeCounts::default()
+        };
+        let found = SeriesTally {
+            counts,
+            delays_us: Vec::new(),
+        };
+        let outcome = Outcome::new(&target(), Method::Stamp, &found).expect("no overflow");
+        assert_eq!(
+            (outcome.p50_us, outcome.loss_ratio, outcome.lost),
+            (None, Some(1.0), 4)
+        );
+        assert!(outcome.table(200).contains("does it --allow this host"));
+        let json = serde_json::to_string(&outcome).expect("JSON");
+        assert!(
+            json.contains(
+                r#""clock":null,"n":0,"sent":4,"returned":0,"lost":4,"loss_ratio":1.0,"min_us":null"#
+            )
+        );
+    }
+
+    #[test]
+    fn the_table_shows_milliseconds_to_the_microsecond() {
+        let counts = ProbeCounts {
+            sent: 2,
+            returned: 2,
+            ..ProbeCounts::default()
+        };
+        let delays_us = vec![(StampClock::Kernel, 1_207), (StampClock::Kernel, 1_209)];
+        let outcome =
+            Outcome::new(&target(), Method::Stamp, &SeriesTally { counts, delays_us }).expect("no overflow");
+        let table = outcome.table(200);
+        assert!(
+            table.contains("1.207") && table.contains("kernel") && !table.contains("late"),
+            "{table}"
+        );
+    }
+}

@@ -1,0 +1,103 @@
+//! Where a person wants to probe: an address or a name, with or without a port. Resolves names, once.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use anyhow::{Context, bail};
+use azimuth_measurement::Method;
+
+use crate::cli::{STAMP_PORT, TCP_PORT};
+
+/// One target of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// As it was written.
+    pub name: String,
+    /// Where its probes go.
+    pub address: SocketAddr,
+}
+
+/// All that resolve, and what is wrong with each that does not. Two names of one address are one too many: an answer
+/// could belong to either.
+#[must_use]
+pub fn resolve_all(names: &[String], method: Method) -> (Vec<Target>, Vec<anyhow::Error>) {
+    let (mut targets, mut wrong) = (Vec::<Target>::new(), Vec::new());
+    let mut seen = HashMap::new();
+    for name in names {
+        match resolve(name, method) {
+            Err(error) => wrong.push(error),
+            Ok(address) => match seen.insert(address, name) {
+                Some(first) => wrong.push(anyhow::anyhow!(
+                    "{name:?} is {address}, and so is {first:?}; name it once"
+                )),
+                None => targets.push(Target {
+                    name: name.clone(),
+                    address,
+                }),
+            },
+        }
+    }
+    (targets, wrong)
+}
+
+fn resolve(text: &str, method: Method) -> anyhow::Result<SocketAddr> {
+    let port = match method {
+        Method::Stamp => STAMP_PORT,
+        // ICMP has no ports.
+        Method::IcmpEcho => 0,
+        _ => TCP_PORT,
+    };
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Ok(address);
+    }
+    if let Ok(address) = text.trim_matches(['[', ']']).parse() {
+        return Ok(SocketAddr::new(address, port));
+    }
+    let with_port = if text.contains(':') {
+        text.to_owned()
+    } else {
+        format!("{text}:{port}")
+    };
+    let mut found = with_port.to_socket_addrs().with_context(|| {
+        format!("{text:?} is neither an address nor a name that resolves; write for example 203.0.113.10, [2001:db8::1]:8620 or zone-a.example.net")
+    })?;
+    match found.next() {
+        Some(address) => Ok(address),
+        None => bail!("{text:?} resolves to no address"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_with_and_without_ports() {
+        let read = |text| resolve(text, Method::Stamp).expect("an address").to_string();
+        assert_eq!(read("10.0.0.1"), "10.0.0.1:8620");
+        assert_eq!(read("10.0.0.1:99"), "10.0.0.1:99");
+        assert_eq!(read("::1"), "[::1]:8620");
+        assert_eq!(read("[::1]"), "[::1]:8620");
+        assert_eq!(read("[::1]:99"), "[::1]:99");
+        assert_eq!(
+            resolve("10.0.0.1", Method::TcpConnect)
+                .expect("an address")
+                .port(),
+            8621
+        );
+    }
+
+    #[test]
+    fn what_does_not_resolve_and_what_comes_twice_is_named_and_the_rest_goes_on() {
+        let names = ["10.0.0.1", "no such name", "10.0.0.2", "10.0.0.1:8620"].map(str::to_owned);
+        let (targets, wrong) = resolve_all(&names, Method::Stamp);
+        let found: Vec<_> = targets.iter().map(|target| target.name.as_str()).collect();
+        assert_eq!(found, ["10.0.0.1", "10.0.0.2"]);
+        let wrong: Vec<_> = wrong.iter().map(ToString::to_string).collect();
+        assert!(
+            wrong[0].contains("\"no such name\" is neither an address"),
+            "{wrong:?}"
+        );
+        assert!(wrong[1].contains("and so is \"10.0.0.1\""), "{wrong:?}");
+    }
+}
