@@ -1,4 +1,5 @@
-//! The map of 30 agents by 60 zones over 5 minutes: 54,000 interval histograms of 10 delays, read from the hot table.
+//! The map of 30 agents by 60 zones over 5 minutes: 54,000 interval histograms of 10 delays, from the window in memory and
+//! from the hot table.
 
 #[path = "../tests/binary/fleet.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
@@ -35,7 +36,29 @@ fn main() {
     divan::main();
 }
 
-fn seeded() -> (tempfile::TempDir, EmbeddedStore) {
+/// Ten delays of one interval of one series.
+type Delays = fn(&mut fastrand::Rng, u32) -> Vec<u32>;
+
+/// Within 200 us.
+fn narrow(random: &mut fastrand::Rng, series: u32) -> Vec<u32> {
+    (0..10).map(|_| 800 + series * 400 + random.u32(0..200)).collect()
+}
+
+/// One delay in fifty is up to ten times as long: the merged histogram spans thousands of buckets.
+fn spiky(random: &mut fastrand::Rng, series: u32) -> Vec<u32> {
+    let mut delays = narrow(random, series);
+    for delay in &mut delays {
+        *delay *= if random.u32(0..50) == 0 {
+            random.u32(1..10)
+        } else {
+            1
+        };
+    }
+    delays
+}
+
+/// Five minutes, held in memory too.
+fn seeded(delays_of: Delays) -> (tempfile::TempDir, EmbeddedStore) {
     let directory = tempfile::tempdir().expect("a scratch directory");
     let store = EmbeddedStore::open(directory.path(), Retention::default(), T0).expect("openable");
     let mut random = fastrand::Rng::with_seed(1);
@@ -45,8 +68,7 @@ fn seeded() -> (tempfile::TempDir, EmbeddedStore) {
             .map(|slot| {
                 let mut report = fleet::report(&manifest, slot + 1, T0 + slot * fleet::LENGTH_MS, &[0; 10]);
                 for record in &mut report.records {
-                    let base = 800 + record.series * 400;
-                    let mut delays: Vec<u32> = (0..10).map(|_| base + random.u32(0..200)).collect();
+                    let mut delays = delays_of(&mut random, record.series);
                     record.delays = vec![(StampClock::Kernel, DelayHistogram::from_values_us(&mut delays))];
                 }
                 Item::Report(VerifiedReport {
@@ -73,25 +95,61 @@ fn seeded() -> (tempfile::TempDir, EmbeddedStore) {
     (directory, store)
 }
 
-/// The whole answer: read, decode, merge, quantiles.
-#[divan::bench]
-fn map_30_by_60_over_5_min(bencher: Bencher<'_, '_>) {
-    let (_directory, store) = seeded();
+/// The same, opened so late that the window holds none of it.
+fn seeded_on_disk(delays_of: Delays) -> (tempfile::TempDir, EmbeddedStore) {
+    let (directory, store) = seeded(delays_of);
+    drop(store);
+    let later = T0 + 3_600_000;
+    let store = EmbeddedStore::open(directory.path(), Retention::default(), later).expect("openable");
+    (directory, store)
+}
+
+/// The whole answer: read, merge, quantiles.
+fn whole_map(bencher: Bencher<'_, '_>, store: &EmbeddedStore) {
     let question = MapQuestion {
         selection: Selection::of(Method::Stamp, LoadLabel::Idle),
         range: RANGE,
     };
     bencher.bench_local(|| {
-        let found = with_source(&store, |source| map(source, &question, RANGE.to_unix_ms)).expect("readable");
+        let found = with_source(store, |source| map(source, &question, RANGE.to_unix_ms)).expect("readable");
         assert_eq!(found.cells.len() as u64, AGENTS * u64::from(SERIES));
         assert_eq!(found.gaps, []);
     });
 }
 
-/// The same delays by country and metro: few groups of many histograms.
 #[divan::bench]
-fn groups_of_30_by_60_over_5_min(bencher: Bencher<'_, '_>) {
-    let (_directory, store) = seeded();
+fn map_30_by_60_over_5_min_from_memory(bencher: Bencher<'_, '_>) {
+    let (_directory, store) = seeded(narrow);
+    whole_map(bencher, &store);
+    let window = store.condition().window;
+    assert!(window.answered > 0 && window.fallbacks == [0; 3]);
+    eprintln!(
+        "in memory: {} bytes a series for 5 min",
+        window.bytes / (AGENTS * u64::from(SERIES))
+    );
+}
+
+#[divan::bench]
+fn map_30_by_60_over_5_min_from_disk(bencher: Bencher<'_, '_>) {
+    let (_directory, store) = seeded_on_disk(narrow);
+    whole_map(bencher, &store);
+    assert_eq!(store.condition().window.answered, 0);
+}
+
+#[divan::bench]
+fn map_with_spikes_from_memory(bencher: Bencher<'_, '_>) {
+    let (_directory, store) = seeded(spiky);
+    whole_map(bencher, &store);
+}
+
+#[divan::bench]
+fn map_with_spikes_from_disk(bencher: Bencher<'_, '_>) {
+    let (_directory, store) = seeded_on_disk(spiky);
+    whole_map(bencher, &store);
+}
+
+/// The same delays by country and metro: few groups of many histograms.
+fn few_groups(bencher: Bencher<'_, '_>, store: &EmbeddedStore) {
     let question = GroupQuestion {
         selection: Selection::of(Method::Stamp, LoadLabel::Idle),
         by: vec![Label::Country, Label::Metro],
@@ -99,9 +157,22 @@ fn groups_of_30_by_60_over_5_min(bencher: Bencher<'_, '_>) {
         step_ms: None,
     };
     bencher.bench_local(|| {
-        let (rows, _) = with_source(&store, |source| groups(source, &question)).expect("readable");
-        assert_eq!(rows.len(), 1);
+        let found =
+            with_source(store, |source| groups(source, &question, RANGE.to_unix_ms)).expect("readable");
+        assert_eq!(found.rows.len(), 1);
     });
+}
+
+#[divan::bench]
+fn groups_of_30_by_60_over_5_min_from_memory(bencher: Bencher<'_, '_>) {
+    let (_directory, store) = seeded(narrow);
+    few_groups(bencher, &store);
+}
+
+#[divan::bench]
+fn groups_of_30_by_60_over_5_min_from_disk(bencher: Bencher<'_, '_>) {
+    let (_directory, store) = seeded_on_disk(narrow);
+    few_groups(bencher, &store);
 }
 
 fn with_source<T>(store: &EmbeddedStore, ask: impl FnOnce(&Source<'_>) -> T) -> T {
@@ -118,7 +189,7 @@ fn with_source<T>(store: &EmbeddedStore, ask: impl FnOnce(&Source<'_>) -> T) -> 
 /// Only the reading and decoding of it.
 #[divan::bench]
 fn scan_30_by_60_over_5_min(bencher: Bencher<'_, '_>) {
-    let (_directory, store) = seeded();
+    let (_directory, store) = seeded_on_disk(narrow);
     let all: SeriesSelection = store.dictionary().series().map(|(id, _)| id).collect();
     bencher.bench_local(|| {
         let mut seen = 0;
@@ -140,7 +211,7 @@ fn scan_30_by_60_over_5_min(bencher: Bencher<'_, '_>) {
 /// One pair of them as a time series.
 #[divan::bench]
 fn series_of_one_pair_over_5_min(bencher: Bencher<'_, '_>) {
-    let (_directory, store) = seeded();
+    let (_directory, store) = seeded_on_disk(narrow);
     let question = PairQuestion {
         agent: "agent-7".parse().expect("an id"),
         zone: "aws/eu-west-3/az7".parse().expect("a zone"),

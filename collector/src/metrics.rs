@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::store::{Admission, Condition, Dictionary, Maintained};
+use crate::store::window::Fallback;
+use crate::store::{Admission, Condition, Dictionary, Maintained, WindowCondition};
 
 /// A counter.
 #[derive(Debug, Default)]
@@ -254,6 +255,7 @@ impl Metrics {
             "Damaged files kept aside in the data directory.",
             store.files_set_aside,
         );
+        page.window(&store.window);
         page.gauge("azimuth_agents", "Agents known.", dictionary.agent_count() as u64);
         page.gauge(
             "azimuth_series",
@@ -315,6 +317,28 @@ impl Page {
         let _ = writeln!(self.text, "{name} {value}");
     }
 
+    fn window(&mut self, window: &WindowCondition) {
+        self.gauge(
+            "azimuth_window_bytes",
+            "What the last minutes take in memory.",
+            window.bytes,
+        );
+        self.counter(
+            "azimuth_window_answers_total",
+            "Questions answered from memory.",
+            window.answered,
+        );
+        let name = "azimuth_window_fallbacks_total";
+        self.head(
+            name,
+            "counter",
+            "Questions about a whole range answered from disk, and why not from memory.",
+        );
+        for (reason, count) in Fallback::ALL.iter().zip(window.fallbacks) {
+            let _ = writeln!(self.text, "{name}{{reason=\"{}\"}} {count}", reason.as_str());
+        }
+    }
+
     fn family(&mut self, name: &str, help: &str, labels: (&str, &str), family: &Family) {
         self.head(name, "counter", help);
         for ((first, second), value) in family.snapshot() {
@@ -343,6 +367,11 @@ mod tests {
             files_set_aside: 1,
             tier_bytes: [0; 4],
             oldest_unsealed_hour_unix_ms: None,
+            window: WindowCondition {
+                answered: 5,
+                fallbacks: [0, 3, 0],
+                ..WindowCondition::default()
+            },
         };
         let page = metrics.render(condition, &Dictionary::default(), 7);
         for line in [
@@ -351,6 +380,8 @@ mod tests {
             "azimuth_store_commit_microseconds_total 1500",
             "azimuth_store_files_set_aside 1",
             "azimuth_ingest_queue_bytes 7",
+            "azimuth_window_answers_total 5",
+            "azimuth_window_fallbacks_total{reason=\"too_old\"} 3",
         ] {
             assert!(
                 page.lines().any(|found| found == line),

@@ -13,6 +13,7 @@ mod merge;
 pub mod selection;
 pub mod series;
 pub mod source;
+mod whole;
 
 use azimuth_measurement::{AgentId, LoadLabel, Method, ZoneKey};
 use thiserror::Error;

@@ -23,10 +23,12 @@ pub(crate) mod memory;
 pub mod sequences;
 pub mod series_limits;
 pub mod tier;
+pub mod window;
 
 pub use dictionary::{Dictionary, SeriesId};
 pub use series_limits::{RefusedRecords, SeriesLimits};
 pub use tier::{Retention, Tier};
+pub use window::{Window, WindowCondition};
 
 /// A stretch of time `[from, to)` on the collector's time line, in unix milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -338,6 +340,13 @@ pub trait Store: Send + Sync {
     /// When the store cannot be read. Single unreadable reports are counted in the coverage instead.
     fn scan(&self, request: ScanRequest<'_>, visit: Visit<'_>) -> Result<Coverage, StoreError>;
 
+    /// Hands over the window, when it holds every stored interval that starts in `range`, and returns the coverage that a
+    /// scan of the [whole range](ScanRequest::WHOLE_RANGE) would have. `None`, without a call, when it does not or there is
+    /// none: a scan answers then, and would have found the same.
+    fn recent(&self, _range: TimeRange, _read: &mut dyn FnMut(&Window)) -> Option<Coverage> {
+        None
+    }
+
     /// Every agent that ever had a report stored, by id.
     ///
     /// # Errors
@@ -395,6 +404,8 @@ pub struct Condition {
     pub tier_bytes: [u64; Tier::ALL.len()],
     /// Start of the oldest hour that is not rolled up yet.
     pub oldest_unsealed_hour_unix_ms: Option<u64>,
+    /// How its window fares; all zeros without one.
+    pub window: WindowCondition,
 }
 
 /// What a call to [`Store::maintain`] did.

@@ -110,6 +110,8 @@ pub struct GroupsAnswer {
     pub group_by: Vec<Label>,
     /// What was read.
     pub coverage: CoverageAnswer,
+    /// When an agent that should have been seen here was silent, and why; by agent, then start.
+    pub gaps: Vec<AgentGap>,
     /// One per group and step that has data, by start, then by the labels in the order of `group_by`.
     pub groups: Vec<GroupRow>,
 }

@@ -57,12 +57,13 @@ const NUMBERS: &str =
     )
 )]
 pub(super) async fn groups(State(context): State<Arc<Context>>, RawQuery(query): RawQuery) -> Response {
-    match question(query.as_deref(), (context.now_unix_ms)()) {
+    let now_unix_ms = (context.now_unix_ms)();
+    match question(query.as_deref(), now_unix_ms) {
         Err(problem) => context.refuse("groups", problem).into_response(),
         Ok((question, format)) => {
             context
                 .answer("groups", move |context, source| {
-                    let (groups, coverage) = answer_groups(source, &question)?;
+                    let found = answer_groups(source, &question, now_unix_ms)?;
                     let envelope = GroupsAnswer {
                         from: UtcInstant::from_unix_ms(question.range.from_unix_ms),
                         to: UtcInstant::from_unix_ms(question.range.to_unix_ms),
@@ -70,7 +71,8 @@ pub(super) async fn groups(State(context): State<Arc<Context>>, RawQuery(query):
                             .step_ms
                             .map(|step_ms| u32::try_from(step_ms / 1_000).unwrap_or(u32::MAX)),
                         group_by: question.by.clone(),
-                        coverage: context.note_coverage(coverage).into(),
+                        coverage: context.note_coverage(found.coverage).into(),
+                        gaps: found.gaps,
                         groups: Vec::new(),
                     };
                     let labels: String = question.by.iter().map(|label| format!("{label},")).collect();
@@ -84,7 +86,7 @@ pub(super) async fn groups(State(context): State<Arc<Context>>, RawQuery(query):
                         format,
                         &envelope,
                         &columns,
-                        groups.into_iter().map(in_order).collect(),
+                        found.rows.into_iter().map(in_order).collect(),
                     )
                 })
                 .await

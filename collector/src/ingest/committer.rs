@@ -291,6 +291,9 @@ mod tests {
         fn scan(&self, request: ScanRequest<'_>, visit: Visit<'_>) -> Result<Coverage, StoreError> {
             self.inner.scan(request, visit)
         }
+        fn recent(&self, range: TimeRange, read: &mut dyn FnMut(&crate::store::Window)) -> Option<Coverage> {
+            self.inner.recent(range, read)
+        }
         fn agents(&self) -> Result<Vec<AgentStatus>, StoreError> {
             self.inner.agents()
         }

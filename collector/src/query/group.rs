@@ -9,12 +9,14 @@ use azimuth_measurement::{Accumulator, Granularity};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::merge::{Merge, quantiles_us};
+use super::gaps::{AgentGap, Heard};
+use super::merge::{Figures, Merging};
 use super::selection::Chosen;
 use super::source::Grid;
+use super::whole::{Audience, merge_groups};
 use super::{Label, QueryError, Selection, Source, loss_ratio};
 use crate::store::dictionary::AgentNumber;
-use crate::store::{Coverage, Observation, ScanRequest, TimeRange};
+use crate::store::{Coverage, SeriesId, SeriesSelection, TimeRange};
 use crate::utc::UtcInstant;
 use crate::words::{ClockName, GranularityName};
 
@@ -81,17 +83,27 @@ pub struct GroupRow {
 
 type Key = Vec<Option<String>>;
 
-/// One row per group, or per step and group, that has data: by start, then by the labels in the order asked for.
+/// The rows of a question, and what they were made from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Groups {
+    /// One row per group, or per step and group, that has data: by start, then by the labels in the order asked for.
+    pub rows: Vec<GroupRow>,
+    /// Which agents were silent, when and why.
+    pub gaps: Vec<AgentGap>,
+    /// What was read.
+    pub coverage: Coverage,
+}
+
+/// Answers the question.
 ///
 /// # Errors
 /// When a value is not known, the answer would be too large, the store cannot be read, or counters overflow.
-pub fn groups(
-    source: &Source<'_>,
-    question: &GroupQuestion,
-) -> Result<(Vec<GroupRow>, Coverage), QueryError> {
+pub fn groups(source: &Source<'_>, question: &GroupQuestion, now_unix_ms: u64) -> Result<Groups, QueryError> {
     let chosen = Chosen::find(source, &question.selection, &question.by)?;
-    let mut keys: BTreeMap<Key, usize> = BTreeMap::new();
-    let mut members: Vec<Option<Member>> = vec![None; chosen.labels.dictionary.series_count()];
+    let dictionary = &chosen.labels.dictionary;
+    let mut by_key: BTreeMap<Key, Vec<SeriesId>> = BTreeMap::new();
+    let mut members: Vec<Option<Member>> = vec![None; dictionary.series_count()];
+    let mut heard = Heard::default();
     let mut zones = BTreeMap::new();
     for (id, series) in chosen.iter() {
         let key = question
@@ -99,10 +111,11 @@ pub fn groups(
             .iter()
             .map(|label| chosen.labels.value(*label, series))
             .collect();
-        let next = keys.len();
+        by_key.entry(key).or_default().push(id);
+        heard.expect(series.agent);
         let next_zone = zones.len();
         members[id.index()] = Some(Member {
-            group: *keys.entry(key).or_insert(next),
+            group: 0,
             agent: series.agent,
             zone: *zones.entry(&series.descriptor.zone).or_insert(next_zone),
             granularity: series.descriptor.granularity,
@@ -111,7 +124,7 @@ pub fn groups(
     let steps = question.step_ms.map_or(1, |step_ms| {
         question.range.length_ms().div_ceil(step_ms.max(1)) + 1
     });
-    let cells = (keys.len() as u64).saturating_mul(steps);
+    let cells = (by_key.len() as u64).saturating_mul(steps);
     if cells > MAX_ROWS {
         return Err(QueryError::TooManyCells {
             what: "group and step",
@@ -120,36 +133,33 @@ pub fn groups(
             advice: ", a wider label, or a longer step",
         });
     }
-
-    let grid = question.step_ms.map(Grid::of);
-    let scan_ms = grid.map_or_else(|| ScanRequest::WHOLE_RANGE, |grid| grid.scan_ms(question.range));
-    let start_of = |observation: &Observation| {
-        grid.map_or(question.range.from_unix_ms, |grid| {
-            grid.start_of(observation.start_unix_ms)
-        })
-    };
+    let (keys, groups): (Vec<Key>, Vec<Vec<SeriesId>>) = by_key.into_iter().unzip();
+    for (group, of_group) in groups.iter().enumerate() {
+        for series in of_group {
+            if let Some(member) = &mut members[series.index()] {
+                member.group = group;
+            }
+        }
+    }
     let mut table = Table {
         by: &question.by,
-        groups: vec![Group::default(); keys.len()],
         keys,
-        start_unix_ms: 0,
+        members,
+        heard,
+        start_unix_ms: question.range.from_unix_ms,
         rows: Vec::new(),
-        scratch: Accumulator::new(),
     };
-    let coverage = source.scan(question.range, &chosen.series, scan_ms, |observation| {
-        let start_unix_ms = start_of(&observation);
-        if start_unix_ms != table.start_unix_ms {
-            table.finish_step()?;
-            table.start_unix_ms = start_unix_ms;
-        }
-        // A series that appeared after the snapshot was taken is in the next answer.
-        match members.get(observation.series.index()) {
-            Some(Some(member)) => table.add(member, observation),
-            _ => Ok(()),
-        }
-    })?;
-    table.finish_step()?;
-    Ok((table.rows, coverage))
+    let coverage = match question.step_ms.map(Grid::of) {
+        None => merge_groups(source, question.range, &chosen.series, &groups, &mut table)?,
+        Some(grid) => table.step_by_step(source, question.range, grid, &chosen.series)?,
+    };
+    Ok(Groups {
+        rows: table.rows,
+        gaps: table
+            .heard
+            .gaps(source, dictionary, question.range, &coverage, now_unix_ms)?,
+        coverage,
+    })
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -160,63 +170,120 @@ struct Member {
     granularity: Granularity,
 }
 
-#[derive(Debug, Clone, Default)]
-struct Group {
-    merge: Merge,
-    agents: BTreeSet<AgentNumber>,
-    zones: BTreeSet<usize>,
-    /// The vaguest seen; `None` before the first observation.
-    granularity: Option<Granularity>,
-}
-
-/// The rows finished, and the groups of the one step that is open: a scan ascends.
+/// The rows finished, and what is needed to finish the next.
 struct Table<'a> {
     by: &'a [Label],
-    keys: BTreeMap<Key, usize>,
-    groups: Vec<Group>,
+    /// Of each group.
+    keys: Vec<Key>,
+    /// By series.
+    members: Vec<Option<Member>>,
+    heard: Heard,
     start_unix_ms: u64,
     rows: Vec<GroupRow>,
-    scratch: Accumulator,
+}
+
+impl Audience for Table<'_> {
+    fn hear(&mut self, series: SeriesId, start_unix_ms: u64, length_ms: u32) {
+        if let Some(member) = &self.members[series.index()] {
+            self.heard.hear(member.agent, start_unix_ms, length_ms);
+        }
+    }
+
+    fn finish(&mut self, group: usize, figures: Figures, seen: &[SeriesId]) {
+        let members = || seen.iter().filter_map(|series| self.members[series.index()]);
+        let Some(granularity) = members().map(|member| member.granularity).max() else {
+            return;
+        };
+        let agents: BTreeSet<AgentNumber> = members().map(|member| member.agent).collect();
+        let zones: BTreeSet<usize> = members().map(|member| member.zone).collect();
+        let Figures {
+            counts,
+            clock,
+            n,
+            min_us,
+            p50_us,
+            p90_us,
+            p99_us,
+            max_us,
+        } = figures;
+        let labels = self.by.iter().copied().zip(self.keys[group].iter().cloned());
+        self.rows.push(GroupRow {
+            start_at: UtcInstant::from_unix_ms(self.start_unix_ms),
+            labels: labels.collect(),
+            agents: agents.len() as u32,
+            zones: zones.len() as u32,
+            n,
+            sent: counts.sent,
+            returned: counts.returned,
+            lost: counts.lost(),
+            loss_ratio: loss_ratio(counts.lost(), counts.sent),
+            min_us,
+            p50_us,
+            p90_us,
+            p99_us,
+            max_us,
+            clock: clock.map(ClockName::from),
+            granularity: granularity.into(),
+        });
+    }
 }
 
 impl Table<'_> {
-    fn add(&mut self, member: &Member, observation: Observation) -> Result<(), QueryError> {
-        let group = &mut self.groups[member.group];
-        group.agents.insert(member.agent);
-        group.zones.insert(member.zone);
-        group.granularity = group.granularity.max(Some(member.granularity));
-        group
-            .merge
-            .add(&observation.counts, observation.delays, &mut self.scratch)
-    }
-
-    fn finish_step(&mut self) -> Result<(), QueryError> {
-        for (key, group) in &self.keys {
-            let group = std::mem::take(&mut self.groups[*group]);
-            let Some(granularity) = group.granularity else {
-                continue;
+    /// Finishes the groups of one step after the other: a scan ascends, so only one step is open at a time.
+    fn step_by_step(
+        &mut self,
+        source: &Source<'_>,
+        range: TimeRange,
+        grid: Grid,
+        series: &SeriesSelection,
+    ) -> Result<Coverage, QueryError> {
+        let mut step = Step {
+            merging: self
+                .keys
+                .iter()
+                .map(|_| Merging::one_of(self.keys.len()))
+                .collect(),
+            seen: vec![BTreeSet::new(); self.keys.len()],
+            scratch: Accumulator::new(),
+        };
+        let coverage = source.scan(range, series, grid.scan_ms(range), |observation| {
+            let start_unix_ms = grid.start_of(observation.start_unix_ms);
+            if start_unix_ms != self.start_unix_ms {
+                step.finish(self)?;
+                self.start_unix_ms = start_unix_ms;
+            }
+            // A series that appeared after the snapshot was taken is in the next answer.
+            let Some(Some(Member { group, .. })) = self.members.get(observation.series.index()) else {
+                return Ok(());
             };
-            let clock = group.merge.fill_best(&mut self.scratch)?;
-            let [p50_us, p90_us, p99_us] = quantiles_us(&self.scratch, [0.5, 0.9, 0.99]);
-            let counts = group.merge.counts();
-            self.rows.push(GroupRow {
-                start_at: UtcInstant::from_unix_ms(self.start_unix_ms),
-                labels: self.by.iter().copied().zip(key.iter().cloned()).collect(),
-                agents: group.agents.len() as u32,
-                zones: group.zones.len() as u32,
-                n: self.scratch.count(),
-                sent: counts.sent,
-                returned: counts.returned,
-                lost: counts.lost(),
-                loss_ratio: loss_ratio(counts.lost(), counts.sent),
-                min_us: self.scratch.min_us(),
-                p50_us,
-                p90_us,
-                p99_us,
-                max_us: self.scratch.max_us(),
-                clock: clock.map(ClockName::from),
-                granularity: granularity.into(),
-            });
+            let group = *group;
+            self.hear(
+                observation.series,
+                observation.start_unix_ms,
+                observation.length_ms,
+            );
+            step.seen[group].insert(observation.series);
+            step.merging[group].add(&observation.counts, observation.delays, &mut step.scratch)
+        })?;
+        step.finish(self)?;
+        Ok(coverage)
+    }
+}
+
+/// The groups of the step that is open.
+struct Step {
+    merging: Vec<Merging>,
+    seen: Vec<BTreeSet<SeriesId>>,
+    scratch: Accumulator,
+}
+
+impl Step {
+    fn finish(&mut self, table: &mut Table<'_>) -> Result<(), QueryError> {
+        for (group, (merging, seen)) in self.merging.iter_mut().zip(&mut self.seen).enumerate() {
+            if !seen.is_empty() {
+                let seen: Vec<SeriesId> = std::mem::take(seen).into_iter().collect();
+                table.finish(group, merging.take(&mut self.scratch)?, &seen);
+            }
         }
         Ok(())
     }
@@ -232,6 +299,9 @@ mod tests {
     use crate::store::Store;
     use crate::store::conformance::{T0, item, manifest_of, report_of, verified};
     use crate::store::memory::MemoryStore;
+
+    /// The end of the window.
+    const NOW: u64 = T0 + 300_000;
 
     /// Agents `a0`, `a1`, ... in cities `C0`, `C1`, `C0`, ... each with two zones; these delays, interval by interval.
     fn seeded(delays_us: &[Vec<Vec<u32>>]) -> MemoryStore {
@@ -263,7 +333,9 @@ mod tests {
     #[test]
     fn a_group_is_what_shares_a_label_and_an_unknown_metro_is_null() {
         let store = seeded(&[vec![vec![100]], vec![vec![200]], vec![vec![300, 400]]]);
-        let (rows, _) = groups(&source(&store), &question(&[Label::City, Label::Metro])).expect("readable");
+        let rows = groups(&source(&store), &question(&[Label::City, Label::Metro]), NOW)
+            .expect("readable")
+            .rows;
         let seen: Vec<_> = rows
             .iter()
             .map(|row| {
@@ -301,7 +373,7 @@ mod tests {
             selection: Selection::default(),
             ..question(&[Label::Method, Label::Load])
         };
-        let (rows, _) = groups(&source(&store), &by_method).expect("readable");
+        let rows = groups(&source(&store), &by_method, NOW).expect("readable").rows;
         let methods: Vec<_> = rows
             .iter()
             .map(|row| (row.labels[&Label::Method].as_deref(), row.n))
@@ -316,7 +388,7 @@ mod tests {
             step_ms: Some(10),
             ..question(&[Label::Zone])
         };
-        let refused = groups(&source(&store), &fine).expect_err("60,002 rows");
+        let refused = groups(&source(&store), &fine, NOW).expect_err("60,002 rows");
         assert!(
             refused.to_string().contains("60002 rows") && refused.to_string().contains("longer step"),
             "{refused}"
@@ -331,7 +403,7 @@ mod tests {
         ) {
             let store = seeded(&delays);
             let of = |by: &[Label], step_ms| {
-                groups(&source(&store), &GroupQuestion { step_ms, ..question(by) }).expect("readable").0
+                groups(&source(&store), &GroupQuestion { step_ms, ..question(by) }, NOW).expect("readable").rows
             };
             let whole = of(&[], None);
             let mut union: Vec<u32> = delays.concat().concat();

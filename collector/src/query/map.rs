@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use azimuth_measurement::{Accumulator, AgentId, Granularity, ZoneKey};
+use azimuth_measurement::{AgentId, Granularity, ZoneKey};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::gaps::{AgentGap, Heard};
-use super::merge::{Merge, quantiles_us};
+use super::merge::Figures;
 use super::selection::Chosen;
+use super::whole::{Audience, merge_groups};
 use super::{QueryError, Selection, Source, loss_ratio};
 use crate::store::dictionary::AgentNumber;
-use crate::store::{Coverage, ScanRequest, TimeRange};
+use crate::store::{Coverage, SeriesId, TimeRange};
 use crate::words::{ClockName, GranularityName};
 
 /// Most cells of one map: enough for 500 agents and 100 zones.
@@ -85,114 +86,103 @@ pub struct Map {
 pub fn map(source: &Source<'_>, question: &MapQuestion, now_unix_ms: u64) -> Result<Map, QueryError> {
     let chosen = Chosen::find(source, &question.selection, &[])?;
     let dictionary = &chosen.labels.dictionary;
-    let mut cells: Vec<Cell> = Vec::new();
-    let mut cell_of_pair: BTreeMap<(&AgentId, &ZoneKey), usize> = BTreeMap::new();
-    let mut cell_of_series: Vec<Option<Member>> = vec![None; dictionary.series_count()];
+    let mut pairs: BTreeMap<(&AgentId, &ZoneKey), Vec<SeriesId>> = BTreeMap::new();
+    let mut members: Vec<Option<Member>> = vec![None; dictionary.series_count()];
     let mut heard = Heard::default();
     for (id, series) in chosen.iter() {
         let Some(agent) = dictionary.agent(series.agent) else {
             continue;
         };
-        let cell = *cell_of_pair
+        pairs
             .entry((agent, &series.descriptor.zone))
-            .or_insert_with(|| {
-                cells.push(Cell::default());
-                cells.len() - 1
-            });
+            .or_default()
+            .push(id);
         heard.expect(series.agent);
-        cell_of_series[id.index()] = Some(Member {
-            cell,
+        members[id.index()] = Some(Member {
             agent: series.agent,
             granularity: series.descriptor.granularity,
         });
     }
-    if cells.len() as u64 > MAX_CELLS {
+    if pairs.len() as u64 > MAX_CELLS {
         return Err(QueryError::TooManyCells {
             what: "agent and zone",
-            cells: cells.len() as u64,
+            cells: pairs.len() as u64,
             most: MAX_CELLS,
             advice: ", or GET /api/v1/groups by a wider label",
         });
     }
-
-    let mut scratch = Accumulator::new();
-    let mut last = None;
-    let coverage = source.scan(
-        question.range,
-        &chosen.series,
-        ScanRequest::WHOLE_RANGE,
-        |observation| {
-            // A series that appeared after the snapshot was taken is in the next answer.
-            let Some(member) = cell_of_series.get(observation.series.index()).copied().flatten() else {
-                return Ok(());
-            };
-            // Mostly the next observation is of the same report.
-            let report = Some((member.agent, observation.start_unix_ms));
-            if last != report {
-                last = report;
-                heard.hear(member.agent, observation.start_unix_ms, observation.length_ms);
-            }
-            let cell = &mut cells[member.cell];
-            cell.granularity = cell.granularity.max(Some(member.granularity));
-            cell.merge
-                .add(&observation.counts, observation.delays, &mut scratch)
-        },
-    )?;
-    let mut answered = Vec::with_capacity(cells.len());
-    for ((agent, zone), cell) in cell_of_pair {
-        if let Some(granularity) = cells[cell].granularity {
-            answered.push(cells[cell].finish(agent, zone, granularity, &mut scratch)?);
-        }
-    }
-    let coarsest_ms = u64::from(coverage.coarsest().resolution_s()) * 1_000;
+    let (names, groups): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+    let mut cells = Cells {
+        names,
+        members,
+        heard,
+        cells: Vec::with_capacity(groups.len()),
+    };
+    let coverage = merge_groups(source, question.range, &chosen.series, &groups, &mut cells)?;
     Ok(Map {
-        cells: answered,
-        gaps: heard.gaps(source, dictionary, question.range, coarsest_ms, now_unix_ms)?,
+        gaps: cells
+            .heard
+            .gaps(source, dictionary, question.range, &coverage, now_unix_ms)?,
+        cells: cells.cells,
         coverage,
     })
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Member {
-    cell: usize,
     agent: AgentNumber,
     granularity: Granularity,
 }
 
-#[derive(Debug, Default)]
-struct Cell {
-    merge: Merge,
-    /// The vaguest seen; `None` before the first observation.
-    granularity: Option<Granularity>,
+/// The map as it fills.
+struct Cells<'a> {
+    /// Of each group.
+    names: Vec<(&'a AgentId, &'a ZoneKey)>,
+    /// By series.
+    members: Vec<Option<Member>>,
+    heard: Heard,
+    cells: Vec<MapCell>,
 }
 
-impl Cell {
-    fn finish(
-        &self,
-        agent: &AgentId,
-        zone: &ZoneKey,
-        granularity: Granularity,
-        scratch: &mut Accumulator,
-    ) -> Result<MapCell, QueryError> {
-        let clock = self.merge.fill_best(scratch)?;
-        let [p50_us, p90_us, p99_us] = quantiles_us(scratch, [0.5, 0.9, 0.99]);
-        let counts = self.merge.counts();
-        Ok(MapCell {
+impl Audience for Cells<'_> {
+    fn hear(&mut self, series: SeriesId, start_unix_ms: u64, length_ms: u32) {
+        if let Some(member) = &self.members[series.index()] {
+            self.heard.hear(member.agent, start_unix_ms, length_ms);
+        }
+    }
+
+    fn finish(&mut self, group: usize, figures: Figures, seen: &[SeriesId]) {
+        let (agent, zone) = self.names[group];
+        let members = seen.iter().filter_map(|series| self.members[series.index()]);
+        let Some(granularity) = members.map(|member| member.granularity).max() else {
+            return;
+        };
+        let Figures {
+            counts,
+            clock,
+            n,
+            min_us,
+            p50_us,
+            p90_us,
+            p99_us,
+            max_us,
+        } = figures;
+        self.cells.push(MapCell {
             agent: agent.to_string(),
             zone: zone.to_string(),
-            n: scratch.count(),
+            n,
             sent: counts.sent,
             returned: counts.returned,
             lost: counts.lost(),
             loss_ratio: loss_ratio(counts.lost(), counts.sent),
-            min_us: scratch.min_us(),
+            min_us,
             p50_us,
             p90_us,
             p99_us,
-            max_us: scratch.max_us(),
+            max_us,
             clock: clock.map(ClockName::from),
             granularity: granularity.into(),
-        })
+        });
     }
 }
 
@@ -401,5 +391,56 @@ mod tests {
                 .all(|gap| gap.agent == "c"),
             "what lies ahead is no silence"
         );
+    }
+
+    #[test]
+    fn an_agent_that_came_back_was_silent_in_between_and_its_groups_say_so_too() {
+        let (_directory, store) = store();
+        let manifest = manifest_of("a", 1);
+        let merged = crate::store::Item::Tombstone(azimuth_measurement::Tombstone {
+            agent: agent("b"),
+            epoch: T0,
+            first_sequence: 7,
+            last_sequence: 20,
+            start_unix_ms: T0 + 60_000,
+            end_unix_ms: T0 + 200_000,
+            cause: azimuth_measurement::LossCause::Merged,
+        });
+        let other = manifest_of("b", 1);
+        for manifest in [&manifest, &other] {
+            let items: Vec<_> = (0..6)
+                .chain(20..30)
+                .map(|slot| item(&report_of(manifest, slot + 1, slot, &[50])))
+                .collect();
+            store.commit(&[verified(manifest)], &items).expect("writable");
+        }
+        store.commit(&[], &[merged]).expect("writable");
+        let gaps = map(&source(&store), &question(), NOW).expect("readable").gaps;
+        let seen: Vec<_> = gaps
+            .iter()
+            .map(|gap| {
+                (
+                    gap.agent.as_str(),
+                    gap.start_at.unix_ms() - T0,
+                    gap.end_at.unix_ms() - T0,
+                )
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [("a", 60_000, 200_000)],
+            "what was merged is in a longer interval"
+        );
+        assert_eq!((gaps[0].cause.as_str(), gaps[0].reports), ("not_received", None));
+        for step_ms in [None, Some(60_000)] {
+            let by_city = super::super::group::GroupQuestion {
+                selection: all(),
+                by: vec![Label::City],
+                range: question().range,
+                step_ms,
+            };
+            let found = super::super::group::groups(&source(&store), &by_city, NOW).expect("readable");
+            assert_eq!(found.gaps, gaps);
+        }
     }
 }

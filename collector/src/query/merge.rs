@@ -1,10 +1,14 @@
-//! Merging what belongs into one number: counters are added, histograms are merged per clock, and one dense
-//! accumulator is reused for every group.
+//! Merging what belongs into one number: counters are added, histograms are merged per clock. Where the groups of an answer
+//! are filled one after the other, or are few, each is filled into dense accumulators at once; else histograms are kept
+//! until a group is finished, and one dense accumulator is reused for every group.
 
 use azimuth_measurement::{Accumulator, DelayHistogram, ProbeCounts, StampClock};
 
 use super::QueryError;
+use crate::store::window::Recent;
 
+/// Most groups that are filled into dense accumulators side by side: 136 KiB each, mostly of one clock.
+pub(super) const MOST_DENSE: usize = 64;
 /// Histograms kept apart before they are merged into one, so that a long range does not cost memory by its length.
 const MAX_PENDING: usize = 64;
 
@@ -80,6 +84,139 @@ impl Merge {
         let best = self.best_clock();
         best.map_or(Ok(()), |clock| self.fill(clock, scratch))?;
         Ok(best)
+    }
+}
+
+/// What was observed of one group, merged at once.
+#[derive(Debug, Default)]
+pub(super) struct Dense {
+    counts: ProbeCounts,
+    /// In order of [`BEST_FIRST`], made when first needed.
+    delays: [Option<Accumulator>; 4],
+}
+
+impl Dense {
+    /// Empties it for the next group.
+    pub(super) fn clear(&mut self) {
+        self.counts = ProbeCounts::default();
+        self.delays.iter_mut().flatten().for_each(Accumulator::clear);
+    }
+
+    fn of(&mut self, clock: StampClock) -> &mut Accumulator {
+        self.delays[place(clock)].get_or_insert_default()
+    }
+
+    /// Adds one observation.
+    pub(super) fn add(
+        &mut self,
+        counts: &ProbeCounts,
+        delays: &[(StampClock, DelayHistogram)],
+    ) -> Result<(), QueryError> {
+        self.counts = self.counts.plus(counts).ok_or(QueryError::Overflow)?;
+        delays
+            .iter()
+            .try_for_each(|(clock, histogram)| self.of(*clock).add(histogram))
+            .map_err(|_| QueryError::Overflow)
+    }
+
+    /// Adds one interval of the window.
+    pub(super) fn add_recent(&mut self, interval: &Recent<'_>) -> Result<(), QueryError> {
+        self.counts = self.counts.plus(&interval.counts).ok_or(QueryError::Overflow)?;
+        interval
+            .delays()
+            .try_for_each(|(clock, bins)| self.of(clock).add_bins(bins))
+            .map_err(|_| QueryError::Overflow)
+    }
+
+    /// What it came to.
+    pub(super) fn figures(&self) -> Figures {
+        let best = BEST_FIRST
+            .into_iter()
+            .filter_map(|clock| Some((clock, self.delays[place(clock)].as_ref()?)))
+            .find(|(_, delays)| delays.count() > 0);
+        Figures::of(self.counts, best)
+    }
+}
+
+/// One of several groups that are filled side by side.
+#[derive(Debug)]
+pub(super) enum Merging {
+    /// One of many.
+    Sparse(Merge),
+    /// One of few.
+    Dense(Box<Dense>),
+}
+
+impl Merging {
+    /// An empty one of `groups`.
+    pub(super) fn one_of(groups: usize) -> Self {
+        if groups <= MOST_DENSE {
+            Self::Dense(Box::default())
+        } else {
+            Self::Sparse(Merge::default())
+        }
+    }
+
+    /// Adds one observation. `scratch` is used and left in any state.
+    pub(super) fn add(
+        &mut self,
+        counts: &ProbeCounts,
+        delays: Vec<(StampClock, DelayHistogram)>,
+        scratch: &mut Accumulator,
+    ) -> Result<(), QueryError> {
+        match self {
+            Self::Sparse(merge) => merge.add(counts, delays, scratch),
+            Self::Dense(dense) => dense.add(counts, &delays),
+        }
+    }
+
+    /// What it came to; empty afterwards.
+    pub(super) fn take(&mut self, scratch: &mut Accumulator) -> Result<Figures, QueryError> {
+        match self {
+            Self::Sparse(merge) => {
+                let merge = std::mem::take(merge);
+                let best = merge.fill_best(scratch)?;
+                Ok(Figures::of(merge.counts, best.map(|clock| (clock, &*scratch))))
+            }
+            Self::Dense(dense) => {
+                let figures = dense.figures();
+                dense.clear();
+                Ok(figures)
+            }
+        }
+    }
+}
+
+/// What a group came to: the figures of a map and of a table of groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Figures {
+    /// The counters.
+    pub(super) counts: ProbeCounts,
+    /// The clock behind everything below; `None` without delays.
+    pub(super) clock: Option<StampClock>,
+    /// Delays in the histogram.
+    pub(super) n: u64,
+    pub(super) min_us: Option<u32>,
+    pub(super) p50_us: Option<u32>,
+    pub(super) p90_us: Option<u32>,
+    pub(super) p99_us: Option<u32>,
+    pub(super) max_us: Option<u32>,
+}
+
+impl Figures {
+    fn of(counts: ProbeCounts, best: Option<(StampClock, &Accumulator)>) -> Self {
+        let [p50_us, p90_us, p99_us] =
+            best.map_or([None; 3], |(_, delays)| quantiles_us(delays, [0.5, 0.9, 0.99]));
+        Self {
+            counts,
+            clock: best.map(|(clock, _)| clock),
+            n: best.map_or(0, |(_, delays)| delays.count()),
+            min_us: best.and_then(|(_, delays)| delays.min_us()),
+            p50_us,
+            p90_us,
+            p99_us,
+            max_us: best.and_then(|(_, delays)| delays.max_us()),
+        }
     }
 }
 
@@ -200,6 +337,12 @@ mod tests {
             }
             merge.fill_best(&mut scratch).expect("few");
             prop_assert_eq!(scratch.to_histogram().expect("few"), histogram(&parts.concat()));
+            let mut dense = Dense::default();
+            for part in &parts {
+                dense.add(&ProbeCounts::default(), &[(StampClock::Kernel, histogram(part))]).expect("few");
+            }
+            let mut sparse = Merging::Sparse(merge);
+            prop_assert_eq!(dense.figures(), sparse.take(&mut Accumulator::new()).expect("few"));
             let quantiles = [0.1, 0.5, 0.9, 0.99, 1.0];
             prop_assert_eq!(
                 quantiles_us(&scratch, quantiles),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use azimuth_measurement::catalogue::Catalogue;
 
 use super::QueryError;
-use crate::store::{Coverage, Observation, ScanRequest, SeriesSelection, Store, TimeRange};
+use crate::store::{Coverage, Observation, ScanRequest, SeriesSelection, Store, TimeRange, Window};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -75,6 +75,24 @@ impl Source<'_> {
             Some(error) => Err(error),
             None => Ok(coverage?),
         }
+    }
+
+    /// Hands the store's window to `take`, which says how many intervals it looked at, if the window holds all of the
+    /// range. `None` if it does not: what a scan finds is the answer then.
+    pub(super) fn recent(
+        &self,
+        range: TimeRange,
+        take: impl FnOnce(&Window) -> Result<u64, QueryError>,
+    ) -> Result<Option<Coverage>, QueryError> {
+        self.stop.check()?;
+        let (mut take, mut taken) = (Some(take), Ok(0));
+        let coverage = self.store.recent(range, &mut |window| {
+            if let Some(take) = take.take() {
+                taken = take(window);
+            }
+        });
+        self.observations.fetch_add(taken?, Ordering::Relaxed);
+        Ok(coverage)
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `open` | opens the file and the parts, whatever state they were left in |
 //! | `tables` | the tables of the file |
 //! | `scan` | answers a question from parts and hot reports |
+//! | `recent` | keeps the last minutes in memory |
 //! | `maintain` | seals, joins, rolls up, retires, forgets |
 //! | `sealed` | the form of parts, and the shelf they stand on |
 //! | `backup` | writes all of it as one stream, and makes a directory from such a stream |
@@ -29,6 +30,7 @@ mod maintain;
 mod open;
 #[cfg(test)]
 mod power;
+mod recent;
 mod scan;
 mod sealed;
 #[cfg(test)]
@@ -39,7 +41,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use azimuth_measurement::{AgentId, LossCause};
@@ -54,6 +56,7 @@ use self::tables::{
 use super::admission::{Plan, PlannedReport};
 use super::dictionary::AgentNumber;
 use super::sequences::SettledSequences;
+use super::window::{SharedWindow, Window};
 use super::{
     Admission, AgentStatus, BackupSummary, Condition, Coverage, Dictionary, Item, Maintained, Retention,
     ScanRequest, SeriesLimits, Store, StoreError, StoredGap, Tier, TimeRange, VerifiedManifest, Visit,
@@ -83,6 +86,10 @@ pub struct EmbeddedStore {
     unsealed_hours: Mutex<BTreeMap<u64, u64>>,
     /// How many agents and rows of manifests the copy of the dictionary beside the parts knows.
     copied: Mutex<Option<(usize, u64)>>,
+    /// Changed only while the file is kept from being closed, or by who closes it.
+    window: SharedWindow,
+    /// The last time of receipt or of maintenance, unix ms: what the window is filled for after a failed write.
+    latest_unix_ms: AtomicU64,
 }
 
 /// Attaches what was being done to whatever redb said.
@@ -112,8 +119,13 @@ impl EmbeddedStore {
             shelf: RwLock::new(Arc::new(opened.shelf)),
             unsealed_hours: Mutex::default(),
             copied: Mutex::new(None),
+            window: SharedWindow::default(),
+            latest_unix_ms: AtomicU64::new(now_unix_ms),
         };
-        let hours = store.with_database("look for unsealed hours", hot_hours);
+        let hours = store.with_database("look for unsealed hours", |database| {
+            store.fill_window(database, now_unix_ms)?;
+            hot_hours(database)
+        });
         let hours = hours.map_err(|error| OpenError::System {
             file: directory.join(open::FILE_NAME),
             cause: error.to_string(),
@@ -203,8 +215,11 @@ impl EmbeddedStore {
             doing: "open its file again",
             cause: error.to_string(),
         })?;
-        *guard = Some(database);
         *self.dictionary.write().unwrap_or_else(PoisonError::into_inner) = dictionary;
+        if let Err(error) = self.fill_window(&database, self.latest_unix_ms.load(Ordering::Acquire)) {
+            tracing::warn!("{error}; questions about now are answered from disk");
+        }
+        *guard = Some(database);
         self.reopen.store(false, Ordering::Release);
         Ok(())
     }
@@ -214,6 +229,16 @@ impl EmbeddedStore {
         doing: &'static str,
         work: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.write_then(doing, work, |_| {})
+    }
+
+    /// `then` is called when what was written is durable, and before the file can be closed.
+    fn write_then<T>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>,
+        then: impl FnOnce(&T),
+    ) -> Result<T, StoreError> {
         self.reopen_if_needed()?;
         let result = self.with_database(doing, |database| {
             let mut transaction = database.begin_write().map_err(while_doing(doing))?;
@@ -222,9 +247,11 @@ impl EmbeddedStore {
                 .map_err(while_doing(doing))?;
             let done = work(&transaction)?;
             transaction.commit().map_err(while_doing(doing))?;
+            then(&done);
             Ok(done)
         });
         if result.is_err() {
+            self.window.with(Window::forget);
             self.reopen.store(true, Ordering::Release);
         }
         result
@@ -234,7 +261,7 @@ impl EmbeddedStore {
 impl Store for EmbeddedStore {
     fn commit(&self, manifests: &[VerifiedManifest], items: &[Item]) -> Result<Vec<Admission>, StoreError> {
         let doing = "commit";
-        self.write(doing, |transaction| {
+        let work = |transaction: &WriteTransaction| {
             let settled = transaction.open_table(SETTLED).map_err(while_doing(doing))?;
             let (known, limits) = (self.dictionary(), self.series_limits);
             let plan = Plan::make(known, limits, manifests, items, |agent, epoch| {
@@ -250,13 +277,17 @@ impl Store for EmbeddedStore {
             write_plan(transaction, &plan)?;
             // Before the commit, so that whoever reads the new reports finds their manifest here. If the commit fails,
             // reopening reads the dictionary back from the file before anything else is written.
-            *self.dictionary.write().unwrap_or_else(PoisonError::into_inner) = plan.dictionary;
+            *self.dictionary.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&plan.dictionary);
             let reports = plan.reports.iter().map(|planned| planned.report);
             self.note_unsealed(
                 reports.map(|report| (report.placed.start_unix_ms(), report.received_at_unix_ms)),
             );
-            Ok(plan.admissions)
-        })
+            Ok(plan)
+        };
+        let plan = self.write_then(doing, work, |plan| {
+            self.note_recent(&plan.dictionary, &plan.reports);
+        })?;
+        Ok(plan.admissions)
     }
 
     fn dictionary(&self) -> Arc<Dictionary> {
@@ -267,6 +298,10 @@ impl Store for EmbeddedStore {
         self.with_database("read reports", |database| {
             scan::scan(database, || (self.dictionary_now(), self.shelf()), request, visit)
         })
+    }
+
+    fn recent(&self, range: TimeRange, read: &mut dyn FnMut(&Window)) -> Option<Coverage> {
+        self.window.read(range, self.shelf().damaged(), read)
     }
 
     fn agents(&self) -> Result<Vec<AgentStatus>, StoreError> {
@@ -320,6 +355,8 @@ impl Store for EmbeddedStore {
     }
 
     fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {
+        self.latest_unix_ms.store(now_unix_ms, Ordering::Release);
+        self.advance_window(now_unix_ms);
         self.maintain_at(now_unix_ms)
     }
 
@@ -344,6 +381,7 @@ impl Store for EmbeddedStore {
             files_set_aside: self.set_aside + shelf.set_aside(),
             tier_bytes,
             oldest_unsealed_hour_unix_ms: unsealed.keys().next().copied(),
+            window: self.window.condition(),
         }
     }
 }

@@ -15,7 +15,7 @@ use super::tier::{Hole, Stretch, plan};
 use super::{
     Admission, AgentStatus, Condition, Coverage, Dictionary, Item, Maintained, Missing, MissingCause,
     Observation, Retention, ScanRequest, SeriesLimits, Store, StoreError, StoredGap, Tier, TimeRange,
-    VerifiedManifest, Visit,
+    VerifiedManifest, Visit, WindowCondition,
 };
 
 #[derive(Default)]
@@ -189,6 +189,7 @@ impl Store for MemoryStore {
             files_set_aside: 0,
             tier_bytes: [0; 4],
             oldest_unsealed_hour_unix_ms: None,
+            window: WindowCondition::default(),
         }
     }
 }

@@ -287,7 +287,7 @@ export interface components {
             agent: string;
             /**
              * @description Why: `queue_full`, `corrupt` or `refused` when the agent said so, `not_received` when nothing has arrived and
-             *     nobody has said why: the agent is off, cut off, or has yet to deliver.
+             *     nobody has said why: the agent was off or cut off, or has yet to deliver. In the middle of a range: it came back.
              */
             cause: string;
             /** @description Its end. */
@@ -631,6 +631,8 @@ export interface components {
             coverage: components["schemas"]["CoverageAnswer"];
             /** @description Start of the window. */
             from: components["schemas"]["UtcInstant"];
+            /** @description When an agent that should have been seen here was silent, and why; by agent, then start. */
+            gaps: components["schemas"]["AgentGap"][];
             /** @description The labels that make a group. Two methods or load labels are never in one. */
             group_by: components["schemas"]["Label"][];
             /** @description One per group and step that has data, by start, then by the labels in the order of `group_by`. */

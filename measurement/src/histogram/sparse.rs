@@ -115,10 +115,7 @@ impl DelayHistogram {
 
     /// The buckets that hold a count, ascending, with their counts.
     pub fn bins(&self) -> Bins<'_> {
-        Bins {
-            rest: &self.bytes,
-            next_index: 0,
-        }
+        Bins::of_bytes(&self.bytes)
     }
 }
 
@@ -150,6 +147,16 @@ pub struct Bins<'a> {
     next_index: u64,
 }
 
+impl<'a> Bins<'a> {
+    /// The bins of bytes that came out of [`DelayHistogram::as_bytes`]. Other bytes give fewer bins, never a panic.
+    pub fn of_bytes(bytes: &'a [u8]) -> Self {
+        Bins {
+            rest: bytes,
+            next_index: 0,
+        }
+    }
+}
+
 impl Iterator for Bins<'_> {
     type Item = (BucketIndex, u64);
 
@@ -159,10 +166,10 @@ impl Iterator for Bins<'_> {
         }
         // The bytes were checked when the histogram was made; a mismatch would end the iteration, not panic.
         let (bin, rest) = read_bin(self.rest).ok()?;
-        let index = self.next_index + bin.gap;
-        self.next_index = index + 1;
+        let index = self.next_index.saturating_add(bin.gap);
+        self.next_index = index.saturating_add(1);
         self.rest = rest;
-        Some((BucketIndex::new(index as u16)?, bin.count))
+        Some((BucketIndex::new(u16::try_from(index).ok()?)?, bin.count))
     }
 }
 
@@ -251,6 +258,7 @@ mod tests {
                 let again = DelayHistogram::from_bins(histogram.bins()).unwrap();
                 prop_assert_eq!(again.as_bytes(), &bytes[..]);
             }
+            prop_assert!(Bins::of_bytes(&bytes).count() <= bytes.len(), "whatever the bytes are");
         }
     }
 }

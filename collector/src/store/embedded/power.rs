@@ -52,6 +52,8 @@ fn open(disk: &ForgetfulDisk) -> Result<EmbeddedStore, String> {
         shelf: RwLock::default(),
         unsealed_hours: Mutex::default(),
         copied: Mutex::default(),
+        window: SharedWindow::default(),
+        latest_unix_ms: AtomicU64::default(),
     })
 }
 

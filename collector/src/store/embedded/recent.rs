@@ -1,0 +1,128 @@
+//! Keeping the window: filled from the hot table when the file was opened, and by every commit once it is durable. Not the
+//! window itself, which is `store/window.rs`.
+//!
+//! A write that failed may have become durable all the same, so the window is thrown away then, and filled again when the
+//! file is opened again. Commits are noted while they still keep the file from being closed: what is noted is never also
+//! read back.
+
+use std::sync::atomic::Ordering;
+
+use azimuth_measurement::codec::decode_report;
+use redb::{Database, ReadableDatabase};
+
+use super::tables::{HOT, unseal};
+use super::{EmbeddedStore, while_doing};
+use crate::store::admission::PlannedReport;
+use crate::store::dictionary::AgentNumber;
+use crate::store::window::Window;
+use crate::store::{Dictionary, StoreError};
+
+impl EmbeddedStore {
+    /// Reads the window of `now_unix_ms` from the hot table. What any part holds may be missing there, so it begins
+    /// where the parts end. Nothing may be committed meanwhile.
+    pub(super) fn fill_window(&self, database: &Database, now_unix_ms: u64) -> Result<(), StoreError> {
+        let doing = "fill the window";
+        let shelf = self.shelf();
+        let sealed_to = shelf.parts().map(|part| part.range.to_unix_ms).max();
+        let from_unix_ms = Window::reaches_back_to(now_unix_ms).max(sealed_to.unwrap_or(0));
+        let dictionary = self.dictionary_now();
+        let filled = self.window.with(|window| {
+            let read = database.begin_read().map_err(while_doing(doing))?;
+            let hot = read.open_table(HOT).map_err(while_doing(doing))?;
+            window.begin(from_unix_ms);
+            for row in hot.range((from_unix_ms, 0, 0, 0)..).map_err(while_doing(doing))? {
+                let (key, sealed) = row.map_err(while_doing(doing))?;
+                let (start_unix_ms, agent, ..) = key.value();
+                let frame = unseal(key.value(), sealed.value());
+                note(window, &dictionary, AgentNumber(agent), start_unix_ms, frame);
+            }
+            Ok(())
+        });
+        filled.inspect_err(|_| self.window.with(Window::forget))
+    }
+
+    /// Notes what has just become durable.
+    pub(super) fn note_recent(&self, dictionary: &Dictionary, reports: &[PlannedReport<'_>]) {
+        let received = reports.iter().map(|planned| planned.report.received_at_unix_ms);
+        let Some(now_unix_ms) = received.max() else {
+            return;
+        };
+        self.latest_unix_ms.store(now_unix_ms, Ordering::Release);
+        self.window.with(|window| {
+            window.advance(now_unix_ms);
+            for planned in reports {
+                let start_unix_ms = planned.report.placed.start_unix_ms();
+                note(
+                    window,
+                    dictionary,
+                    planned.number,
+                    start_unix_ms,
+                    Some(&planned.frame),
+                );
+            }
+        });
+    }
+
+    /// As if a write had failed and the next one had opened the file again.
+    #[cfg(test)]
+    pub(crate) fn fail_a_write(&self) {
+        let failed = self.write("fail", |_| {
+            Err::<(), _>(StoreError {
+                doing: "fail",
+                cause: "it was told to".to_owned(),
+            })
+        });
+        assert!(failed.is_err());
+        assert_eq!(
+            self.window.condition().held_from_unix_ms,
+            None,
+            "nothing is known for sure"
+        );
+        self.reopen_if_needed().expect("the file is as good as before");
+    }
+
+    /// Lets go of what is too old. After the clock was set back the window would hold nothing for as long: it is filled
+    /// anew.
+    pub(super) fn advance_window(&self, now_unix_ms: u64) {
+        let held_from = self.window.with(|window| {
+            window.advance(now_unix_ms);
+            window.held_from_unix_ms()
+        });
+        if held_from.is_some_and(|from| from > now_unix_ms)
+            // Not waited for: the next round is soon, and a backup may take long.
+            && let Ok(guard) = self.database.try_write()
+            && let Some(database) = guard.as_ref()
+            && let Err(error) = self.fill_window(database, now_unix_ms)
+        {
+            tracing::warn!("{error}; questions about now are answered from disk");
+        }
+    }
+}
+
+fn note(
+    window: &mut Window,
+    dictionary: &Dictionary,
+    agent: AgentNumber,
+    start_unix_ms: u64,
+    frame: Option<&[u8]>,
+) {
+    if !window.wants(start_unix_ms) {
+        return;
+    }
+    let report = frame.and_then(|frame| decode_report(frame).ok());
+    let known = report
+        .as_ref()
+        .and_then(|report| dictionary.manifest(agent, report.manifest));
+    match (report, known) {
+        (Some(report), Some(known)) => {
+            window.note(
+                start_unix_ms,
+                report.interval.length_ms(),
+                &known.series,
+                &report.records,
+            );
+        }
+        // A scan counts it as unreadable.
+        _ => window.give_up(start_unix_ms),
+    }
+}

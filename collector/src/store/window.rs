@@ -1,0 +1,542 @@
+//! The window: the intervals of the last minutes, decoded and by series, so that a question about now reads no report.
+//! Pure; shared by the backends. It is filled with what has become durable and can be thrown away and filled again at any
+//! time: never the only place where anything is, and it says from when on it holds everything.
+//!
+//! Per series a few minutes, per minute the intervals that start in it, one after the other in order of arrival:
+//!
+//! | what | how |
+//! |---|---|
+//! | start since the minute's, length (ms) | LEB128 each |
+//! | which counters are not 0, in wire order | LEB128 of the bits |
+//! | those counters | LEB128 each |
+//! | bytes of what follows | LEB128 |
+//! | per clock: wire number, bytes of its histogram | LEB128 each |
+//! | the histogram | as on the wire |
+
+use std::mem::size_of;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+use azimuth_measurement::codec::varint;
+use azimuth_measurement::counts::COUNTERS;
+use azimuth_measurement::histogram::sparse::Bins;
+use azimuth_measurement::{ProbeCounts, SeriesRecord, StampClock};
+
+use super::tier::{Hole, Stretch, plan};
+use super::{Coverage, ScanRequest, SeriesId, TimeRange};
+
+/// How far back it reaches.
+pub const SPAN_MS: u64 = 15 * MINUTE_MS;
+/// What it may take, in bytes; with more series it reaches less far back. 1,800 series with 30 delays in each interval of
+/// 10 s take a quarter of it.
+pub const MOST_BYTES: usize = 32 * 1024 * 1024;
+const MINUTE_MS: u64 = 60_000;
+/// What a block on the heap takes beside what was asked for, about.
+const BLOCK_BYTES: usize = 16;
+
+/// The last minutes of every series.
+#[derive(Debug)]
+pub struct Window {
+    /// Every stored interval that starts from here on is held; `u64::MAX` while nothing is held.
+    held_from_unix_ms: u64,
+    most_bytes: usize,
+    /// By series; minutes ascend.
+    series: Vec<Vec<Minute>>,
+    bytes: usize,
+}
+
+/// The intervals of one series that start in one minute.
+#[derive(Debug)]
+struct Minute {
+    start_unix_ms: u64,
+    intervals: Vec<u8>,
+}
+
+impl Minute {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + BLOCK_BYTES + self.intervals.capacity()
+    }
+}
+
+/// What one series saw in one interval.
+#[derive(Debug, Clone)]
+pub struct Recent<'a> {
+    /// Start of the interval, as placed on the collector's time line.
+    pub start_unix_ms: u64,
+    /// Its length, in milliseconds.
+    pub length_ms: u32,
+    /// What happened to its probes.
+    pub counts: ProbeCounts,
+    delays: &'a [u8],
+}
+
+impl<'a> Recent<'a> {
+    /// Its delays, by clock, best clock first.
+    pub fn delays(&self) -> impl Iterator<Item = (StampClock, Bins<'a>)> + use<'a> {
+        let mut rest = Reader(self.delays);
+        std::iter::from_fn(move || {
+            let clock = StampClock::from_wire(rest.number()?)?;
+            let length = rest.number()?;
+            Some((clock, Bins::of_bytes(rest.bytes(length)?)))
+        })
+    }
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self::new(MOST_BYTES)
+    }
+}
+
+impl Window {
+    /// A window that holds nothing yet, and will take no more than about `most_bytes`.
+    pub fn new(most_bytes: usize) -> Self {
+        Self {
+            held_from_unix_ms: u64::MAX,
+            most_bytes,
+            series: Vec::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Begins anew: whoever calls this hands over every stored interval from the minute of `from_unix_ms` on.
+    pub fn begin(&mut self, from_unix_ms: u64) {
+        self.forget();
+        self.held_from_unix_ms = from_unix_ms / MINUTE_MS * MINUTE_MS;
+    }
+
+    /// Throws everything away.
+    pub fn forget(&mut self) {
+        *self = Self::new(self.most_bytes);
+    }
+
+    /// From when on it would hold everything at this instant: the beginning of a minute.
+    pub fn reaches_back_to(now_unix_ms: u64) -> u64 {
+        now_unix_ms.saturating_sub(SPAN_MS) / MINUTE_MS * MINUTE_MS
+    }
+
+    /// Lets go of what is too old by now.
+    pub fn advance(&mut self, now_unix_ms: u64) {
+        self.hold_from(Self::reaches_back_to(now_unix_ms));
+    }
+
+    /// Lets go of the minutes before the one of this instant.
+    pub fn hold_from(&mut self, from_unix_ms: u64) {
+        let from_unix_ms = from_unix_ms / MINUTE_MS * MINUTE_MS;
+        if from_unix_ms <= self.held_from_unix_ms {
+            return;
+        }
+        self.held_from_unix_ms = from_unix_ms;
+        for minutes in &mut self.series {
+            let old = minutes.partition_point(|minute| minute.start_unix_ms < from_unix_ms);
+            for minute in minutes.drain(..old) {
+                self.bytes -= minute.bytes();
+            }
+        }
+    }
+
+    /// Lets go of the minute of this instant and all before: something in it could not be read.
+    pub fn give_up(&mut self, at_unix_ms: u64) {
+        self.hold_from(at_unix_ms.saturating_add(MINUTE_MS));
+    }
+
+    /// Whether an interval that starts here belongs into it.
+    pub fn wants(&self, start_unix_ms: u64) -> bool {
+        start_unix_ms >= self.held_from_unix_ms
+    }
+
+    /// From when on everything is held; `None` while nothing is.
+    pub fn held_from_unix_ms(&self) -> Option<u64> {
+        Some(self.held_from_unix_ms).filter(|from| *from < u64::MAX)
+    }
+
+    /// What it takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.series.capacity() * size_of::<Vec<Minute>>()
+    }
+
+    /// Takes in the records of one stored report, once. `series` are the series at each position of its manifest, `None` where
+    /// one was not admitted.
+    pub fn note(
+        &mut self,
+        start_unix_ms: u64,
+        length_ms: u32,
+        series: &[Option<SeriesId>],
+        records: &[SeriesRecord],
+    ) {
+        if !self.wants(start_unix_ms) {
+            return;
+        }
+        let minute_unix_ms = start_unix_ms / MINUTE_MS * MINUTE_MS;
+        for record in records {
+            let Some(series) = series.get(record.series as usize).copied().flatten() else {
+                continue;
+            };
+            if self.series.len() <= series.index() {
+                self.series.resize_with(series.index() + 1, Vec::new);
+            }
+            let minutes = &mut self.series[series.index()];
+            let at = minutes.partition_point(|minute| minute.start_unix_ms < minute_unix_ms);
+            if minutes
+                .get(at)
+                .is_none_or(|minute| minute.start_unix_ms != minute_unix_ms)
+            {
+                // The one before is most likely complete.
+                if let Some(complete) = at.checked_sub(1).and_then(|before| minutes.get_mut(before)) {
+                    self.bytes -= complete.bytes();
+                    complete.intervals.shrink_to_fit();
+                    self.bytes += complete.bytes();
+                }
+                let minute = Minute {
+                    start_unix_ms: minute_unix_ms,
+                    intervals: Vec::new(),
+                };
+                self.bytes += minute.bytes();
+                if minutes.len() == minutes.capacity() {
+                    minutes.reserve_exact(4);
+                }
+                minutes.insert(at, minute);
+            }
+            let minute = &mut minutes[at];
+            self.bytes -= minute.bytes();
+            write(
+                &mut minute.intervals,
+                start_unix_ms - minute_unix_ms,
+                length_ms,
+                record,
+            );
+            self.bytes += minute.bytes();
+        }
+        while self.bytes > self.most_bytes
+            && let Some(oldest) = self
+                .series
+                .iter()
+                .filter_map(|minutes| minutes.first())
+                .min_by_key(|minute| minute.start_unix_ms)
+        {
+            self.give_up(oldest.start_unix_ms);
+        }
+    }
+
+    /// The intervals of a series that start in `range`; in order of start unless some came late. All there are when the
+    /// range begins no earlier than [`Self::held_from_unix_ms`].
+    pub fn intervals(&self, series: SeriesId, range: TimeRange) -> impl Iterator<Item = Recent<'_>> {
+        let minutes = self.series.get(series.index()).map_or(&[][..], Vec::as_slice);
+        let first = minutes
+            .partition_point(|minute| minute.start_unix_ms.saturating_add(MINUTE_MS) <= range.from_unix_ms);
+        let inside = minutes[first..]
+            .iter()
+            .take_while(move |minute| minute.start_unix_ms < range.to_unix_ms);
+        inside
+            .flat_map(|minute| {
+                let mut rest = Reader(&minute.intervals);
+                std::iter::from_fn(move || rest.interval(minute.start_unix_ms))
+            })
+            .filter(move |interval| range.contains(interval.start_unix_ms))
+    }
+}
+
+fn write(into: &mut Vec<u8>, since_ms: u64, length_ms: u32, record: &SeriesRecord) {
+    let counts = record.counts.all();
+    let present = (0..COUNTERS).filter(|at| counts[*at] > 0);
+    let bits = present.clone().fold(0, |bits, at| bits | 1 << at);
+    for number in [since_ms, length_ms.into(), bits] {
+        varint::write(into, number);
+    }
+    present.for_each(|at| varint::write(into, counts[at]));
+    let mut delays = Vec::new();
+    for (clock, histogram) in &record.delays {
+        varint::write(&mut delays, clock.wire().into());
+        varint::write(&mut delays, histogram.as_bytes().len() as u64);
+        delays.extend(histogram.as_bytes());
+    }
+    varint::write(into, delays.len() as u64);
+    into.extend(delays);
+}
+
+/// Reads what [`write`] wrote; anything else ends early.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn number(&mut self) -> Option<u64> {
+        let (number, rest) = varint::read(self.0).ok()?;
+        self.0 = rest;
+        Some(number)
+    }
+
+    fn bytes(&mut self, length: u64) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.0.split_at_checked(usize::try_from(length).ok()?)?;
+        self.0 = rest;
+        Some(bytes)
+    }
+
+    fn interval(&mut self, minute_unix_ms: u64) -> Option<Recent<'a>> {
+        let start_unix_ms = minute_unix_ms + self.number()?;
+        let length_ms = u32::try_from(self.number()?).ok()?;
+        let mut counts = [0; COUNTERS];
+        let mut bits = self.number()?;
+        // Mostly two of them.
+        while bits > 0 {
+            *counts.get_mut(bits.trailing_zeros() as usize)? = self.number()?;
+            bits &= bits - 1;
+        }
+        let length = self.number()?;
+        Some(Recent {
+            start_unix_ms,
+            length_ms,
+            counts: ProbeCounts::from_all(counts),
+            delays: self.bytes(length)?,
+        })
+    }
+}
+
+/// Why a question about a range was not answered from the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// Nothing is held: a write failed, and what is durable is not known yet.
+    Empty,
+    /// The range begins before what is held.
+    TooOld,
+    /// Part of the range is known to be damaged on disk, and a scan says so.
+    Damaged,
+}
+
+impl Fallback {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::Empty, Self::TooOld, Self::Damaged];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooOld => "too_old",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+/// How the window fares.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WindowCondition {
+    /// What it takes in memory.
+    pub bytes: u64,
+    /// From when on it holds everything; `None` while it holds nothing.
+    pub held_from_unix_ms: Option<u64>,
+    /// Questions answered from it.
+    pub answered: u64,
+    /// Questions that were not, in the order of [`Fallback::ALL`].
+    pub fallbacks: [u64; Fallback::ALL.len()],
+}
+
+/// A window that one thread fills and many read, and the count of who could.
+#[derive(Debug, Default)]
+pub(super) struct SharedWindow {
+    window: RwLock<Window>,
+    answered: AtomicU64,
+    fallbacks: [AtomicU64; Fallback::ALL.len()],
+}
+
+impl SharedWindow {
+    /// Changes it, or asks it something.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut Window) -> T) -> T {
+        work(&mut self.window.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// [`Store::recent`](super::Store::recent), where `damaged` are the holes that a scan would name.
+    pub(super) fn read(
+        &self,
+        range: TimeRange,
+        damaged: &[Hole],
+        read: &mut dyn FnMut(&Window),
+    ) -> Option<Coverage> {
+        let window = self.window.read().unwrap_or_else(PoisonError::into_inner);
+        let hit = |hole: &Hole| {
+            hole.range.from_unix_ms < range.to_unix_ms && range.from_unix_ms < hole.range.to_unix_ms
+        };
+        let fallback = match window.held_from_unix_ms() {
+            None => Some(Fallback::Empty),
+            Some(held_from) if range.from_unix_ms < held_from => Some(Fallback::TooOld),
+            Some(_) => damaged.iter().any(hit).then_some(Fallback::Damaged),
+        };
+        if let Some(fallback) = fallback {
+            self.fallbacks[fallback as usize].fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        read(&window);
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        let mut coverage = Coverage::default();
+        for stretch in plan(range, ScanRequest::WHOLE_RANGE, &[]) {
+            if let Stretch::From(tier, range) = stretch {
+                coverage.note(tier, range);
+            }
+        }
+        Some(coverage)
+    }
+
+    /// How it fares.
+    pub(super) fn condition(&self) -> WindowCondition {
+        let window = self.window.read().unwrap_or_else(PoisonError::into_inner);
+        WindowCondition {
+            bytes: window.bytes() as u64,
+            held_from_unix_ms: window.held_from_unix_ms(),
+            answered: self.answered.load(Ordering::Relaxed),
+            fallbacks: self
+                .fallbacks
+                .each_ref()
+                .map(|count| count.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use azimuth_measurement::{Accumulator, DelayHistogram};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A minute on the minute.
+    const M0: u64 = 29_923_800 * MINUTE_MS;
+
+    fn record(series: u32, sent: u64, delays_us: &[u32]) -> SeriesRecord {
+        let histogram = |delays_us: &[u32]| DelayHistogram::from_values_us(&mut delays_us.to_vec());
+        SeriesRecord {
+            series,
+            counts: ProbeCounts {
+                sent,
+                returned: delays_us.len() as u64,
+                missing_rx_stamp: sent / 2,
+                ..ProbeCounts::default()
+            },
+            delays: match delays_us {
+                [] => Vec::new(),
+                [one] => vec![(StampClock::TcpInfo, histogram(&[*one]))],
+                [first, rest @ ..] => vec![
+                    (StampClock::Kernel, histogram(&[*first])),
+                    (StampClock::User, histogram(rest)),
+                ],
+            },
+        }
+    }
+
+    fn held(window: &Window, series: u32, range: TimeRange) -> Vec<(u64, u32, SeriesRecord)> {
+        let again = |bins: Bins<'_>| {
+            let mut accumulator = Accumulator::new();
+            accumulator.add_bins(bins).expect("few");
+            accumulator.to_histogram().expect("few")
+        };
+        let mut held: Vec<_> = window
+            .intervals(SeriesId(series), range)
+            .map(|interval| {
+                let record = SeriesRecord {
+                    series,
+                    counts: interval.counts,
+                    delays: interval
+                        .delays()
+                        .map(|(clock, bins)| (clock, again(bins)))
+                        .collect(),
+                };
+                (interval.start_unix_ms, interval.length_ms, record)
+            })
+            .collect();
+        held.sort_by_key(|(start, ..)| *start);
+        held
+    }
+
+    proptest! {
+        /// Every interval noted is given back as it was, whatever the order, until its minute is let go.
+        #[test]
+        fn what_was_noted_is_held(
+            noted in prop::collection::vec((0_u64..400_000, 0_u32..4, 0_u64..90, prop::collection::vec(1_u32..70_000_000, 0..5)), 0..60),
+            from in 0_u64..300_000, length in 0_u64..300_000, let_go in 0_u64..200_000
+        ) {
+            let mut window = Window::default();
+            window.begin(M0);
+            let mut model = Vec::new();
+            for (at, series, sent, delays_us) in noted {
+                let record = record(series, sent, &delays_us);
+                window.note(M0 + at, 10_000 + series, &[0, 1, 2, 3].map(|at| Some(SeriesId(at))), std::slice::from_ref(&record));
+                model.push((M0 + at, 10_000 + series, record));
+            }
+            window.hold_from(M0 + let_go);
+            let from_unix_ms = (M0 + from).max(window.held_from_unix_ms().expect("something"));
+            let range = TimeRange { from_unix_ms, to_unix_ms: from_unix_ms + length };
+            model.sort_by_key(|(start, ..)| *start);
+            for series in 0..5 {
+                let expected: Vec<_> = model
+                    .iter()
+                    .filter(|(start, _, record)| range.contains(*start) && record.series == series)
+                    .cloned()
+                    .collect();
+                prop_assert_eq!(held(&window, series, range), expected);
+            }
+            window.forget();
+            prop_assert_eq!(window.bytes, 0);
+        }
+    }
+
+    #[test]
+    fn it_takes_no_more_than_it_may_and_lets_the_oldest_go_first() {
+        let mut window = Window::new(20_000);
+        window.begin(M0);
+        let bytes_held = |window: &Window| -> usize {
+            let minutes = window.series.iter().flatten();
+            minutes.map(Minute::bytes).sum()
+        };
+        for slot in 0..600 {
+            let record = record(slot % 3, 30, &[700, 800, 900]);
+            window.note(
+                M0 + u64::from(slot) * 10_000,
+                10_000,
+                &[0, 1, 2].map(|at| Some(SeriesId(at))),
+                &[record],
+            );
+            assert!(window.bytes <= 20_000);
+            assert_eq!(window.bytes, bytes_held(&window));
+        }
+        let from = window.held_from_unix_ms().expect("something");
+        assert!(
+            (M0 + 10 * MINUTE_MS..M0 + 90 * MINUTE_MS).contains(&from),
+            "{from}"
+        );
+        let rest = TimeRange {
+            from_unix_ms: from,
+            to_unix_ms: u64::MAX,
+        };
+        let held: usize = (0..3).map(|series| held(&window, series, rest).len()).sum();
+        assert_eq!(
+            held as u64,
+            (M0 + 6_000_000 - from) / 10_000,
+            "all of what it says it holds"
+        );
+        let late = record(0, 1, &[]);
+        window.note(
+            from - 1,
+            10_000,
+            &[Some(SeriesId(0))],
+            std::slice::from_ref(&late),
+        );
+        assert_eq!(
+            window
+                .intervals(
+                    SeriesId(0),
+                    TimeRange {
+                        from_unix_ms: 0,
+                        ..rest
+                    }
+                )
+                .count(),
+            held / 3
+        );
+        // One that is as large as all of it leaves nothing, wherever it starts.
+        let delays: Vec<u32> = (1..20_000).map(|step| step * 3_000).collect();
+        window.note(
+            1 << 50,
+            10_000,
+            &[Some(SeriesId(0))],
+            &[record(0, 20_000, &delays)],
+        );
+        assert_eq!(bytes_held(&window), window.bytes);
+        assert!(window.bytes <= 20_000);
+    }
+}
