@@ -1,7 +1,7 @@
 //! The one file of this binary that reads a clock. Everything else is handed the time.
 //!
-//! Two clocks, two types, so that mixing them does not compile: [`Monotonic`] (CLOCK_MONOTONIC, never steps,
-//! means nothing outside this boot) orders events and measures spans; [`Wall`] (CLOCK_REALTIME, UTC, may be
+//! Two clocks, two types, so that mixing them does not compile: [`Monotonic`] (CLOCK_BOOTTIME, never steps, runs on while
+//! the machine is suspended, means nothing outside this boot) orders events and measures spans; [`Wall`] (CLOCK_REALTIME, UTC, may be
 //! stepped by NTP) is what kernel packet stamps and interval names are made of. A [`Moment`] is both, read
 //! together, and is what the guard against clock steps needs.
 #![expect(
@@ -24,7 +24,8 @@ const PAIR_SPREAD_NS: i64 = 2 * NS_PER_US;
 /// How often an interrupted pair is taken again before the best one is used.
 const PAIR_ATTEMPTS: u32 = 4;
 
-/// An instant on CLOCK_MONOTONIC, in nanoseconds.
+/// An instant on CLOCK_BOOTTIME, in nanoseconds. Not CLOCK_MONOTONIC, which stands still while the machine is suspended:
+/// an interval under way then would end hours after its name says, and its report would be placed there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Monotonic(i64);
 
@@ -113,7 +114,7 @@ impl Moment {
 /// The monotonic clock, now.
 #[must_use]
 pub fn monotonic() -> Monotonic {
-    Monotonic(read_ns(ClockId::CLOCK_MONOTONIC))
+    Monotonic(read_ns(ClockId::CLOCK_BOOTTIME))
 }
 
 /// The wall clock, now.
@@ -122,8 +123,7 @@ pub fn wall() -> Wall {
     Wall(read_ns(ClockId::CLOCK_REALTIME))
 }
 
-/// Milliseconds since this boot (CLOCK_BOOTTIME): unlike the monotonic clock it runs on while the machine is suspended,
-/// so that a report's age is right after a night with the lid closed.
+/// Milliseconds since this boot, so that a report's age is right after a night with the lid closed.
 #[must_use]
 pub fn since_boot_ms() -> u64 {
     u64::try_from(read_ns(ClockId::CLOCK_BOOTTIME).div_euclid(NS_PER_MS)).unwrap_or(0)
@@ -212,6 +212,14 @@ mod tests {
     fn the_monotonic_clock_does_not_run_backwards() {
         let before = monotonic();
         assert!(monotonic() >= before);
+    }
+
+    #[test]
+    fn the_monotonic_clock_is_the_one_that_runs_on_in_suspend() {
+        let before_ms = since_boot_ms();
+        let between_ms = monotonic().as_ns() / NS_PER_MS;
+        let after_ms = since_boot_ms();
+        assert!((before_ms..=after_ms).contains(&(between_ms as u64)));
     }
 
     #[test]

@@ -95,7 +95,7 @@ fn answer_one(
     let (mut reports, mut tombstones, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());
     for item in batch.items {
         let (sequence, epoch) = match item {
-            BatchItem::Report { frame, age_ms } => {
+            BatchItem::Report { frame, age_ms, .. } => {
                 let report = decode_report(&frame).expect("a report");
                 report.check().expect("a report that agrees with itself");
                 assert!(age_ms < 600_000, "{age_ms}");

@@ -56,6 +56,7 @@ fn item(report: &Report) -> Item {
         sequence: report.sequence,
         manifest: report.manifest,
         placed: report.interval,
+        age_uncertain: false,
         received_at_unix_ms: report.interval.end_unix_ms(),
         clock_skew_ms: 0,
         send_lateness_p99_us: None,

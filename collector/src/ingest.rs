@@ -252,6 +252,13 @@ fn verdict_of((sequence, epoch): (u64, u64), admission: Admission) -> Verdict {
             "duplicate",
             "this sequence was settled before",
         ),
+        Admission::IdentityConflict => not_stored(
+            VerdictKind::Refused,
+            StatusCode::CONFLICT,
+            "identity_conflict",
+            "another host reports as this agent, or this one was put back to an earlier state; give one of them another \
+             id and an empty spool directory",
+        ),
         Admission::SequencesFragmented => not_stored(
             VerdictKind::Retry,
             StatusCode::SERVICE_UNAVAILABLE,
@@ -358,6 +365,7 @@ mod tests {
                 manifests: vec![encode_manifest(&manifest)],
                 items: vec![BatchItem::Report {
                     age_ms: 1_000,
+                    age_uncertain: false,
                     frame: encode_report(&report),
                 }],
             };

@@ -18,6 +18,7 @@ mod admission;
 pub mod conformance;
 pub mod dictionary;
 pub mod embedded;
+pub mod identity;
 #[cfg(test)]
 pub(crate) mod memory;
 pub mod sequences;
@@ -75,6 +76,8 @@ pub struct VerifiedReport {
     pub manifest: ManifestId,
     /// Its interval as placed on the collector's time line.
     pub placed: Interval,
+    /// Its age is by a wall clock that may have been set since, so its place is no evidence about anything.
+    pub age_uncertain: bool,
     /// When the collector received it.
     pub received_at_unix_ms: u64,
     /// Agent clock minus collector clock.
@@ -104,6 +107,8 @@ pub enum Admission {
     StoredInPart(RefusedRecords),
     /// Settled before; nothing changed.
     Duplicate,
+    /// It and another report of its agent cannot be of one host ([`identity`]); counted on the agent, not kept.
+    IdentityConflict,
     /// Its sequence space has too many holes; nothing changed ([`sequences`]).
     SequencesFragmented,
     /// A tombstone of an agent of which nothing is known, without a manifest beside it; nothing changed.
@@ -269,9 +274,21 @@ pub struct AgentStatus {
     pub reports_stored: u64,
     /// 99th percentile of how late its probes left, in the last report.
     pub send_lateness_p99_us: Option<u32>,
+    /// When its latest epochs have measured.
+    pub lives: identity::Lives,
+    /// Reports refused because two hosts report as this agent.
+    pub identity_conflicts: u64,
+    /// When the last of them was received.
+    pub last_identity_conflict_at_unix_ms: Option<u64>,
 }
 
 impl AgentStatus {
+    /// Counts a report that was not kept because it is another host's.
+    fn note_conflict(&mut self, report: &VerifiedReport) {
+        self.identity_conflicts = self.identity_conflicts.saturating_add(1);
+        self.last_identity_conflict_at_unix_ms = Some(report.received_at_unix_ms);
+    }
+
     /// The row after one more report. Late reports count, but do not turn the row back to an older manifest.
     fn note(before: Option<Self>, report: &VerifiedReport, manifest: &Arc<Manifest>) -> Self {
         let end_unix_ms = report.placed.end_unix_ms();
@@ -279,6 +296,12 @@ impl AgentStatus {
             .as_ref()
             .map_or(0, |status| status.last_interval_end_unix_ms);
         let newer = before.as_ref().filter(|_| before_end > end_unix_ms);
+        let mut lives = before
+            .as_ref()
+            .map_or_else(identity::Lives::default, |status| status.lives.clone());
+        if !report.age_uncertain {
+            lives.note(report.epoch, report.placed.start_unix_ms());
+        }
         Self {
             agent: report.agent.clone(),
             manifest: Arc::clone(newer.map_or(manifest, |status| &status.manifest)),
@@ -286,8 +309,12 @@ impl AgentStatus {
             last_report_at_unix_ms: report.received_at_unix_ms,
             last_interval_end_unix_ms: end_unix_ms.max(before_end),
             clock_skew_ms: report.clock_skew_ms,
-            reports_stored: before.map_or(0, |status| status.reports_stored) + 1,
+            reports_stored: before.as_ref().map_or(0, |status| status.reports_stored) + 1,
             send_lateness_p99_us: report.send_lateness_p99_us,
+            lives,
+            identity_conflicts: before.as_ref().map_or(0, |status| status.identity_conflicts),
+            last_identity_conflict_at_unix_ms: before
+                .and_then(|status| status.last_identity_conflict_at_unix_ms),
         }
     }
 }

@@ -125,6 +125,8 @@ fn run(batches: usize, careless: bool) -> (usize, u64, usize, usize) {
             match kind {
                 VerdictKind::Stored => stored += 1,
                 VerdictKind::Duplicate => {}
+                // Two epochs of one agent at the same time are found out by themselves, but for the last minute.
+                VerdictKind::Refused if careless => {}
                 other => panic!("{other:?}"),
             }
         }

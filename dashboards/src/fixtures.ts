@@ -59,6 +59,8 @@ export function makeAgent(agent: string, city: string, more: Partial<Agent> = {}
     last_report_at: '2026-11-23T10:00:00Z',
     last_interval_end_at: '2026-11-23T10:00:00Z',
     clock_skew_ms: 0,
+    identity_conflicts: 0,
+    last_identity_conflict_at: null,
     series: 1,
     reports_stored: 1,
     send_lateness_p99_us: 40,

@@ -17,6 +17,7 @@ fn body(kind: u8, bytes: &[u8]) -> Vec<u8> {
             manifests: vec![encode_manifest(&known())],
             items: vec![BatchItem::Report {
                 age_ms: 1_000,
+                age_uncertain: false,
                 frame: compressed(bytes),
             }],
         }),
@@ -29,6 +30,7 @@ fn body(kind: u8, bytes: &[u8]) -> Vec<u8> {
                 manifests: vec![compressed(manifest)],
                 items: vec![BatchItem::Report {
                     age_ms: 1_000,
+                    age_uncertain: false,
                     frame: compressed(report),
                 }],
             })

@@ -219,6 +219,12 @@ fn a_batch_round_trips() {
             BatchItem::Tombstone(tombstone),
             BatchItem::Report {
                 age_ms: 0,
+                age_uncertain: false,
+                frame: encode_report(&report()),
+            },
+            BatchItem::Report {
+                age_ms: 86_400_000,
+                age_uncertain: true,
                 frame: encode_report(&report()),
             },
         ],

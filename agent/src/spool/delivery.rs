@@ -252,14 +252,16 @@ impl Spool {
                         .items
                         .push(tombstone(item.last - 1, LossCause::Merged));
                 }
-                let age_ms = if boot == this_boot {
-                    now.monotonic_ms.saturating_sub(ended_at_ms)
-                } else {
+                let age_uncertain = boot != this_boot;
+                let age_ms = if age_uncertain {
                     dispatch.uncertain_ages += 1;
                     now.unix_ms.saturating_sub(item.end_unix_ms)
+                } else {
+                    now.monotonic_ms.saturating_sub(ended_at_ms)
                 };
                 dispatch.batch.items.push(BatchItem::Report {
                     age_ms,
+                    age_uncertain,
                     frame: payload,
                 });
             }

@@ -93,7 +93,7 @@ impl Collector {
                 }
                 if new { Verdict::Stored } else { Verdict::Duplicate }
             }
-            BatchItem::Report { age_ms, frame } => {
+            BatchItem::Report { age_ms, frame, .. } => {
                 let report = decode_report(frame).unwrap();
                 if !self.settled.insert((report.epoch, report.sequence)) {
                     return Verdict::Duplicate;

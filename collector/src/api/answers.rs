@@ -297,6 +297,11 @@ pub struct AgentAnswer {
     /// 99th percentile of how late its probes left, in its last report; null when it sent none.
     #[schema(required)]
     pub send_lateness_p99_us: Option<u32>,
+    /// Reports refused because they cannot be of the same host as others of this agent: two hosts report under one id.
+    pub identity_conflicts: u64,
+    /// When the last of them was received; null when there was none.
+    #[schema(required)]
+    pub last_identity_conflict_at: Option<UtcInstant>,
 }
 
 /// `GET /api/v1/agents`

@@ -74,6 +74,10 @@ fn agent_answer(status: &AgentStatus, now_unix_ms: u64) -> AgentAnswer {
         series: u32::try_from(status.manifest.series.len()).unwrap_or(u32::MAX),
         reports_stored: status.reports_stored,
         send_lateness_p99_us: status.send_lateness_p99_us,
+        identity_conflicts: status.identity_conflicts,
+        last_identity_conflict_at: status
+            .last_identity_conflict_at_unix_ms
+            .map(UtcInstant::from_unix_ms),
     }
 }
 

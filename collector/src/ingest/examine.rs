@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use azimuth_measurement::codec::{self, BatchItem, CodecError};
 use azimuth_measurement::{AgentId, Manifest, ManifestId, Report, Tombstone};
 
-use super::placement::{TOLERATED_SKEW_MS, place, shift};
+use super::placement::{TOLERATED_SKEW_MS, place, plausible_age_ms, shift};
 use super::skew::Skews;
 use super::verdict::{Verdict, VerdictKind};
 use crate::problem::Problem;
@@ -71,8 +71,13 @@ pub fn examine(
     let mut tombstones = Vec::new();
     for (position, item) in batch.items.into_iter().enumerate() {
         match item {
-            BatchItem::Report { age_ms, frame } => {
-                let finding = examine_report(frame, age_ms, received_at_unix_ms, known, &offered)
+            BatchItem::Report {
+                age_ms,
+                age_uncertain,
+                frame,
+            } => {
+                let age = (age_ms, age_uncertain);
+                let finding = examine_report(frame, age, received_at_unix_ms, known, &offered)
                     .map(|(report, histograms)| {
                         skews.insert(report.agent.clone(), report.clock_skew_ms);
                         Finding::Sound(Box::new(SoundItem {
@@ -131,7 +136,7 @@ fn on_our_time_line(tombstone: Tombstone, skew_ms: i64, received_at_unix_ms: u64
 
 fn examine_report(
     frame: Vec<u8>,
-    age_ms: u64,
+    (age_ms, age_uncertain): (u64, bool),
     received_at_unix_ms: u64,
     known: &Dictionary,
     offered: &HashMap<(&AgentId, ManifestId), &Manifest>,
@@ -210,13 +215,23 @@ fn examine_report(
         );
         return Err(refused("series_out_of_range", detail));
     }
+    let age_ms = if age_uncertain {
+        plausible_age_ms(report.interval, age_ms, received_at_unix_ms)
+    } else {
+        age_ms
+    };
     let Some(placement) = place(report.interval, age_ms, received_at_unix_ms) else {
         return Err(refused(
             "age_out_of_range",
             format!("an age of {age_ms} ms is more than 366 days"),
         ));
     };
-    Ok(verified(report, frame, placement, received_at_unix_ms))
+    let (report, histograms) = verified(report, frame, placement, received_at_unix_ms);
+    let report = VerifiedReport {
+        age_uncertain,
+        ..report
+    };
+    Ok((report, histograms))
 }
 
 fn verified(
@@ -237,6 +252,7 @@ fn verified(
         sequence: report.sequence,
         manifest: report.manifest,
         placed: placement.interval,
+        age_uncertain: false,
         received_at_unix_ms,
         clock_skew_ms: placement.clock_skew_ms,
         frame,
@@ -275,6 +291,7 @@ mod tests {
                 .iter()
                 .map(|(age_ms, report)| BatchItem::Report {
                     age_ms: *age_ms,
+                    age_uncertain: false,
                     frame: encode_report(report),
                 })
                 .collect(),
@@ -365,6 +382,7 @@ mod tests {
         let garbage = Batch {
             items: vec![BatchItem::Report {
                 age_ms: 0,
+                age_uncertain: false,
                 frame: vec![7; 40],
             }],
             ..Batch::default()
@@ -412,6 +430,7 @@ mod tests {
         // The agent's clock is a minute ahead: its interval 6 is our interval 0.
         let report = BatchItem::Report {
             age_ms: 2_000,
+            age_uncertain: false,
             frame: encode_report(&report_of(&manifest, 3, 6, &[500])),
         };
         let batch = Batch {

@@ -54,6 +54,16 @@ pub fn place(claimed: Interval, age_ms: u64, received_at_unix_ms: u64) -> Option
     })
 }
 
+/// The age to place an interval by when the agent says that its age is uncertain: by a wall clock that may have been set
+/// since the interval ended. One that cannot be is taken from the interval's own name.
+pub fn plausible_age_ms(claimed: Interval, age_ms: u64, received_at_unix_ms: u64) -> u64 {
+    if age_ms <= MAX_AGE_MS && age_ms <= received_at_unix_ms {
+        return age_ms;
+    }
+    let by_name_ms = received_at_unix_ms.saturating_sub(claimed.end_unix_ms());
+    by_name_ms.min(MAX_AGE_MS).min(received_at_unix_ms)
+}
+
 /// The instant on the collector's time line that an agent with this skew calls `at_unix_ms`.
 pub fn shift(at_unix_ms: u64, clock_skew_ms: i64) -> u64 {
     if clock_skew_ms.unsigned_abs() <= TOLERATED_SKEW_MS {
@@ -134,6 +144,16 @@ mod tests {
         assert_eq!(place(interval(T0), MAX_AGE_MS + 1, T0), None);
         assert_eq!(place(interval(T0), u64::MAX, T0), None);
         assert_eq!(place(interval(0), 5_000, 4_999), None);
+    }
+
+    #[test]
+    fn an_uncertain_age_that_is_none_gives_way_to_the_name() {
+        assert_eq!(plausible_age_ms(interval(T0), 5_000, T0 + 12_000), 5_000);
+        for (claimed, expected) in [(T0, 30_000), (T0 + DAY_MS, 0), (0, MAX_AGE_MS)] {
+            let age_ms = plausible_age_ms(interval(claimed), 400 * DAY_MS, T0 + 40_000);
+            assert_eq!(age_ms, expected);
+            assert!(place(interval(claimed), age_ms, T0 + 40_000).is_some());
+        }
     }
 
     #[test]

@@ -2,15 +2,48 @@
 //! about what a duplicate is.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use azimuth_measurement::codec::{decode_report, encode_report};
 use azimuth_measurement::{AgentId, ManifestId};
 
 use super::dictionary::{AgentNumber, AgentsFull, Dictionary, MAX_AGENTS};
+use super::identity::{Evidence, could_be_placed, is_same_report};
 use super::sequences::{Settle, SettledSequences};
-use super::{Admission, Item, RefusedRecords, SeriesLimits, StoreError, VerifiedManifest, VerifiedReport};
+use super::{
+    Admission, AgentStatus, Item, RefusedRecords, SeriesLimits, StoreError, VerifiedManifest, VerifiedReport,
+};
+
+/// What a backend holds while a commit is planned.
+pub(super) trait Standing {
+    /// The settled sequences of one (agent, epoch).
+    fn settled(&self, agent: AgentNumber, epoch: u64) -> Result<SettledSequences, StoreError>;
+
+    /// The agent's row; `None` before its first report.
+    fn status(&self, dictionary: &Dictionary, agent: AgentNumber) -> Result<Option<AgentStatus>, StoreError>;
+
+    /// The frame of a report that is kept as it arrived, under the start it was placed at.
+    fn frame(
+        &self,
+        start_unix_ms: u64,
+        agent: AgentNumber,
+        epoch: u64,
+        sequence: u64,
+    ) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Whether a tombstone stands for this sequence and this time.
+    fn is_buried(
+        &self,
+        start_unix_ms: u64,
+        agent: AgentNumber,
+        epoch: u64,
+        sequence: u64,
+    ) -> Result<bool, StoreError>;
+
+    /// Whether any report of the agent that is kept as it arrived begins there.
+    fn holds_any(&self, start_unix_ms: u64, agent: AgentNumber) -> Result<bool, StoreError>;
+}
 
 /// Everything a backend has to write in one transaction.
 #[derive(Debug)]
@@ -30,6 +63,11 @@ pub(super) struct Plan<'a> {
     /// Sequence spaces as they will be.
     pub(super) settled: BTreeMap<(AgentNumber, u64), SettledSequences>,
     limits: SeriesLimits,
+    /// Rows of agents as they will be, where they were looked at.
+    statuses: BTreeMap<AgentNumber, Option<AgentStatus>>,
+    changed: BTreeSet<AgentNumber>,
+    /// Where in `reports` a name stands, for what comes twice in one commit.
+    admitted: HashMap<(AgentNumber, u64, u64), usize>,
 }
 
 /// One step of the dictionary: a manifest taken in, series of one admitted, or both.
@@ -54,13 +92,13 @@ pub(super) struct PlannedReport<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// Decides about every item. `load` reads the settled sequences of one (agent, epoch) as they stand in the store.
+    /// Decides about every item.
     pub(super) fn make(
         dictionary: Arc<Dictionary>,
         limits: SeriesLimits,
         manifests: &'a [VerifiedManifest],
         items: &'a [Item],
-        mut load: impl FnMut(AgentNumber, u64) -> Result<SettledSequences, StoreError>,
+        standing: &impl Standing,
     ) -> Result<Self, StoreError> {
         let offered: HashMap<(&AgentId, ManifestId), &VerifiedManifest> = manifests
             .iter()
@@ -86,14 +124,17 @@ impl<'a> Plan<'a> {
             tombstones: Vec::new(),
             settled: BTreeMap::new(),
             limits,
+            statuses: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            admitted: HashMap::new(),
         };
         for item in items {
             let admission = match item {
                 Item::Report(report) if conflicting.contains(&(&report.agent, report.manifest)) => {
                     Admission::ManifestConflict
                 }
-                Item::Report(report) => plan.admit_report(report, &offered, &mut load)?,
-                Item::Tombstone(tombstone) => plan.admit_tombstone(tombstone, &announced, &mut load)?,
+                Item::Report(report) => plan.admit_report(report, &offered, standing)?,
+                Item::Tombstone(tombstone) => plan.admit_tombstone(tombstone, &announced, standing)?,
             };
             plan.admissions.push(admission);
         }
@@ -104,14 +145,34 @@ impl<'a> Plan<'a> {
         &mut self,
         report: &'a VerifiedReport,
         offered: &HashMap<(&AgentId, ManifestId), &'a VerifiedManifest>,
-        load: &mut impl FnMut(AgentNumber, u64) -> Result<SettledSequences, StoreError>,
+        standing: &impl Standing,
     ) -> Result<Admission, StoreError> {
+        // Looked at before anything grows, so that a replay or a refusal leaves no trace. What was settled needs no manifest.
+        if let Some(number) = self.dictionary.agent_number(&report.agent) {
+            let settled = self.settled_mut(number, report.epoch, standing)?;
+            let conflict = if settled.contains(report.sequence) {
+                if !self.contradicts(number, report, standing)? {
+                    return Ok(Admission::Duplicate);
+                }
+                true
+            } else {
+                let status = self.status(number, standing)?.as_ref();
+                !report.age_uncertain
+                    && status
+                        .is_some_and(|status| status.lives.clash(report.epoch, report.placed.start_unix_ms()))
+            };
+            if conflict {
+                if let Some(status) = self.status(number, standing)? {
+                    status.note_conflict(report);
+                    self.changed.insert(number);
+                }
+                return Ok(Admission::IdentityConflict);
+            }
+        }
         let offer = match self.dictionary.manifest_of(&report.agent, report.manifest) {
             Some(_) => None,
             None => match offered.get(&(&report.agent, report.manifest)) {
                 Some(offer) => Some(*offer),
-                // What was settled needs no manifest.
-                None if self.is_settled(report, load)? => return Ok(Admission::Duplicate),
                 None => return Ok(Admission::ManifestUnknown),
             },
         };
@@ -120,9 +181,9 @@ impl<'a> Plan<'a> {
             None if self.dictionary.agent_count() >= MAX_AGENTS => return Ok(Admission::AgentLimit),
             None => self.dictionary.next_agent_number(),
         };
-        // Settled before anything grows, so that a replay or a refusal leaves no trace.
+        // Settled before anything grows, for the same reason.
         let settle = self
-            .settled_mut(number, report.epoch, load)?
+            .settled_mut(number, report.epoch, standing)?
             .settle(report.sequence, report.sequence);
         if !matches!(settle, Settle::New(_)) {
             return Ok(settle.into());
@@ -135,11 +196,7 @@ impl<'a> Plan<'a> {
         }
         self.grow(number, report, offer);
         let (frame, refused) = self.without_refused(number, report);
-        self.reports.push(PlannedReport {
-            number,
-            report,
-            frame,
-        });
+        self.keep(number, report, frame, standing)?;
         Ok(match refused {
             None => Admission::Stored,
             Some(refused) => Admission::StoredInPart(refused),
@@ -210,23 +267,92 @@ impl<'a> Plan<'a> {
         (Cow::Owned(encode_report(&decoded)), Some(refused))
     }
 
-    fn is_settled(
+    /// The rows to write.
+    pub(super) fn changed_statuses(&self) -> impl Iterator<Item = (AgentNumber, &AgentStatus)> {
+        let changed = self.changed.iter();
+        changed.filter_map(|number| Some((*number, self.statuses.get(number)?.as_ref()?)))
+    }
+
+    fn keep(
         &mut self,
+        number: AgentNumber,
+        report: &'a VerifiedReport,
+        frame: Cow<'a, [u8]>,
+        standing: &impl Standing,
+    ) -> Result<(), StoreError> {
+        let Some(known) = self.dictionary.manifest(number, report.manifest).cloned() else {
+            return Err(StoreError {
+                doing: "commit",
+                cause: "a planned report has no manifest".to_owned(),
+            });
+        };
+        let status = self.status(number, standing)?;
+        *status = Some(AgentStatus::note(status.take(), report, &known.manifest));
+        self.changed.insert(number);
+        self.admitted
+            .insert((number, report.epoch, report.sequence), self.reports.len());
+        self.reports.push(PlannedReport {
+            number,
+            report,
+            frame,
+        });
+        Ok(())
+    }
+
+    /// Whether a report whose name is settled cannot be what settled it.
+    fn contradicts(
+        &mut self,
+        number: AgentNumber,
         report: &VerifiedReport,
-        load: &mut impl FnMut(AgentNumber, u64) -> Result<SettledSequences, StoreError>,
+        standing: &impl Standing,
     ) -> Result<bool, StoreError> {
-        let Some(number) = self.dictionary.agent_number(&report.agent) else {
+        let name = (number, report.epoch, report.sequence);
+        if let Some(first) = self.admitted.get(&name).and_then(|at| self.reports.get(*at)) {
+            return Ok(Evidence::Frame(is_same_report(&first.frame, &report.frame)).is_conflict());
+        }
+        for start_unix_ms in could_be_placed(report.placed) {
+            if let Some(frame) = standing.frame(start_unix_ms, number, report.epoch, report.sequence)? {
+                return Ok(Evidence::Frame(is_same_report(&frame, &report.frame)).is_conflict());
+            }
+        }
+        let start_unix_ms = report.placed.start_unix_ms();
+        // It was given up while it was still under way.
+        let buried = self.tombstones.iter().any(|(of, tombstone, _)| {
+            *of == number
+                && tombstone.epoch == report.epoch
+                && (tombstone.first_sequence..=tombstone.last_sequence).contains(&report.sequence)
+        });
+        if buried || standing.is_buried(start_unix_ms, number, report.epoch, report.sequence)? {
+            return Ok(false);
+        }
+        let Some(status) = self.status(number, standing)? else {
             return Ok(false);
         };
-        let settled = self.settled_mut(number, report.epoch, load)?;
-        Ok(settled.contains(report.sequence))
+        let after_all = start_unix_ms >= status.last_interval_end_unix_ms;
+        Ok(Evidence::Time {
+            age_uncertain: report.age_uncertain,
+            taken: after_all || standing.holds_any(start_unix_ms, number)?,
+        }
+        .is_conflict())
+    }
+
+    fn status(
+        &mut self,
+        number: AgentNumber,
+        standing: &impl Standing,
+    ) -> Result<&mut Option<AgentStatus>, StoreError> {
+        use std::collections::btree_map::Entry;
+        match self.statuses.entry(number) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => Ok(entry.insert(standing.status(&self.dictionary, number)?)),
+        }
     }
 
     fn admit_tombstone(
         &mut self,
         tombstone: &'a azimuth_measurement::Tombstone,
         announced: &HashSet<&AgentId>,
-        load: &mut impl FnMut(AgentNumber, u64) -> Result<SettledSequences, StoreError>,
+        standing: &impl Standing,
     ) -> Result<Admission, StoreError> {
         let number = match self.dictionary.agent_number(&tombstone.agent) {
             Some(number) => number,
@@ -243,7 +369,7 @@ impl<'a> Plan<'a> {
             }
         };
         let settle = self
-            .settled_mut(number, tombstone.epoch, load)?
+            .settled_mut(number, tombstone.epoch, standing)?
             .settle(tombstone.first_sequence, tombstone.last_sequence);
         if let Settle::New(reports) = settle {
             self.tombstones.push((number, tombstone, reports));
@@ -255,12 +381,12 @@ impl<'a> Plan<'a> {
         &mut self,
         agent: AgentNumber,
         epoch: u64,
-        load: &mut impl FnMut(AgentNumber, u64) -> Result<SettledSequences, StoreError>,
+        standing: &impl Standing,
     ) -> Result<&mut SettledSequences, StoreError> {
         use std::collections::btree_map::Entry;
         match self.settled.entry((agent, epoch)) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
-            Entry::Vacant(entry) => Ok(entry.insert(load(agent, epoch)?)),
+            Entry::Vacant(entry) => Ok(entry.insert(standing.settled(agent, epoch)?)),
         }
     }
 }

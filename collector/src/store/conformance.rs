@@ -32,6 +32,8 @@ pub(crate) fn run(limited: impl Fn(SeriesLimits) -> Box<dyn Store>) {
     what_is_committed_is_scanned_whole_and_in_order_of_time(&*empty());
     a_replay_changes_nothing(&*empty());
     one_commit_admits_a_sequence_once(&*empty());
+    a_name_with_two_meanings_is_no_replay(&*empty());
+    two_hosts_under_one_name_are_not_merged(&*empty());
     a_sequence_may_come_late_or_far_ahead(&*empty());
     a_tombstone_settles_its_sequences_and_shows_as_a_gap(&*empty());
     a_manifest_is_wanted_before_its_reports(&*empty());
@@ -119,6 +121,7 @@ pub(crate) fn item(report: &Report) -> Item {
         sequence: report.sequence,
         manifest: report.manifest,
         placed: report.interval,
+        age_uncertain: false,
         received_at_unix_ms: report.interval.end_unix_ms() + 100,
         clock_skew_ms: 7,
         send_lateness_p99_us: Some(20),
@@ -214,10 +217,10 @@ fn a_replay_changes_nothing(store: &dyn Store) {
     for _ in 0..3 {
         assert_eq!(commit(store, &[&manifest], &first), [Admission::Duplicate]);
     }
-    // The same sequence with another interval is a replay all the same.
+    // Nor does the same sequence with another interval, but it is no replay.
     assert_eq!(
         commit(store, &[], &[item(&report_of(&manifest, 1, 5, &[500]))]),
-        [Admission::Duplicate]
+        [Admission::IdentityConflict]
     );
     assert_eq!(starts(store, ALL_TIME), [0]);
     assert_eq!(store.agents().expect("readable")[0].reports_stored, 1);
@@ -229,6 +232,105 @@ fn one_commit_admits_a_sequence_once(store: &dyn Store) {
     let admissions = commit(store, &[&manifest, &manifest], &[twice.clone(), twice]);
     assert_eq!(admissions, [Admission::Stored, Admission::Duplicate]);
     assert_eq!(starts(store, ALL_TIME), [0]);
+}
+
+fn conflicts(store: &dyn Store) -> (u64, Option<u64>) {
+    let agents = store.agents().expect("readable");
+    (
+        agents[0].identity_conflicts,
+        agents[0].last_identity_conflict_at_unix_ms,
+    )
+}
+
+fn a_name_with_two_meanings_is_no_replay(store: &dyn Store) {
+    let manifest = manifest_of("one", 1);
+    let first = report_of(&manifest, 1, 0, &[500]);
+    commit(
+        store,
+        &[&manifest],
+        &[item(&first), item(&report_of(&manifest, 2, 1, &[500]))],
+    );
+    // Placed by age, a replay may come to stand beside where it stood first.
+    let Item::Report(mut moved) = item(&first) else {
+        panic!("a report")
+    };
+    moved.placed = Interval::new(T0 + 20_000, LENGTH_MS).expect("on the grid");
+    assert_eq!(commit(store, &[], &[Item::Report(moved)]), [Admission::Duplicate]);
+    assert_eq!(conflicts(store), (0, None));
+
+    let other_bytes = report_of(&manifest, 1, 0, &[900]);
+    // Another time that has a report already, as of a machine put back to an earlier state beside its original.
+    let taken = report_of(&manifest, 30, 0, &[500]);
+    let another_time = report_of(&manifest, 30, 40, &[500]);
+    let (held, unheard) = (
+        report_of(&manifest, 31, 40, &[1]),
+        report_of(&manifest, 31, 99, &[1]),
+    );
+    commit(store, &[], &[item(&taken), item(&held)]);
+    for twin in [&other_bytes, &another_time, &unheard] {
+        assert_eq!(commit(store, &[], &[item(twin)]), [Admission::IdentityConflict]);
+    }
+    let both = [
+        item(&report_of(&manifest, 50, 41, &[1])),
+        item(&report_of(&manifest, 50, 41, &[2])),
+    ];
+    assert_eq!(
+        commit(store, &[], &both),
+        [Admission::Stored, Admission::IdentityConflict],
+        "in one commit"
+    );
+    assert_eq!(conflicts(store), (4, Some(T0 + 420_100)));
+    // Times by a clock that may have been set prove nothing.
+    let Item::Report(mut uncertain) = item(&unheard) else {
+        panic!("a report")
+    };
+    uncertain.age_uncertain = true;
+    assert_eq!(
+        commit(store, &[], &[Item::Report(uncertain)]),
+        [Admission::Duplicate]
+    );
+}
+
+fn two_hosts_under_one_name_are_not_merged(store: &dyn Store) {
+    let manifest = manifest_of("one", 1);
+    let of = |epoch, sequence, slot| {
+        item(&Report {
+            epoch,
+            ..report_of(&manifest, sequence, slot, &[500])
+        })
+    };
+    let slots = |from: u64, to: u64| (from..to).map(move |slot| (slot - from + 1, slot));
+    let items: Vec<Item> = slots(0, 50)
+        .map(|(sequence, slot)| of(T0, sequence, slot))
+        .collect();
+    commit(store, &[&manifest], &items);
+    let mut stored = [0, 0];
+    for (sequence, slot) in slots(50, 80) {
+        let pair = [of(T0, 50 + sequence, slot), of(T0 + 500_000, sequence, slot)];
+        for (host, admission) in commit(store, &[], &pair).into_iter().enumerate() {
+            match admission {
+                Admission::Stored => stored[host] += 1,
+                Admission::IdentityConflict => assert_eq!(host, 0, "who began last stays"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!(stored, [7, 30], "but for the first minute");
+    assert_eq!(conflicts(store).0, 23);
+    // What the first host gives up is known to be missing, not known twice.
+    let tombstone = Tombstone {
+        agent: agent("one"),
+        epoch: T0,
+        first_sequence: 58,
+        last_sequence: 80,
+        start_unix_ms: T0 + 570_000,
+        end_unix_ms: T0 + 800_000,
+        cause: LossCause::Refused,
+    };
+    assert_eq!(
+        commit(store, &[], &[Item::Tombstone(tombstone)]),
+        [Admission::Stored]
+    );
 }
 
 fn a_sequence_may_come_late_or_far_ahead(store: &dyn Store) {

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `open` | opens the file and the parts, whatever state they were left in |
 //! | `tables` | the tables of the file |
+//! | `standing` | what a commit has to know of them before it decides |
 //! | `scan` | answers a question from parts and hot reports |
 //! | `recent` | keeps the last minutes in memory |
 //! | `maintain` | seals, joins, rolls up, retires, forgets |
@@ -35,6 +36,7 @@ mod scan;
 mod sealed;
 #[cfg(test)]
 mod sealing_tests;
+mod standing;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -50,12 +52,12 @@ use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableM
 use self::dictionary_file::DictionaryCopy;
 use self::maintain::SEAL_AFTER_MS;
 use self::sealed::shelf::{HOUR_MS, Shelf};
+use self::standing::StandingTables;
 use self::tables::{
     AGENTS, AgentRow, FORMAT, GAPS, HOT, HotKey, LatestRow, MANIFESTS, META, META_FORMAT, SETTLED, seal,
 };
 use super::admission::{Plan, PlannedReport};
 use super::dictionary::AgentNumber;
-use super::sequences::SettledSequences;
 use super::window::{SharedWindow, Window};
 use super::{
     Admission, AgentStatus, BackupSummary, Condition, Coverage, Dictionary, Item, Maintained, Retention,
@@ -262,18 +264,10 @@ impl Store for EmbeddedStore {
     fn commit(&self, manifests: &[VerifiedManifest], items: &[Item]) -> Result<Vec<Admission>, StoreError> {
         let doing = "commit";
         let work = |transaction: &WriteTransaction| {
-            let settled = transaction.open_table(SETTLED).map_err(while_doing(doing))?;
+            let standing = StandingTables::open(transaction)?;
             let (known, limits) = (self.dictionary(), self.series_limits);
-            let plan = Plan::make(known, limits, manifests, items, |agent, epoch| {
-                let stored = settled.get((agent.0, epoch)).map_err(while_doing(doing))?;
-                stored.map_or(Ok(SettledSequences::default()), |bytes| {
-                    SettledSequences::from_bytes(bytes.value()).map_err(|error| StoreError {
-                        doing,
-                        cause: error.to_string(),
-                    })
-                })
-            })?;
-            drop(settled);
+            let plan = Plan::make(known, limits, manifests, items, &standing)?;
+            drop(standing);
             write_plan(transaction, &plan)?;
             // Before the commit, so that whoever reads the new reports finds their manifest here. If the commit fails,
             // reopening reads the dictionary back from the file before anything else is written.
@@ -460,7 +454,6 @@ fn write_plan(transaction: &WriteTransaction, plan: &Plan<'_>) -> Result<(), Sto
         let row = (growth.agent.0, growth.manifest.0, bytes.as_slice());
         manifests.insert(ordinal, row).map_err(while_doing(doing))?;
     }
-    let mut statuses: BTreeMap<AgentNumber, AgentStatus> = BTreeMap::new();
     for PlannedReport {
         number,
         report,
@@ -475,22 +468,8 @@ fn write_plan(transaction: &WriteTransaction, plan: &Plan<'_>) -> Result<(), Sto
         );
         hot.insert(key, seal(key, frame).as_slice())
             .map_err(while_doing(doing))?;
-        let before = match statuses.remove(number) {
-            known @ Some(_) => known,
-            None => match agents.get(number.0).map_err(while_doing(doing))? {
-                Some(row) => read_status(&plan.dictionary, *number, row.value())?,
-                None => None,
-            },
-        };
-        let Some(known) = plan.dictionary.manifest(*number, report.manifest) else {
-            return Err(StoreError {
-                doing,
-                cause: "a planned report has no manifest".to_owned(),
-            });
-        };
-        statuses.insert(*number, AgentStatus::note(before, report, &known.manifest));
     }
-    for (number, status) in &statuses {
+    for (number, status) in plan.changed_statuses() {
         let latest = Some(LatestRow::of(status));
         let row = encode_row(&AgentRow {
             agent: status.agent.to_string(),

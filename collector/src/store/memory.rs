@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use azimuth_measurement::AgentId;
 use azimuth_measurement::codec::decode_report;
 
-use super::admission::{Plan, PlannedReport};
+use super::admission::{Plan, PlannedReport, Standing};
 use super::dictionary::AgentNumber;
 use super::sequences::SettledSequences;
 use super::tier::{Hole, Stretch, plan};
@@ -50,15 +50,54 @@ impl MemoryStore {
     }
 }
 
+impl Standing for Rooms {
+    fn settled(&self, agent: AgentNumber, epoch: u64) -> Result<SettledSequences, StoreError> {
+        Ok(self.settled.get(&(agent, epoch)).cloned().unwrap_or_default())
+    }
+
+    fn status(&self, dictionary: &Dictionary, agent: AgentNumber) -> Result<Option<AgentStatus>, StoreError> {
+        let id = dictionary.agent(agent);
+        Ok(id.and_then(|id| self.agents.get(id)).cloned())
+    }
+
+    fn frame(
+        &self,
+        start_unix_ms: u64,
+        agent: AgentNumber,
+        epoch: u64,
+        sequence: u64,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self
+            .reports
+            .get(&(start_unix_ms, agent, epoch, sequence))
+            .cloned())
+    }
+
+    fn is_buried(
+        &self,
+        start_unix_ms: u64,
+        agent: AgentNumber,
+        epoch: u64,
+        sequence: u64,
+    ) -> Result<bool, StoreError> {
+        Ok(self.gaps.iter().any(|(key, gap)| {
+            (key.1, key.2) == (agent, epoch)
+                && key.3 <= sequence
+                && (gap.start_unix_ms..gap.end_unix_ms).contains(&start_unix_ms)
+        }))
+    }
+
+    fn holds_any(&self, start_unix_ms: u64, agent: AgentNumber) -> Result<bool, StoreError> {
+        let all = (start_unix_ms, agent, 0, 0)..=(start_unix_ms, agent, u64::MAX, u64::MAX);
+        Ok(self.reports.range(all).next().is_some())
+    }
+}
+
 impl Store for MemoryStore {
     fn commit(&self, manifests: &[VerifiedManifest], items: &[Item]) -> Result<Vec<Admission>, StoreError> {
         let rooms = &mut *self.rooms();
-        let settled = &rooms.settled;
         let limits = self.limits.unwrap_or(SeriesLimits::NONE);
-        let known = Arc::clone(&rooms.dictionary);
-        let plan = Plan::make(known, limits, manifests, items, |agent, epoch| {
-            Ok(settled.get(&(agent, epoch)).cloned().unwrap_or_default())
-        })?;
+        let plan = Plan::make(Arc::clone(&rooms.dictionary), limits, manifests, items, rooms)?;
         for PlannedReport {
             number,
             report,
@@ -72,12 +111,9 @@ impl Store for MemoryStore {
                 report.sequence,
             );
             rooms.reports.insert(key, frame.to_vec());
-            let manifest = plan
-                .dictionary
-                .manifest(*number, report.manifest)
-                .expect("planned");
-            let status = AgentStatus::note(rooms.agents.remove(&report.agent), report, &manifest.manifest);
-            rooms.agents.insert(report.agent.clone(), status);
+        }
+        for (_, status) in plan.changed_statuses() {
+            rooms.agents.insert(status.agent.clone(), status.clone());
         }
         for (number, tombstone, reports) in &plan.tombstones {
             let key = (

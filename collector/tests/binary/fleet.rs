@@ -74,6 +74,7 @@ pub(crate) fn report(manifest: &Manifest, sequence: u64, start_unix_ms: u64, del
 pub(crate) fn body(manifests: &[&Manifest], reports: &[Report], now_unix_ms: u64) -> Vec<u8> {
     let items = reports.iter().map(|report| BatchItem::Report {
         age_ms: now_unix_ms - report.interval.end_unix_ms(),
+        age_uncertain: false,
         frame: encode_report(report),
     });
     encode_batch(&Batch {

@@ -255,9 +255,11 @@ fn each_hostile_histogram_is_refused_by_name_and_costs_next_to_nothing() {
     let plain = zstd::bulk::decompress(&encode_report(&sound), 65_536).expect("ours");
     let with = |behind: &[u8]| zstd::bulk::compress(&[&plain[..], behind].concat(), 1).expect("memory");
     let deliver = |frames: Vec<Vec<u8>>| {
-        let items = frames
-            .into_iter()
-            .map(|frame| BatchItem::Report { age_ms: 1_000, frame });
+        let items = frames.into_iter().map(|frame| BatchItem::Report {
+            age_ms: 1_000,
+            age_uncertain: false,
+            frame,
+        });
         let batch = Batch {
             manifests: vec![encode_manifest(&manifest)],
             items: items.collect(),
@@ -341,7 +343,14 @@ fn a_bomb_stays_what_it_was_on_the_wire() {
     let frame = zstd::bulk::compress(&vec![0; 1024 * 1024], 1).expect("memory");
     let batch = Batch {
         manifests: Vec::new(),
-        items: vec![BatchItem::Report { age_ms: 1_000, frame }; 512],
+        items: vec![
+            BatchItem::Report {
+                age_ms: 1_000,
+                age_uncertain: false,
+                frame
+            };
+            512
+        ],
     };
     let answer = collector.deliver(&encode_batch(&batch)).expect("an answer");
     for at in 0..512 {

@@ -34,6 +34,7 @@ fn started(directory: &Path, query_timeout: &str) -> Collector {
                 sequence: report.sequence,
                 manifest: report.manifest,
                 placed: report.interval,
+                age_uncertain: false,
                 received_at_unix_ms: now,
                 clock_skew_ms: 0,
                 send_lateness_p99_us: None,

@@ -129,6 +129,7 @@ fn unsound_items_get_a_verdict_each_and_leave_no_trace() {
     let truncated = encode_report(&sound)[..20].to_vec();
     let item = |frame| BatchItem::Report {
         age_ms: 10_000,
+        age_uncertain: false,
         frame,
     };
     let batch = Batch {
@@ -142,6 +143,7 @@ fn unsound_items_get_a_verdict_each_and_leave_no_trace() {
             item(encode_report(&unknown)),
             BatchItem::Report {
                 age_ms: u64::MAX,
+                age_uncertain: false,
                 frame: encode_report(&sound),
             },
         ],
@@ -234,6 +236,7 @@ fn an_agent_whose_clock_is_wrong_is_placed_by_age_and_its_skew_is_shown() {
         manifests: vec![encode_manifest(&manifest)],
         items: vec![BatchItem::Report {
             age_ms: 5_000,
+            age_uncertain: false,
             frame: encode_report(&claimed),
         }],
     };

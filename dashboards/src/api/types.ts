@@ -255,6 +255,12 @@ export interface components {
              * @description Agent clock minus collector clock, in milliseconds, at the last report.
              */
             clock_skew_ms: number;
+            /**
+             * Format: int64
+             * @description Reports refused because they cannot be of the same host as others of this agent: two hosts report under one id.
+             */
+            identity_conflicts: number;
+            last_identity_conflict_at: components["schemas"]["UtcInstant"] | null;
             /** @description The end of the latest interval it has reported, on the collector's clock. */
             last_interval_end_at: components["schemas"]["UtcInstant"];
             /** @description When its last report was received. */

@@ -23,6 +23,8 @@ pub enum BatchItem {
     Report {
         /// Monotonic age of the interval's end when the batch was sent, in milliseconds.
         age_ms: u64,
+        /// The age is by the agent's wall clock, because the interval was measured before the machine was started again.
+        age_uncertain: bool,
         /// The zstd frame.
         frame: Vec<u8>,
     },
@@ -40,9 +42,14 @@ pub fn encode_batch(batch: &Batch) -> Vec<u8> {
     for item in &batch.items {
         item_out.clear();
         match item {
-            BatchItem::Report { age_ms, frame } => {
+            BatchItem::Report {
+                age_ms,
+                age_uncertain,
+                frame,
+            } => {
                 item_out.number(1, *age_ms);
                 item_out.bytes(2, frame);
+                item_out.number(4, u64::from(*age_uncertain));
             }
             BatchItem::Tombstone(tombstone) => item_out.message(3, &tombstone_fields(tombstone)),
         }
@@ -106,19 +113,21 @@ fn bounded(what: &'static str, frame: &[u8]) -> Result<Vec<u8>, CodecError> {
 }
 
 fn decode_item(message: &[u8]) -> Result<BatchItem, CodecError> {
-    let (mut age_ms, mut frame, mut tombstone) = (0, None, None);
+    let (mut age_ms, mut age_uncertain, mut frame, mut tombstone) = (0, false, None, None);
     let mut fields = Fields::of(message);
     while let Some((field, value)) = fields.next()? {
         match field {
             1 => age_ms = value.number(field)?,
             2 => frame = Some(value.bytes(field)?),
             3 => tombstone = Some(decode_tombstone(value.bytes(field)?)?),
+            4 => age_uncertain = value.number(field)? != 0,
             _ => {}
         }
     }
     match (frame, tombstone) {
         (Some(frame), None) => Ok(BatchItem::Report {
             age_ms,
+            age_uncertain,
             frame: bounded("report", frame)?,
         }),
         (None, Some(tombstone)) => Ok(BatchItem::Tombstone(tombstone)),

@@ -170,7 +170,12 @@ fn a_refused_report_takes_no_room(limited: &impl Fn(SeriesLimits) -> Box<dyn Sto
     });
     let (one, two) = (manifest_of("one", 1), manifest_of("one", 3));
     assert_eq!(report(store, &one, 1, 0), Admission::Stored);
-    assert_eq!(report(store, &two, 1, 0), Admission::Duplicate);
+    assert_eq!(report(store, &one, 1, 0), Admission::Duplicate);
+    assert_eq!(
+        report(store, &two, 1, 0),
+        Admission::IdentityConflict,
+        "another report of that name"
+    );
     assert_eq!(
         alone(store, &two, 2, 1),
         Admission::ManifestUnknown,

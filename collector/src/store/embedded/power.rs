@@ -211,25 +211,23 @@ fn commit_mark_first(
     items: &[Item],
 ) -> Result<Vec<Admission>, StoreError> {
     let doing = "test";
-    let (known, limits) = (store.dictionary(), SeriesLimits::NONE);
-    let mut plan = Plan::make(known, limits, manifests, items, |agent, epoch| {
-        store.with_database(doing, |database| {
-            let read = database.begin_read().map_err(while_doing(doing))?;
-            let settled = read.open_table(SETTLED).map_err(while_doing(doing))?;
-            let stored = settled.get((agent.0, epoch)).map_err(while_doing(doing))?;
-            Ok(stored
-                .and_then(|bytes| SettledSequences::from_bytes(bytes.value()).ok())
-                .unwrap_or_default())
-        })
-    })?;
-    store.write(doing, |transaction| {
+    let plan = store.write(doing, |transaction| {
+        let standing = StandingTables::open(transaction)?;
+        let mut plan = Plan::make(
+            store.dictionary(),
+            SeriesLimits::NONE,
+            manifests,
+            items,
+            &standing,
+        )?;
+        drop(standing);
         let mut settled = transaction.open_table(SETTLED).map_err(while_doing(doing))?;
         for ((number, epoch), sequences) in std::mem::take(&mut plan.settled) {
             settled
                 .insert((number.0, epoch), sequences.to_bytes().as_slice())
                 .map_err(while_doing(doing))?;
         }
-        Ok(())
+        Ok(plan)
     })?;
     store.write(doing, |transaction| write_plan(transaction, &plan))?;
     *store.dictionary.write().expect("not poisoned") = plan.dictionary;

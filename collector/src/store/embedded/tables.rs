@@ -7,6 +7,7 @@ use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
 use crate::store::AgentStatus;
+use crate::store::identity::Lives;
 use crate::store::tier::Tier;
 
 /// The form of everything below. Format 1, in which a row of [`MANIFESTS`] was the frame alone, is read as well; the first
@@ -67,6 +68,12 @@ pub(super) struct LatestRow {
     clock_skew_ms: i64,
     reports_stored: u64,
     send_lateness_p99_us: Option<u32>,
+    #[serde(default)]
+    lives: Lives,
+    #[serde(default)]
+    identity_conflicts: u64,
+    #[serde(default)]
+    last_identity_conflict_at_unix_ms: Option<u64>,
 }
 
 impl LatestRow {
@@ -79,6 +86,9 @@ impl LatestRow {
             clock_skew_ms: status.clock_skew_ms,
             reports_stored: status.reports_stored,
             send_lateness_p99_us: status.send_lateness_p99_us,
+            lives: status.lives.clone(),
+            identity_conflicts: status.identity_conflicts,
+            last_identity_conflict_at_unix_ms: status.last_identity_conflict_at_unix_ms,
         }
     }
 
@@ -102,6 +112,9 @@ impl LatestRow {
             clock_skew_ms: self.clock_skew_ms,
             reports_stored: self.reports_stored,
             send_lateness_p99_us: self.send_lateness_p99_us,
+            lives: self.lives.clone(),
+            identity_conflicts: self.identity_conflicts,
+            last_identity_conflict_at_unix_ms: self.last_identity_conflict_at_unix_ms,
         }
     }
 }
