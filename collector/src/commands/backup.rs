@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::config::DEFAULT_LISTEN;
 use crate::store::BackupSummary;
-use crate::store::embedded::{restore as restore_into, verify};
+use crate::store::embedded::{publish, restore as restore_into, verify};
 
 /// How long the collector may be silent before it is given up.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -104,12 +104,7 @@ fn take(from: SocketAddr, to: &Path) -> Result<BackupSummary, String> {
         let file = File::open(&unfinished).map_err(named)?;
         let summary = verify(&mut BufReader::new(&file)).map_err(|error| error.to_string())?;
         file.sync_all().map_err(named)?;
-        fs::rename(&unfinished, to).map_err(named)?;
-        // The new name is only there after a power cut if the directory says so.
-        let directory = to.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(directory.unwrap_or(Path::new(".")))
-            .and_then(|directory| directory.sync_all())
-            .map_err(named)?;
+        publish(&unfinished, to).map_err(named)?;
         Ok(summary)
     });
     if taken.is_err() {

@@ -24,6 +24,8 @@ mod backup_tests;
 mod dictionary_file;
 #[cfg(test)]
 mod forgetful;
+#[cfg(test)]
+mod forgetful_directory;
 mod growth_row;
 #[cfg(test)]
 mod growth_tests;
@@ -31,6 +33,8 @@ mod maintain;
 mod open;
 #[cfg(test)]
 mod power;
+#[cfg(test)]
+mod power_parts;
 mod recent;
 mod scan;
 mod sealed;
@@ -66,6 +70,7 @@ use super::{
 
 pub use backup::{RestoreError, restore, verify};
 pub use open::OpenError;
+pub use sealed::disk::publish;
 
 /// The store in one directory.
 #[derive(Debug)]
@@ -175,10 +180,12 @@ impl EmbeddedStore {
             return Ok(());
         }
         let copy = self.with_database(doing, |database| read_copy(database, self.store_id))?;
-        copy.write(&self.tiers_directory()).map_err(|error| StoreError {
-            doing,
-            cause: error.to_string(),
-        })?;
+        let shelf = self.shelf();
+        copy.write(shelf.disk(), &self.tiers_directory())
+            .map_err(|error| StoreError {
+                doing,
+                cause: error.to_string(),
+            })?;
         *copied = Some((copy.agents.len(), copy.manifests.len() as u64));
         Ok(())
     }

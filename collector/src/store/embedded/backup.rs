@@ -21,6 +21,7 @@ use redb::{Database, Durability, ReadTransaction, ReadableDatabase, ReadableTabl
 use thiserror::Error;
 
 use super::open::{again, tiers_in};
+use super::sealed::disk::Disk;
 use super::sealed::shelf::{Shelf, is_part_name};
 use super::tables::{AGENTS, GAPS, HOT, MANIFESTS, META, SETTLED};
 use super::{read_copy, while_doing};
@@ -403,7 +404,8 @@ fn seal_directory(directory: &Path, tiers: &Path) -> Result<(), String> {
     .map_err(|error| error.to_string())?;
     if let Some(store) = store {
         let copy = read_copy(&database, store).map_err(|error| error.to_string())?;
-        copy.write(tiers).map_err(|error| error.to_string())?;
+        copy.write(&Disk::default(), tiers)
+            .map_err(|error| error.to_string())?;
     }
     let rooms = Tier::ALL.map(|tier| tiers.join(tier.as_str()));
     for room in rooms.iter().map(PathBuf::as_path).chain([tiers, directory]) {

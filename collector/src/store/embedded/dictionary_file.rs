@@ -5,11 +5,13 @@
 //! reports in the parts a new `hot.redb` is made that knows every agent, every series and every sequence that is sealed;
 //! what is lost then is at most what was not sealed yet.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use azimuth_measurement::codec::varint;
+
+use super::sealed::disk::Disk;
 
 /// The file's name in the directory of the tiers.
 const FILE_NAME: &str = "dictionary";
@@ -30,7 +32,7 @@ impl DictionaryCopy {
     ///
     /// # Errors
     /// When the system refuses; the copy before stands.
-    pub(super) fn write(&self, directory: &Path) -> io::Result<()> {
+    pub(super) fn write(&self, disk: &Disk, directory: &Path) -> io::Result<()> {
         let mut bytes = Vec::new();
         varint::write(&mut bytes, self.store);
         varint::write(&mut bytes, self.agents.len() as u64);
@@ -47,11 +49,10 @@ impl DictionaryCopy {
         bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
         let path = file_in(directory);
         let unfinished = path.with_extension("unfinished");
-        let mut file = File::create(&unfinished)?;
+        let mut file = disk.create(&unfinished)?;
         file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, &path)?;
-        File::open(directory)?.sync_all()
+        file.sync()?;
+        disk.publish(&unfinished, &path)
     }
 
     /// Reads it back; `None` when there is none or it is damaged.
@@ -117,7 +118,7 @@ mod tests {
             agents: vec!["a".to_owned(), "b".to_owned()],
             manifests: vec![(1, u64::MAX, vec![1, 2, 3]), (0, 5, Vec::new())],
         };
-        copy.write(directory.path()).expect("writable");
+        copy.write(&Disk::default(), directory.path()).expect("writable");
         assert_eq!(
             DictionaryCopy::read(directory.path()).expect("readable"),
             Some(copy)

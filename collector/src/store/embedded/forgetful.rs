@@ -80,6 +80,19 @@ impl ForgetfulDisk {
         self.platter().power_off_at = Some(operation);
     }
 
+    /// A change elsewhere that the power may go with.
+    pub(super) fn step(&self) -> io::Result<()> {
+        self.platter().change()
+    }
+
+    /// A disk as new, on the same power.
+    pub(super) fn forget_everything(&self) {
+        let mut platter = self.platter();
+        platter.seen.clear();
+        platter.durable.clear();
+        platter.unsynced.clear();
+    }
+
     pub(super) fn is_off(&self) -> bool {
         self.platter().off
     }

@@ -15,6 +15,7 @@ use thiserror::Error;
 
 use super::dictionary_file::DictionaryCopy;
 use super::growth_row;
+use super::sealed::disk::Disk;
 use super::sealed::shelf::Shelf;
 use super::tables::{AGENTS, AgentRow, FORMAT, GAPS, HOT, MANIFESTS, META, META_FORMAT, META_STORE, SETTLED};
 use crate::store::Dictionary;
@@ -125,7 +126,7 @@ pub(super) fn open(directory: &Path, now_unix_ms: u64) -> Result<Opened, OpenErr
         None
     };
     let store_id = name_store(&database, copy.as_ref().map(|copy| copy.store)).map_err(system)?;
-    let shelf = Shelf::open(&tiers, store_id, now_unix_ms).map_err(in_directory)?;
+    let shelf = Shelf::open(&tiers, Disk::default(), store_id, now_unix_ms).map_err(in_directory)?;
     if let Some(copy) = copy {
         restore(&database, &copy, &shelf).map_err(system)?;
         tracing::warn!(

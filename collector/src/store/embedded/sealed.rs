@@ -3,6 +3,7 @@
 
 pub(super) mod chunk;
 pub(super) mod contents;
+pub(super) mod disk;
 pub(super) mod part;
 pub(super) mod rollup;
 pub(super) mod shelf;

@@ -119,7 +119,7 @@ impl EmbeddedStore {
         merge_parts(
             &parts,
             tier,
-            PartWriter::create(&path).map_err(io_error(doing))?,
+            PartWriter::create(shelf.disk(), &path).map_err(io_error(doing))?,
             &contents,
             facts,
         )
@@ -147,7 +147,7 @@ impl EmbeddedStore {
             replaces: before.map(|part| part.name.clone()).collect(),
             source: Some(hours.name.clone()),
         };
-        let writer = PartWriter::create(&path).map_err(io_error(doing))?;
+        let writer = PartWriter::create(shelf.disk(), &path).map_err(io_error(doing))?;
         merge_parts(&[hours], Tier::OneDay, writer, &contents, facts).map_err(part_error(doing))?;
         self.put_on_shelf(Tier::OneDay, &name)
     }

@@ -116,7 +116,7 @@ impl EmbeddedStore {
             .collect();
         let mut writers = places
             .iter()
-            .map(|(_, path)| PartWriter::create(path))
+            .map(|(_, path)| PartWriter::create(shelf.disk(), path))
             .collect::<std::io::Result<Vec<_>>>()
             .map_err(io_error(doing))?;
         for group in groups(&dictionary, &names) {

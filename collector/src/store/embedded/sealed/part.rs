@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chunk::{ChunkBuilder, ChunkReader};
 use super::contents::Contents;
+use super::disk::{Disk, NewFile};
 use crate::store::SeriesId;
 
 const MAGIC: &[u8; 8] = b"AZPART\x00\x01";
@@ -62,9 +63,10 @@ pub(in crate::store::embedded) enum PartError {
 
 /// Writes a part chunk by chunk.
 pub(in crate::store::embedded) struct PartWriter {
+    disk: Disk,
     path: PathBuf,
     /// `None` once finished.
-    file: Option<BufWriter<File>>,
+    file: Option<BufWriter<Box<dyn NewFile>>>,
     at: u64,
     index: Vec<IndexEntry>,
     entries: u64,
@@ -84,10 +86,11 @@ impl PartWriter {
     ///
     /// # Errors
     /// When the system refuses.
-    pub(in crate::store::embedded) fn create(path: &Path) -> io::Result<Self> {
-        let mut file = BufWriter::new(File::create(unfinished(path))?);
+    pub(in crate::store::embedded) fn create(disk: &Disk, path: &Path) -> io::Result<Self> {
+        let mut file = BufWriter::new(disk.create(&unfinished(path))?);
         file.write_all(MAGIC)?;
         Ok(Self {
+            disk: disk.clone(),
             path: path.to_owned(),
             file: Some(file),
             at: MAGIC.len() as u64,
@@ -161,13 +164,11 @@ impl PartWriter {
         self.write(&tail)?;
         if let Some(file) = &mut self.file {
             file.flush()?;
-            file.get_ref().sync_all()?;
+            file.get_mut().sync()?;
         }
-        std::fs::rename(unfinished(&self.path), &self.path)?;
+        self.disk.publish(&unfinished(&self.path), &self.path)?;
         self.file = None;
-        // The new name is only there after a power cut if the directory says so.
-        let directory = self.path.parent().unwrap_or(Path::new("."));
-        File::open(directory)?.sync_all()
+        Ok(())
     }
 }
 
@@ -184,7 +185,8 @@ impl PartWriter {
 impl Drop for PartWriter {
     fn drop(&mut self) {
         if self.file.is_some()
-            && let Err(error) = std::fs::remove_file(unfinished(&self.path))
+            && let Err(error) = self.disk.remove(&unfinished(&self.path))
+            && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!("{}: {error}", unfinished(&self.path).display());
         }
@@ -452,7 +454,7 @@ mod tests {
 
     /// A part with every third series up to `3 * count`.
     fn write(path: &Path, count: u32) -> Contents {
-        let mut writer = PartWriter::create(path).expect("writable");
+        let mut writer = PartWriter::create(&Disk::default(), path).expect("writable");
         for series in (0..count).map(|number| number * 3) {
             let mut builder = ChunkBuilder::default();
             builder.push(&entry(series));
@@ -501,7 +503,7 @@ mod tests {
     fn a_part_that_is_given_up_leaves_no_file() {
         let directory = tempfile::tempdir().expect("a scratch directory");
         let path = directory.path().join("part");
-        let writer = PartWriter::create(&path).expect("writable");
+        let writer = PartWriter::create(&Disk::default(), &path).expect("writable");
         assert!(unfinished(&path).exists());
         drop(writer);
         assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 0);

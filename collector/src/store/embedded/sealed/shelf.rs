@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, NaiveDate, Timelike};
 
 use super::contents::{Contents, ReportName};
+use super::disk::Disk;
 use super::part::{Facts, Layout, PartError, PartReader, UNFINISHED};
 use crate::store::tier::{Hole, Tier};
 use crate::store::{MissingCause, TimeRange};
@@ -52,6 +53,7 @@ pub(in crate::store::embedded) struct Part {
     pub(in crate::store::embedded) range: TimeRange,
     pub(in crate::store::embedded) name: String,
     pub(in crate::store::embedded) bytes: u64,
+    disk: Disk,
     path: PathBuf,
     layout: Layout,
     /// Kept once read, until [`Part::forget_contents`].
@@ -113,7 +115,7 @@ impl Part {
 impl Drop for Part {
     fn drop(&mut self) {
         if self.retired.load(Ordering::Acquire)
-            && let Err(error) = fs::remove_file(&self.path)
+            && let Err(error) = self.disk.remove(&self.path)
             && error.kind() != io::ErrorKind::NotFound
         {
             // It is found again at the next start: replaced parts and parts past retention are removed then.
@@ -133,6 +135,7 @@ pub(in crate::store::embedded) struct Shelf {
     /// The highest number given to a part. No name is given twice: a part that is being replaced, or waits for its last
     /// reader to be removed, must not take a new one with it.
     last_number: Arc<AtomicU64>,
+    disk: Disk,
 }
 
 impl Shelf {
@@ -142,20 +145,24 @@ impl Shelf {
     /// When a directory cannot be made, read or changed.
     pub(in crate::store::embedded) fn open(
         directory: &Path,
+        disk: Disk,
         store: u64,
         now_unix_ms: u64,
     ) -> io::Result<Self> {
-        let mut shelf = Self::default();
+        let mut shelf = Self {
+            disk,
+            ..Self::default()
+        };
         for tier in Tier::ALL {
             let room = directory.join(tier.as_str());
             fs::create_dir_all(&room)?;
-            fs::File::open(&room)?.sync_all()?;
+            shelf.disk.sync_directory(&room)?;
             for entry in fs::read_dir(&room)? {
                 let name = entry?.file_name().to_string_lossy().into_owned();
                 shelf.take_in(&room, tier, &name, store, now_unix_ms)?;
             }
         }
-        fs::File::open(directory)?.sync_all()?;
+        shelf.disk.sync_directory(directory)?;
         let replaced: Vec<(Tier, String)> = shelf
             .parts
             .values()
@@ -184,7 +191,7 @@ impl Shelf {
     ) -> io::Result<()> {
         let path = room.join(name);
         if name.ends_with(UNFINISHED) {
-            return fs::remove_file(&path);
+            return self.disk.remove(&path);
         }
         if let Some((original, _)) = name.split_once(DAMAGED) {
             self.set_aside += 1;
@@ -224,6 +231,7 @@ impl Shelf {
             range,
             name: name.to_owned(),
             bytes: fs::metadata(&path)?.len(),
+            disk: self.disk.clone(),
             path,
             layout,
             contents: Mutex::new(None),
@@ -262,7 +270,7 @@ impl Shelf {
     fn put_aside(&mut self, path: &Path, why: &str, what: &str, now_unix_ms: u64) -> io::Result<()> {
         let mut aside = path.as_os_str().to_owned();
         aside.push(format!("{why}{now_unix_ms}"));
-        fs::rename(path, &aside)?;
+        self.disk.rename(path, Path::new(&aside))?;
         self.set_aside += 1;
         tracing::error!(
             "{}: {what} is not usable; it was set aside as {} and its period is shown as missing",
@@ -270,6 +278,11 @@ impl Shelf {
             PathBuf::from(aside).display()
         );
         Ok(())
+    }
+
+    /// Where parts are written.
+    pub(in crate::store::embedded) fn disk(&self) -> &Disk {
+        &self.disk
     }
 
     /// A name and path for a new part.
@@ -313,6 +326,7 @@ impl Shelf {
             range,
             name: name.to_owned(),
             bytes: fs::metadata(&path)?.len(),
+            disk: self.disk.clone(),
             path,
             layout,
             contents: Mutex::new(None),
