@@ -23,6 +23,8 @@ mod backup;
 mod backup_tests;
 mod dictionary_file;
 #[cfg(test)]
+mod flips;
+#[cfg(test)]
 mod forgetful;
 #[cfg(test)]
 mod forgetful_directory;
