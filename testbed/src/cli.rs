@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use azimuth_testbed::load;
 use clap::{Args, Parser, Subcommand};
 
 /// An emulated Europe on one machine: real agents and reflectors, real packets, an invented network between them.
@@ -53,6 +54,33 @@ pub(crate) enum Command {
         /// Datagrams per second; each comes back, so the relay moves twice as many packets.
         #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=20_000))]
         rate_pps: u32,
+        /// Print JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a fleet come back all at once after an outage, each agent with a backlog, against a real collector.
+    ///
+    /// Agents are tasks of this program that deliver as azimuth-agent does; loopback only. Fails (exit 1) unless every
+    /// report is stored once. Without --collector one is started on a directory that is removed at the end.
+    Load {
+        /// Agents.
+        #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=i64::from(load::MAX_AGENTS)))]
+        agents: u32,
+        /// Reports of 10 s that each has when the collector comes back.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=i64::from(load::MAX_BACKLOG)))]
+        backlog: u32,
+        /// Series of each.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=20))]
+        series: u16,
+        /// A running collector on a loopback address, for example 127.0.0.1:8360.
+        #[arg(long)]
+        collector: Option<SocketAddr>,
+        /// Stop after this long, whatever is left.
+        #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=load::MAX_SECONDS))]
+        at_most_s: u64,
+        /// Where azimuth-collector is; beside this program when not said.
+        #[arg(long)]
+        bin_dir: Option<PathBuf>,
         /// Print JSON instead of a table.
         #[arg(long)]
         json: bool,

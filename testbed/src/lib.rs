@@ -12,10 +12,12 @@
 //! | [`relay`] | the network as a state machine, and the thread that moves real packets through it |
 //! | [`namespace`] | network namespaces and TUN devices; the only room with `unsafe` |
 //! | [`truth`] | what was really done to every packet, as JSON lines |
+//! | [`load`] | a fleet of tasks that comes back all at once, against a real collector |
 //! | [`world`] | a whole world: processes, files, supervision, a clean end |
 
 pub mod clock;
 pub mod describe;
+pub mod load;
 pub mod namespace;
 pub mod path;
 pub mod plan;

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use azimuth_testbed::describe::Description;
+use azimuth_testbed::load;
 use azimuth_testbed::namespace::{self, Privilege};
 use azimuth_testbed::plan::Plan;
 use azimuth_testbed::probing_bench::{self, Figures};
 use azimuth_testbed::relay::thread::PacketRecords;
-use azimuth_testbed::relay_check::{self, Load};
+use azimuth_testbed::relay_check::{self, Load as RelayLoad};
 use azimuth_testbed::scenario::{self, Scenario};
 use azimuth_testbed::world::directory::{RunDirectory, Wanted};
 use azimuth_testbed::world::runner::{self, Options};
@@ -47,6 +48,30 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             let description = Description::of(&Plan::of(&scenario::load(&scenario)?));
             print(json, &description, Description::table)?;
         }
+        Command::Load {
+            agents,
+            backlog,
+            series,
+            collector,
+            at_most_s,
+            bin_dir: chosen,
+            json,
+        } => {
+            let figures = load::run(&load::Options {
+                agents,
+                backlog,
+                series,
+                collector,
+                bin_dir: bin_dir(chosen.as_deref())?,
+                at_most: Duration::from_secs(at_most_s),
+            })?;
+            print(json, &figures, load::Figures::table)?;
+            return Ok(if figures.holds() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
+        }
         Command::BenchProbing {
             seconds,
             bin_dir: chosen,
@@ -62,7 +87,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
             json,
         } => {
             namespace::acquire()?;
-            let load = Load {
+            let load = RelayLoad {
                 datagrams: duration_s * rate_pps,
                 period_us: 1_000_000 / u64::from(rate_pps),
             };
