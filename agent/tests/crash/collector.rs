@@ -13,7 +13,7 @@ pub(crate) struct Collector {
 
 impl Collector {
     /// Starts it behind `wrapper`, and does not wait for it.
-    pub(crate) fn start(directory: &Path, socket: &Path, wrapper: &[String]) -> Self {
+    pub(crate) fn start(directory: &Path, socket: &Path, listen: &str, wrapper: &[String]) -> Self {
         let program = Path::new(env!("CARGO_BIN_EXE_azimuth-agent")).with_file_name("azimuth-collector");
         assert!(
             program.exists(),
@@ -28,7 +28,7 @@ impl Collector {
             None => Command::new(program),
         };
         let child = command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .args(["serve", "--listen", listen, "--data-dir"])
             .arg(directory)
             .arg("--unix-socket")
             .arg(socket)

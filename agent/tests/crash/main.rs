@@ -11,6 +11,7 @@
 
 mod collector;
 mod driver;
+mod half_open;
 mod kills;
 mod programs;
 mod syscalls;

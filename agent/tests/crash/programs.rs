@@ -23,8 +23,9 @@ fn kills() -> usize {
 }
 
 /// A program with a log of its own for each life.
-struct Program {
+pub(crate) struct Program {
     child: Child,
+    wrapper: Vec<String>,
     arguments: Vec<String>,
     logs: PathBuf,
     lives: usize,
@@ -32,10 +33,15 @@ struct Program {
 
 impl Program {
     fn start(logs: PathBuf, arguments: &[&str]) -> Self {
+        Self::start_behind(Vec::new(), logs, arguments)
+    }
+
+    pub(crate) fn start_behind(wrapper: Vec<String>, logs: PathBuf, arguments: &[&str]) -> Self {
         std::fs::create_dir_all(&logs).unwrap();
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         Self {
-            child: spawn(&arguments, &logs, 0),
+            child: spawn(&wrapper, &arguments, &logs, 0),
+            wrapper,
             arguments,
             logs,
             lives: 1,
@@ -45,16 +51,16 @@ impl Program {
     fn kill_and_start(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        self.child = spawn(&self.arguments, &self.logs, self.lives);
+        self.child = spawn(&self.wrapper, &self.arguments, &self.logs, self.lives);
         self.lives += 1;
     }
 
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         kill(Pid::from_raw(self.child.id() as i32), Signal::SIGTERM).unwrap();
         ends_well(&mut self.child);
     }
 
-    fn log(&self, life: usize) -> String {
+    pub(crate) fn log(&self, life: usize) -> String {
         std::fs::read_to_string(self.logs.join(life.to_string())).unwrap()
     }
 }
@@ -66,13 +72,22 @@ impl Drop for Program {
     }
 }
 
-fn spawn(arguments: &[String], logs: &Path, life: usize) -> Child {
+fn spawn(wrapper: &[String], arguments: &[String], logs: &Path, life: usize) -> Child {
     let log: File = OpenOptions::new()
         .create(true)
         .append(true)
         .open(logs.join(life.to_string()))
         .unwrap();
-    Command::new(env!("CARGO_BIN_EXE_azimuth-agent"))
+    let program = env!("CARGO_BIN_EXE_azimuth-agent");
+    let mut command = match wrapper.split_first() {
+        Some((first, rest)) => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program);
+            command
+        }
+        None => Command::new(program),
+    };
+    command
         .args(arguments)
         .env("AZIMUTH_LOG", "debug")
         .stdin(Stdio::null())
@@ -82,14 +97,14 @@ fn spawn(arguments: &[String], logs: &Path, life: usize) -> Child {
         .unwrap()
 }
 
-fn configuration(world: &World, port: u16) -> PathBuf {
-    let (socket, spool) = (world.path("collector.sock"), world.path("spool"));
+pub(crate) fn configuration(world: &World, collector: &str, port: u16) -> PathBuf {
+    let spool = world.path("spool");
     let text = format!(
         r#"
 agent = "paris-1"
 interval_ms = {}
 [collector]
-url = "unix:{}"
+url = "{collector}"
 [spool]
 directory = "{}"
 [vantage_point]
@@ -114,7 +129,6 @@ address = "127.0.0.1"
   waiting_time_ms = 200
 "#,
         INTERVAL_S * 1_000,
-        socket.display(),
         spool.display()
     );
     let path = world.path("agent.toml");
@@ -123,7 +137,7 @@ address = "127.0.0.1"
 }
 
 /// Probes sent in each interval a life of the agent closed.
-fn closed(log: &str) -> Vec<u64> {
+pub(crate) fn closed(log: &str) -> Vec<u64> {
     let lines = log.lines().filter(|line| line.contains("interval closed"));
     lines
         .map(|line| {
@@ -135,7 +149,7 @@ fn closed(log: &str) -> Vec<u64> {
 }
 
 /// (reports stored, probes sent in them, sequences given up)
-fn stored(collector: &Collector) -> (u64, u64, u64) {
+pub(crate) fn stored(collector: &Collector) -> (u64, u64, u64) {
     let agents = collector.get("/api/v1/agents").unwrap();
     let agents = agents["agents"].as_array().unwrap();
     assert_eq!(agents.len(), 1, "{agents:?}");
@@ -172,7 +186,8 @@ fn the_installed_programs_lose_and_double_nothing_under_kills() {
         &["reflect", "--listen", &listen, "--allow", "127.0.0.1"],
     );
     let mut collector = world.collector("collector", &[]);
-    let config = configuration(&world, port);
+    let socket = format!("unix:{}", world.path("collector.sock").display());
+    let config = configuration(&world, &socket, port);
     let config = config.to_str().unwrap();
     let mut agent = Program::start(world.path("agent-log"), &["run", "--config", config]);
     for kill in 0..kills() {

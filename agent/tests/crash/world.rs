@@ -37,7 +37,12 @@ impl World {
     }
 
     pub(crate) fn collector(&self, name: &str, wrapper: &[String]) -> Collector {
-        Collector::start(&self.path(name), &self.path(&format!("{name}.sock")), wrapper)
+        self.collector_on(name, "127.0.0.1:0", wrapper)
+    }
+
+    pub(crate) fn collector_on(&self, name: &str, listen: &str, wrapper: &[String]) -> Collector {
+        let socket = self.path(&format!("{name}.sock"));
+        Collector::start(&self.path(name), &socket, listen, wrapper)
     }
 
     pub(crate) fn orders(&self, agent: &str, collector: &str, reports: u64) -> Orders {

@@ -12,6 +12,7 @@ mod damage;
 mod disk;
 mod full;
 mod life;
+mod partition;
 mod power;
 mod real;
 mod seeded;
