@@ -197,6 +197,8 @@ fn the_installed_programs_lose_and_double_nothing_under_kills() {
             0 => agent.kill_and_start(),
             1 => {
                 collector.kill();
+                // Longer than an interval: something must have failed to get through.
+                std::thread::sleep(Duration::from_millis(1_300));
                 collector = world.collector("collector", &[]);
             }
             _ => reflector.kill_and_start(),

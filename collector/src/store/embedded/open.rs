@@ -335,7 +335,7 @@ pub(super) fn read_dictionary(database: &Database, file: &Path) -> Result<Dictio
 }
 
 /// Takes one step of the dictionary again.
-fn replay_growth(
+pub(super) fn replay_growth(
     dictionary: &mut Dictionary,
     agent: u32,
     id: ManifestId,

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use azimuth_measurement::Manifest;
-use azimuth_measurement::codec::decode_manifest;
 
 use super::super::conformance::{T0, item, manifest_of, merged, report_of, scan_all, verified};
 use super::forgetful::ForgetfulDisk;
@@ -77,9 +76,12 @@ impl Life {
             set_aside: 0,
             store_id: STORE,
             retention: Retention::default(),
+            series_limits: SeriesLimits::NONE,
             shelf: RwLock::new(Arc::new(shelf)),
             unsealed_hours: Mutex::default(),
             copied: Mutex::default(),
+            window: SharedWindow::default(),
+            latest_unix_ms: AtomicU64::default(),
         };
         store.note_unsealed(hours.into_iter().map(|hour| (hour, 0)));
         Ok(store)
@@ -196,12 +198,9 @@ impl Life {
         for agent in &copy.agents {
             known.add_agent(&agent.parse().expect("an id")).expect("room");
         }
-        for (agent, id, frame) in &copy.manifests {
-            let manifest = Arc::new(decode_manifest(frame).expect("whole").0);
+        for (agent, id, row) in &copy.manifests {
             let id = azimuth_measurement::ManifestId(*id);
-            known
-                .add_manifest(AgentNumber(*agent), id, manifest)
-                .expect("room");
+            open::replay_growth(&mut known, *agent, id, row).expect("whole");
         }
         for part in shelf.parts() {
             let mut reader = part.reader().expect("readable");
