@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 pub use self::figures::Figures;
 use self::figures::Tally;
@@ -28,6 +28,8 @@ pub const MAX_AGENTS: u32 = 10_000;
 pub const MAX_BACKLOG: u32 = 1_440;
 /// Longest run, in seconds.
 pub const MAX_SECONDS: u64 = 1_800;
+/// Agents that make themselves known at the same time, before the outage.
+const INTRODUCED_AT_ONCE: usize = 32;
 /// How long a collector of our own may take to listen.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -82,11 +84,30 @@ async fn fleet(options: &Options, address: SocketAddr) -> anyhow::Result<Figures
     let clock = Arc::new(Clock::start());
     let tally = Arc::new(Mutex::new(Tally::default()));
     let run = format!("load-{:06x}", mark_of(&clock));
-    let agents: Vec<_> = (0..options.agents)
+    let gate = Arc::new(Semaphore::new(INTRODUCED_AT_ONCE));
+    let known: Vec<_> = (0..options.agents)
         .map(|number| {
             let agent = agent::Agent::new(&run, number, options, clock.unix_ns() / 1_000_000);
+            let (mut agent, gate) = (agent.context("an agent's id")?, Arc::clone(&gate));
+            let clock = Arc::clone(&clock);
+            Ok(tokio::spawn(async move {
+                let _turn = gate.acquire().await?;
+                agent.introduce(address, &clock).await?;
+                anyhow::Ok(agent)
+            }))
+        })
+        .collect::<anyhow::Result<_>>()?;
+    let mut agents = Vec::with_capacity(known.len());
+    for agent in known {
+        agents.push(agent.await.context("an agent panicked")??);
+    }
+    // The outage is over.
+    let clock = Arc::new(Clock::start());
+    let agents: Vec<_> = agents
+        .into_iter()
+        .map(|agent| {
             let (tally, clock) = (Arc::clone(&tally), Arc::clone(&clock));
-            let (agent, at_most) = (agent.context("an agent's id")?, options.at_most);
+            let at_most = options.at_most;
             Ok(tokio::spawn(async move {
                 // What is not settled when the time is over is told by its absence.
                 let _ = tokio::time::timeout(at_most, agent.run(address, &tally, &clock)).await;

@@ -65,17 +65,31 @@ impl Agent {
         let newest_end_unix_ms = now_unix_ms / u64::from(LENGTH_MS) * u64::from(LENGTH_MS);
         Ok(Self {
             manifest: manifest(&format!("{run}-{number:05}"), options.series)?,
-            epoch: newest_end_unix_ms - u64::from(options.backlog) * u64::from(LENGTH_MS),
+            epoch: newest_end_unix_ms - (u64::from(options.backlog) + 1) * u64::from(LENGTH_MS),
             newest_end_unix_ms,
-            unsettled: (1..=u64::from(options.backlog)).collect(),
+            // The first made it known, before the outage.
+            unsettled: (2..=u64::from(options.backlog) + 1).collect(),
             random: now_unix_ms ^ (u64::from(number) << 32) | 1,
         })
+    }
+
+    /// The report before the outage, which makes it known.
+    pub(super) async fn introduce(&mut self, to: SocketAddr, clock: &Clock) -> anyhow::Result<()> {
+        let mut failures = 0;
+        loop {
+            let body = self.body(&[1], true, clock.unix_ns() / 1_000_000)?;
+            let posted = tokio::time::timeout(POST_TIMEOUT, post(&mut None, to, body)).await;
+            if posted.is_ok_and(|posted| posted.is_ok_and(|answer| answer.status == 200)) {
+                return Ok(());
+            }
+            self.wait(&mut failures, None).await;
+        }
     }
 
     /// Delivers everything, however long it takes.
     pub(super) async fn run(mut self, to: SocketAddr, tally: &Mutex<Tally>, clock: &Clock) {
         let newest = self.unsettled.last().copied().unwrap_or(0);
-        let (mut connection, mut failures, mut with_manifest, mut attempts) = (None, 0_u32, true, 0_u64);
+        let (mut connection, mut failures, mut with_manifest, mut attempts) = (None, 0_u32, false, 0_u64);
         let mut offered: BTreeSet<u64> = BTreeSet::new();
         while !self.unsettled.is_empty() {
             // After an outage the newest alone, then the rest, oldest first.
@@ -138,6 +152,10 @@ impl Agent {
                     _ => tally.refused += 1,
                 }
                 self.unsettled.remove(sequence);
+                if verdict.verdict != "refused" {
+                    let agent = self.manifest.agent.to_string();
+                    *tally.settled.entry(agent).or_default() += 1;
+                }
             }
             tally.drained_at_ns = tally.drained_at_ns.max(clock.elapsed_ns());
             tally.most_attempts = tally.most_attempts.max(attempts);

@@ -23,6 +23,8 @@ pub(super) struct Tally {
     pub(super) refused: u64,
     pub(super) most_attempts: u64,
     pub(super) drained_at_ns: u64,
+    /// By agent: reports it was told are stored.
+    pub(super) settled: BTreeMap<String, u64>,
 }
 
 /// What came of it.
@@ -60,7 +62,9 @@ pub struct Figures {
     pub duplicates: u64,
     /// Answered `refused`, or `duplicate` without ever having been sent before.
     pub refused: u64,
-    /// Reports the collector does not have.
+    /// Reports their agents still had when the time was over.
+    pub left: u64,
+    /// Reports their agents were told are stored, and the collector does not have.
     pub lost: u64,
     /// Reports it has more than once.
     pub doubled: u64,
@@ -72,8 +76,13 @@ impl Figures {
     pub(super) fn of(options: &Options, run: &str, mut tally: Tally, stored: &BTreeMap<String, u64>) -> Self {
         tally.answer_us.sort_unstable();
         let backlog = u64::from(options.backlog);
-        let heard = stored.len() as u64;
-        let short = |stored: &u64| backlog.saturating_sub(*stored);
+        // Each was known before, by one report more.
+        let had = backlog + 1;
+        let settled: u64 = tally.settled.values().sum();
+        let short = |(agent, settled): (&String, &u64)| {
+            let stored = stored.get(agent).copied().unwrap_or(0);
+            (settled + 1).saturating_sub(stored)
+        };
         let answered = |status: u16| tally.by_status.get(&status).copied().unwrap_or(0);
         let classes = |class: u16| -> u64 {
             let of_class = tally
@@ -100,9 +109,9 @@ impl Figures {
             stored: tally.stored,
             duplicates: tally.duplicates,
             refused: tally.refused + tally.wrong_duplicates,
-            lost: stored.values().map(short).sum::<u64>()
-                + u64::from(options.agents).saturating_sub(heard) * backlog,
-            doubled: stored.values().map(|stored| stored.saturating_sub(backlog)).sum(),
+            left: (u64::from(options.agents) * backlog).saturating_sub(settled + tally.refused),
+            lost: tally.settled.iter().map(short).sum(),
+            doubled: stored.values().map(|stored| stored.saturating_sub(had)).sum(),
             drained_s: tally.drained_at_ns as f64 / 1e9,
         }
     }
@@ -110,7 +119,7 @@ impl Figures {
     /// Whether every report is there once.
     #[must_use]
     pub fn holds(&self) -> bool {
-        (self.lost, self.doubled, self.refused) == (0, 0, 0)
+        (self.left, self.lost, self.doubled, self.refused) == (0, 0, 0, 0)
     }
 
     /// For people.
@@ -137,6 +146,7 @@ impl Figures {
             ("answered stored", self.stored.to_string()),
             ("answered duplicate", self.duplicates.to_string()),
             ("refused", self.refused.to_string()),
+            ("left with the agents", self.left.to_string()),
             ("lost", self.lost.to_string()),
             ("doubled", self.doubled.to_string()),
             ("time to drain", format!("{:.1} s", self.drained_s)),
@@ -172,13 +182,16 @@ mod tests {
             bin_dir: PathBuf::new(),
             at_most: Duration::from_secs(1),
         };
-        let stored = BTreeMap::from([("a".to_owned(), 10), ("b".to_owned(), 7), ("c".to_owned(), 12)]);
-        let figures = Figures::of(&options, "run", Tally::default(), &stored);
-        assert_eq!(
-            (figures.lost, figures.doubled),
-            (13, 2),
-            "and one was never heard"
-        );
+        let of =
+            |rows: [(&str, u64); 4]| BTreeMap::from(rows.map(|(agent, count)| (agent.to_owned(), count)));
+        let tally = Tally {
+            settled: of([("a", 10), ("b", 10), ("c", 10), ("d", 6)]),
+            ..Tally::default()
+        };
+        let stored = of([("a", 11), ("b", 8), ("c", 13), ("d", 9)]);
+        let figures = Figures::of(&options, "run", tally, &stored);
+        // Of d's, two were stored and the answer did not arrive yet: neither lost nor doubled.
+        assert_eq!((figures.left, figures.lost, figures.doubled), (4, 3, 2));
         assert!(!figures.holds());
     }
 }
