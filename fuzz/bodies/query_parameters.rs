@@ -18,16 +18,14 @@ const ENDPOINTS: [&str; 9] = [
     "nothing",
 ];
 
-/// One input.
-pub(crate) fn run(bytes: &[u8]) {
-    let Some((first, query)) = bytes.split_first() else {
-        return;
-    };
+/// One input; the status of the answer, if it came as far as one.
+pub(crate) fn run(bytes: &[u8]) -> Option<u16> {
+    let (first, query) = bytes.split_first()?;
     let endpoint = ENDPOINTS[usize::from(*first) % ENDPOINTS.len()];
     // What is no URI never comes as far as our parameters.
     let mut uri = format!("/api/v1/{endpoint}?").into_bytes();
     uri.extend(query);
-    let Ok(uri) = Uri::try_from(uri) else { return };
+    let uri = Uri::try_from(uri).ok()?;
     let request = Request::get(uri).body(Body::empty()).expect("a request");
     let (status, body) = World::get().ask(request);
     match status {
@@ -38,4 +36,5 @@ pub(crate) fn run(bytes: &[u8]) {
         }
         other => panic!("{other} for {endpoint}"),
     }
+    Some(status)
 }

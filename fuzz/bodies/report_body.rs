@@ -45,11 +45,9 @@ fn verdicts(answer: &[u8]) -> Vec<String> {
     all.iter().map(word).collect()
 }
 
-/// One input.
-pub(crate) fn run(bytes: &[u8]) {
-    let Some((kind, bytes)) = bytes.split_first() else {
-        return;
-    };
+/// One input; the status of the first answer, if there was one.
+pub(crate) fn run(bytes: &[u8]) -> Option<u16> {
+    let (kind, bytes) = bytes.split_first()?;
     let body = body(*kind, bytes);
     let (status, answer) = World::get().post(body.clone());
     let items = decode_batch(&body).map(|batch| batch.items.len());
@@ -72,4 +70,5 @@ pub(crate) fn run(bytes: &[u8]) {
         }
         other => panic!("{other}"),
     }
+    Some(status)
 }

@@ -6,4 +6,6 @@ mod body;
 #[path = "../bodies/collector.rs"]
 mod collector;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| body::run(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    body::run(bytes);
+});
