@@ -2,6 +2,7 @@
 //! are filled one after the other, or are few, each is filled into dense accumulators at once; else histograms are kept
 //! until a group is finished, and one dense accumulator is reused for every group.
 
+use azimuth_measurement::counts::COUNTERS;
 use azimuth_measurement::{Accumulator, DelayHistogram, ProbeCounts, StampClock};
 
 use super::QueryError;
@@ -90,7 +91,8 @@ impl Merge {
 /// What was observed of one group, merged at once.
 #[derive(Debug, Default)]
 pub(super) struct Dense {
-    counts: ProbeCounts,
+    /// In wire order.
+    counts: [u64; COUNTERS],
     /// In order of [`BEST_FIRST`], made when first needed.
     delays: [Option<Accumulator>; 4],
 }
@@ -98,7 +100,7 @@ pub(super) struct Dense {
 impl Dense {
     /// Empties it for the next group.
     pub(super) fn clear(&mut self) {
-        self.counts = ProbeCounts::default();
+        self.counts = Default::default();
         self.delays.iter_mut().flatten().for_each(Accumulator::clear);
     }
 
@@ -112,7 +114,8 @@ impl Dense {
         counts: &ProbeCounts,
         delays: &[(StampClock, DelayHistogram)],
     ) -> Result<(), QueryError> {
-        self.counts = self.counts.plus(counts).ok_or(QueryError::Overflow)?;
+        let counts = ProbeCounts::from_all(self.counts).plus(counts);
+        self.counts = counts.ok_or(QueryError::Overflow)?.all();
         delays
             .iter()
             .try_for_each(|(clock, histogram)| self.of(*clock).add(histogram))
@@ -121,7 +124,9 @@ impl Dense {
 
     /// Adds one interval of the window.
     pub(super) fn add_recent(&mut self, interval: &Recent<'_>) -> Result<(), QueryError> {
-        self.counts = self.counts.plus(&interval.counts).ok_or(QueryError::Overflow)?;
+        interval
+            .add_counts(&mut self.counts)
+            .ok_or(QueryError::Overflow)?;
         interval
             .delays()
             .try_for_each(|(clock, bins)| self.of(clock).add_bins(bins))
@@ -134,7 +139,7 @@ impl Dense {
             .into_iter()
             .filter_map(|clock| Some((clock, self.delays[place(clock)].as_ref()?)))
             .find(|(_, delays)| delays.count() > 0);
-        Figures::of(self.counts, best)
+        Figures::of(ProbeCounts::from_all(self.counts), best)
     }
 }
 

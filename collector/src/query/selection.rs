@@ -80,6 +80,8 @@ impl<'a> Chosen<'a> {
         check_values(&labels, selection)?;
         let mut by_agent = HashMap::new();
         let mut by_zone: HashMap<&ZoneKey, bool> = HashMap::new();
+        // Few, so a walk is the fastest way to look one up.
+        let mut by_kind: Vec<((Method, LoadLabel), bool)> = Vec::new();
         let fits = |series: &Series, group: fn(Label) -> bool| {
             selection
                 .wanted
@@ -95,7 +97,16 @@ impl<'a> Chosen<'a> {
             let of_zone = by_zone
                 .entry(&series.descriptor.zone)
                 .or_insert_with(|| fits(series, Label::is_of_zone));
-            if *of_agent && *of_zone && fits(series, |label| matches!(label, Label::Method | Label::Load)) {
+            let kind = (series.descriptor.method, series.descriptor.load);
+            let of_kind = match by_kind.iter().find(|(known, _)| *known == kind) {
+                Some((_, fits)) => *fits,
+                None => {
+                    let fits = fits(series, |label| matches!(label, Label::Method | Label::Load));
+                    by_kind.push((kind, fits));
+                    fits
+                }
+            };
+            if *of_agent && *of_zone && of_kind {
                 chosen.insert(id);
             }
         }

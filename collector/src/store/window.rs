@@ -6,10 +6,10 @@
 //!
 //! | what | how |
 //! |---|---|
-//! | start since the minute's, length (ms) | LEB128 each |
-//! | which counters are not 0, in wire order | LEB128 of the bits |
+//! | start since the minute's (ms) | u16 |
+//! | length (ms), bytes of the counters and of the histograms | u32 each |
+//! | which counters are not 0, in wire order | bits of a u16 |
 //! | those counters | LEB128 each |
-//! | bytes of what follows | LEB128 |
 //! | per clock: wire number, bytes of its histogram | LEB128 each |
 //! | the histogram | as on the wire |
 
@@ -20,7 +20,7 @@ use std::sync::{PoisonError, RwLock};
 use azimuth_measurement::codec::varint;
 use azimuth_measurement::counts::COUNTERS;
 use azimuth_measurement::histogram::sparse::Bins;
-use azimuth_measurement::{ProbeCounts, SeriesRecord, StampClock};
+use azimuth_measurement::{SeriesRecord, StampClock};
 
 use super::tier::{Hole, Stretch, plan};
 use super::{Coverage, ScanRequest, SeriesId, TimeRange};
@@ -65,12 +65,25 @@ pub struct Recent<'a> {
     pub start_unix_ms: u64,
     /// Its length, in milliseconds.
     pub length_ms: u32,
-    /// What happened to its probes.
-    pub counts: ProbeCounts,
+    /// Bits of those that are not 0.
+    present: u16,
+    counts: &'a [u8],
     delays: &'a [u8],
 }
 
 impl<'a> Recent<'a> {
+    /// Adds what happened to its probes to `sums`, in wire order: most counters are 0, and cost nothing. `None` when a sum
+    /// would overflow; some are added then.
+    pub fn add_counts(&self, sums: &mut [u64; COUNTERS]) -> Option<()> {
+        let (mut rest, mut present) = (Reader(self.counts), self.present);
+        while present > 0 {
+            let sum = sums.get_mut(present.trailing_zeros() as usize)?;
+            *sum = sum.checked_add(rest.number()?)?;
+            present &= present - 1;
+        }
+        Some(())
+    }
+
     /// Its delays, by clock, best clock first.
     pub fn delays(&self) -> impl Iterator<Item = (StampClock, Bins<'a>)> + use<'a> {
         let mut rest = Reader(self.delays);
@@ -237,20 +250,25 @@ impl Window {
 }
 
 fn write(into: &mut Vec<u8>, since_ms: u64, length_ms: u32, record: &SeriesRecord) {
-    let counts = record.counts.all();
-    let present = (0..COUNTERS).filter(|at| counts[*at] > 0);
-    let bits = present.clone().fold(0, |bits, at| bits | 1 << at);
-    for number in [since_ms, length_ms.into(), bits] {
-        varint::write(into, number);
+    let (mut present, mut counts, mut delays) = (0_u16, Vec::new(), Vec::new());
+    for (at, count) in record.counts.all().into_iter().enumerate() {
+        if count > 0 {
+            present |= 1 << at;
+            varint::write(&mut counts, count);
+        }
     }
-    present.for_each(|at| varint::write(into, counts[at]));
-    let mut delays = Vec::new();
     for (clock, histogram) in &record.delays {
         varint::write(&mut delays, clock.wire().into());
         varint::write(&mut delays, histogram.as_bytes().len() as u64);
         delays.extend(histogram.as_bytes());
     }
-    varint::write(into, delays.len() as u64);
+    // A minute has 60,000 ms, and a report a few MB at most.
+    into.extend((since_ms as u16).to_le_bytes());
+    for number in [length_ms, counts.len() as u32, delays.len() as u32] {
+        into.extend(number.to_le_bytes());
+    }
+    into.extend(present.to_le_bytes());
+    into.extend(counts);
     into.extend(delays);
 }
 
@@ -271,21 +289,15 @@ impl<'a> Reader<'a> {
     }
 
     fn interval(&mut self, minute_unix_ms: u64) -> Option<Recent<'a>> {
-        let start_unix_ms = minute_unix_ms + self.number()?;
-        let length_ms = u32::try_from(self.number()?).ok()?;
-        let mut counts = [0; COUNTERS];
-        let mut bits = self.number()?;
-        // Mostly two of them.
-        while bits > 0 {
-            *counts.get_mut(bits.trailing_zeros() as usize)? = self.number()?;
-            bits &= bits - 1;
-        }
-        let length = self.number()?;
+        let (head, rest) = self.0.split_first_chunk::<16>()?;
+        self.0 = rest;
+        let [s0, s1, l0, l1, l2, l3, c0, c1, c2, c3, d0, d1, d2, d3, p0, p1] = *head;
         Some(Recent {
-            start_unix_ms,
-            length_ms,
-            counts: ProbeCounts::from_all(counts),
-            delays: self.bytes(length)?,
+            start_unix_ms: minute_unix_ms + u64::from(u16::from_le_bytes([s0, s1])),
+            length_ms: u32::from_le_bytes([l0, l1, l2, l3]),
+            present: u16::from_le_bytes([p0, p1]),
+            counts: self.bytes(u32::from_le_bytes([c0, c1, c2, c3]).into())?,
+            delays: self.bytes(u32::from_le_bytes([d0, d1, d2, d3]).into())?,
         })
     }
 }
@@ -390,7 +402,7 @@ impl SharedWindow {
 
 #[cfg(test)]
 mod tests {
-    use azimuth_measurement::{Accumulator, DelayHistogram};
+    use azimuth_measurement::{Accumulator, DelayHistogram, ProbeCounts};
     use proptest::prelude::*;
 
     use super::*;
@@ -428,9 +440,11 @@ mod tests {
         let mut held: Vec<_> = window
             .intervals(SeriesId(series), range)
             .map(|interval| {
+                let mut counts = [0; COUNTERS];
+                interval.add_counts(&mut counts).expect("few");
                 let record = SeriesRecord {
                     series,
-                    counts: interval.counts,
+                    counts: ProbeCounts::from_all(counts),
                     delays: interval
                         .delays()
                         .map(|(clock, bins)| (clock, again(bins)))

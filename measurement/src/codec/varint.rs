@@ -21,6 +21,9 @@ pub fn write(out: &mut Vec<u8>, mut value: u64) {
 pub fn read(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     match bytes {
         [low, rest @ ..] if *low < 0x80 => Ok((u64::from(*low), rest)),
+        [low, high, rest @ ..] if (1..0x80).contains(high) => {
+            Ok((u64::from(*low & 0x7f) | u64::from(*high) << 7, rest))
+        }
         _ => read_long(bytes),
     }
 }
@@ -54,7 +57,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn numbers_round_trip(value: u64, tail in prop::collection::vec(any::<u8>(), 0..4)) {
+        fn numbers_round_trip(
+            value in prop_oneof![any::<u64>(), 0_u64..70_000], tail in prop::collection::vec(any::<u8>(), 0..4)
+        ) {
             let mut bytes = Vec::new();
             write(&mut bytes, value);
             bytes.extend(&tail);

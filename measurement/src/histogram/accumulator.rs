@@ -4,7 +4,7 @@
 use thiserror::Error;
 
 use super::bucket::{BUCKETS, BucketIndex};
-use super::sparse::{BinsError, DelayHistogram};
+use super::sparse::{Bins, BinsError, DelayHistogram};
 
 /// More delays than a `u64` counts were added; no true measurement gets there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -52,14 +52,22 @@ impl Accumulator {
         Ok(())
     }
 
-    /// Adds bins that are kept in some other place than a [`DelayHistogram`].
+    /// Adds the bins of a histogram that is kept in some other place than a [`DelayHistogram`].
     ///
     /// # Errors
     /// When the total would overflow; the bins before the one that is too many are added then.
-    pub fn add_bins(&mut self, bins: impl Iterator<Item = (BucketIndex, u64)>) -> Result<(), CountOverflow> {
+    pub fn add_bins(&mut self, mut bins: Bins<'_>) -> Result<(), CountOverflow> {
+        let Some((first, count)) = bins.next() else {
+            return Ok(());
+        };
+        self.total = self.total.checked_add(count).ok_or(CountOverflow)?;
+        self.bump(first, count);
         for (bucket, count) in bins {
             self.total = self.total.checked_add(count).ok_or(CountOverflow)?;
-            self.bump(bucket, count);
+            let index = usize::from(bucket.get());
+            self.counts[index] += count;
+            // Bins ascend, so the first is the lowest.
+            self.highest = self.highest.max(index);
         }
         Ok(())
     }
