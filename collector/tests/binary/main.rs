@@ -2,6 +2,7 @@
 #![expect(clippy::panic, reason = "a test that cannot go on says why and ends")]
 
 mod backup;
+mod compare;
 mod crash;
 mod fleet;
 mod full;
