@@ -367,6 +367,20 @@ pub trait Store: Send + Sync {
     /// When the store cannot be read. Single unreadable reports are counted in the coverage instead.
     fn scan(&self, request: ScanRequest<'_>, visit: Visit<'_>) -> Result<Coverage, StoreError>;
 
+    /// [`scan`](Self::scan), given up early once `stop` says so: also while nothing is found that `visit` could be asked
+    /// about. What it returns then is of no use.
+    ///
+    /// # Errors
+    /// As [`scan`](Self::scan).
+    fn scan_until(
+        &self,
+        request: ScanRequest<'_>,
+        _stop: &dyn Fn() -> bool,
+        visit: Visit<'_>,
+    ) -> Result<Coverage, StoreError> {
+        self.scan(request, visit)
+    }
+
     /// Hands over the window, when it holds every stored interval that starts in `range`, and returns the coverage that a
     /// scan of the [whole range](ScanRequest::WHOLE_RANGE) would have. `None`, without a call, when it does not or there is
     /// none: a scan answers then, and would have found the same.

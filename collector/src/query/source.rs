@@ -60,7 +60,8 @@ impl Source<'_> {
             step_ms,
         };
         let (mut seen, mut failed) = (0, None);
-        let coverage = self.store.scan(request, &mut |observation| {
+        let stop = || self.stop.check().is_err();
+        let coverage = self.store.scan_until(request, &stop, &mut |observation| {
             seen += 1;
             match self.stop.check().and_then(|()| take(observation)) {
                 Ok(()) => ControlFlow::Continue(()),
@@ -71,10 +72,13 @@ impl Source<'_> {
             }
         });
         self.observations.fetch_add(seen, Ordering::Relaxed);
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(coverage?),
+        if let Some(error) = failed {
+            return Err(error);
         }
+        let coverage = coverage?;
+        // It may have given up between two observations.
+        self.stop.check()?;
+        Ok(coverage)
     }
 
     /// Hands the store's window to `take`, which says how many intervals it looked at, if the window holds all of the
@@ -148,6 +152,53 @@ pub(crate) mod tests {
             catalogue: Box::leak(Box::new(Catalogue::built_in())),
             stop: Box::leak(Box::default()),
             observations: Box::leak(Box::default()),
+        }
+    }
+
+    /// A question about one series that has nothing to say reads every report of the agent: it must not take an
+    /// observation to be stopped.
+    #[test]
+    fn a_scan_that_finds_nothing_can_be_stopped() {
+        use std::sync::atomic::AtomicU64;
+
+        use crate::store::conformance::{T0, item, manifest_of, report_of, verified};
+        use crate::store::embedded::EmbeddedStore;
+        use crate::store::{Item, Retention};
+
+        let directory = tempfile::tempdir().expect("a scratch directory");
+        let store = EmbeddedStore::open(directory.path(), Retention::default(), T0).expect("openable");
+        let manifest = manifest_of("a", 2);
+        let items: Vec<Item> = (0..50)
+            .map(|slot| {
+                let mut report = report_of(&manifest, slot + 1, slot, &[100]);
+                report.records.truncate(1);
+                item(&report)
+            })
+            .collect();
+        store.commit(&[verified(&manifest)], &items).expect("writable");
+        let silent = store.dictionary().series().map(|(id, _)| id).skip(1).collect();
+        let request = ScanRequest {
+            range: TimeRange {
+                from_unix_ms: 0,
+                to_unix_ms: u64::MAX,
+            },
+            series: &silent,
+            step_ms: 10_000,
+        };
+        for (patience, sealed) in [(u64::MAX, false), (10, false), (u64::MAX, true), (0, true)] {
+            if sealed {
+                while store.maintain(T0 + 5 * 3_600_000).expect("writable").more {}
+            }
+            let asked = AtomicU64::default();
+            let stop = || asked.fetch_add(1, Ordering::Relaxed) >= patience;
+            let found = store.scan_until(request, &stop, &mut |_| ControlFlow::Continue(()));
+            assert!(found.is_ok_and(|coverage| coverage.missing.is_empty()));
+            let asked = asked.into_inner();
+            if patience < u64::MAX {
+                assert!(asked <= patience + 2, "asked {asked} times, it went on");
+            } else {
+                assert!(asked >= if sealed { 1 } else { 50 }, "asked {asked} times only");
+            }
         }
     }
 

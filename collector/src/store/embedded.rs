@@ -298,8 +298,23 @@ impl Store for EmbeddedStore {
     }
 
     fn scan(&self, request: ScanRequest<'_>, visit: Visit<'_>) -> Result<Coverage, StoreError> {
+        self.scan_until(request, &|| false, visit)
+    }
+
+    fn scan_until(
+        &self,
+        request: ScanRequest<'_>,
+        stop: &dyn Fn() -> bool,
+        visit: Visit<'_>,
+    ) -> Result<Coverage, StoreError> {
         self.with_database("read reports", |database| {
-            scan::scan(database, || (self.dictionary_now(), self.shelf()), request, visit)
+            scan::scan(
+                database,
+                || (self.dictionary_now(), self.shelf()),
+                request,
+                stop,
+                visit,
+            )
         })
     }
 

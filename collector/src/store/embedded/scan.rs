@@ -34,6 +34,8 @@ struct Scan<'a> {
     shelf: &'a Shelf,
     hot: redb::ReadOnlyTable<HotKey, &'static [u8]>,
     wanted: WantedAgents,
+    /// Looked at before each chunk, each report and each part.
+    stop: &'a dyn Fn() -> bool,
     coverage: Coverage,
 }
 
@@ -42,6 +44,7 @@ pub(super) fn scan(
     database: &Database,
     look: impl FnOnce() -> (Arc<Dictionary>, Arc<Shelf>),
     request: ScanRequest<'_>,
+    stop: &dyn Fn() -> bool,
     visit: Visit<'_>,
 ) -> Result<Coverage, StoreError> {
     let read = database.begin_read().map_err(while_doing(DOING))?;
@@ -67,6 +70,7 @@ pub(super) fn scan(
         shelf: &shelf,
         hot,
         wanted: WantedAgents::of(&dictionary, request),
+        stop,
         coverage: Coverage::default(),
     };
     for stretch in plan(request.range, request.step_ms, &holes) {
@@ -101,6 +105,9 @@ impl Scan<'_> {
         let period_ms = if tier == Tier::TenSeconds { HOUR_MS } else { DAY_MS };
         let mut from_unix_ms = range.from_unix_ms;
         while from_unix_ms < range.to_unix_ms {
+            if (self.stop)() {
+                return Ok(ControlFlow::Break(()));
+            }
             let Some(start_unix_ms) = self.next_data(
                 tier,
                 TimeRange {
@@ -199,6 +206,9 @@ impl Scan<'_> {
     ) -> Result<(), ReadError> {
         let mut reader = part.reader()?;
         for series in self.request.series.iter() {
+            if (self.stop)() {
+                return Err(ReadError::Stopped);
+            }
             let Some(chunk) = reader.chunk(series)? else {
                 continue;
             };
@@ -233,6 +243,9 @@ impl Scan<'_> {
         for row in rows {
             let (key, sealed) = row.map_err(while_doing(DOING))?;
             let (start_unix_ms, agent, epoch, sequence) = key.value();
+            if (self.stop)() {
+                return Ok(ControlFlow::Break(()));
+            }
             if !self.wanted.contains(agent) {
                 continue;
             }
