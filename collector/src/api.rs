@@ -7,6 +7,7 @@ pub mod answers;
 mod backup;
 mod compare;
 pub mod context;
+pub mod export;
 mod groups;
 mod inventory;
 mod map;
@@ -16,6 +17,7 @@ mod pair;
 mod params;
 mod reply;
 mod reports;
+mod stream;
 
 use std::sync::Arc;
 
@@ -46,6 +48,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/series", get(pair::series))
         .route("/api/v1/heatmap", get(pair::heatmap))
         .route("/api/v1/distribution", get(pair::distribution))
+        .route("/api/v1/export", get(export::export))
         .route("/api/v1/backup", get(backup::backup))
         .route("/api/v1/openapi.json", get(operation::openapi))
         .route("/metrics", get(operation::metrics))

@@ -2,5 +2,7 @@
 
 pub mod backup;
 pub mod config_check;
+pub mod export;
+mod http;
 pub mod rules;
 pub mod serve;

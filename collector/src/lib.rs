@@ -6,9 +6,11 @@
 //! | [`store`] | keeps reports; a trait, one conformance suite, the embedded backend |
 //! | [`query`] | answers questions from merged histograms (pure) |
 //! | [`api`] | the HTTP surface, [`site`] the embedded web application, [`serve`] sockets and connections |
+//! | [`export`] | records as files other programs read (pure) |
 //! | [`alert`] | says when a series got worse, since when and by how much (pure) |
 //! | [`commands`] | the command line, one file a command |
 //! | [`config`], [`limits`], [`clock`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
+//! | [`config`], [`clock`], [`csv`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
 //! | [`run`] | wires them |
 
 pub mod alert;
@@ -16,6 +18,8 @@ pub mod api;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod csv;
+pub mod export;
 pub mod ingest;
 pub mod limits;
 pub mod metrics;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use azimuth_collector::commands::backup::{self, BackupArgs, RestoreArgs};
 use azimuth_collector::commands::config_check;
+use azimuth_collector::commands::export::{self, ExportArgs};
 use azimuth_collector::commands::rules::{self, ReplayArgs};
 use azimuth_collector::commands::serve::{self, ServeArgs};
 use clap::{Parser, Subcommand};
@@ -13,7 +14,7 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration."
+    after_help = "Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration, 3 done but not with everything."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -25,6 +26,7 @@ enum Command {
     Serve(ServeArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
+    Export(Box<ExportArgs>),
     /// Ask what the regression rule would have told
     #[command(subcommand)]
     Rules(Rules),
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Config(Config::Check { file }) => config_check::check(&file, &mut std::io::stdout().lock()),
+        Command::Export(args) => export::export(&args),
         Command::Rules(Rules::Replay(args)) => {
             match rules::replay_csv(&args.csv, &mut std::io::stdout().lock()) {
                 Ok(()) => ExitCode::SUCCESS,

@@ -10,6 +10,7 @@ pub mod heatmap;
 pub mod label;
 pub mod map;
 mod merge;
+pub mod records;
 pub mod selection;
 pub mod series;
 pub mod source;

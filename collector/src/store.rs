@@ -244,6 +244,29 @@ impl Coverage {
             .unwrap_or(Tier::TenSeconds)
     }
 
+    /// Adds what another scan of later time, or of other series, was answered from. What could not be read is counted by
+    /// whoever knows whether the two looked at the same reports.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        for (tier, range) in &other.stretches {
+            if !self.stretches.contains(&(*tier, *range)) {
+                self.note(*tier, *range);
+            }
+        }
+        for missing in &other.missing {
+            if self.missing.contains(missing) {
+                continue;
+            }
+            match self.missing.last_mut() {
+                Some(last)
+                    if last.cause == missing.cause && last.range.to_unix_ms == missing.range.from_unix_ms =>
+                {
+                    last.range.to_unix_ms = missing.range.to_unix_ms;
+                }
+                _ => self.missing.push(*missing),
+            }
+        }
+    }
+
     /// Notes that `tier` answers `range`.
     fn note(&mut self, tier: Tier, range: TimeRange) {
         match self.stretches.last_mut() {

@@ -42,6 +42,8 @@ pub struct Context {
     present: AtomicUsize,
     /// One backup at a time.
     pub(super) backup_turn: Arc<Semaphore>,
+    /// One export at a time.
+    pub(super) export_turn: Arc<Semaphore>,
 }
 
 impl Context {
@@ -63,6 +65,7 @@ impl Context {
             turns: Arc::new(Semaphore::new(MAX_QUERIES_AT_ONCE)),
             present: AtomicUsize::new(0),
             backup_turn: Arc::new(Semaphore::new(1)),
+            export_turn: Arc::new(Semaphore::new(1)),
         }
     }
 

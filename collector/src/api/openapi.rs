@@ -20,6 +20,7 @@ use utoipa::OpenApi;
         super::pair::series,
         super::pair::heatmap,
         super::pair::distribution,
+        super::export::export,
         super::reports::reports,
         super::backup::backup,
         super::operation::openapi,
@@ -46,7 +47,7 @@ impl Description {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{compare, groups, map, pair};
+    use super::super::{compare, export, groups, map, pair};
     use super::*;
 
     #[test]
@@ -61,6 +62,7 @@ mod tests {
             ("series", pair::ALLOWED_SERIES),
             ("heatmap", pair::ALLOWED_HEATMAP),
             ("distribution", pair::ALLOWED_DISTRIBUTION),
+            ("export", export::ALLOWED),
         ] {
             let parameters = &description["paths"][format!("/api/v1/{path}")]["get"]["parameters"];
             let mut described: Vec<&str> = parameters

@@ -2,7 +2,6 @@
 //! that a large answer is never in memory as text. JSON or CSV (RFC 4180).
 
 use std::convert::Infallible;
-use std::fmt::Write as _;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 
@@ -13,6 +12,7 @@ use hyper::body::Frame;
 use serde::Serialize;
 
 use super::context::Place;
+use crate::csv::CsvLine;
 use crate::problem::Problem;
 
 /// Text kept in memory of an answer that is being read.
@@ -43,28 +43,6 @@ impl std::str::FromStr for Format {
 pub(super) trait Row: Serialize + Send + 'static {
     /// Appends every field.
     fn fields(&self, line: &mut CsvLine);
-}
-
-/// A line of CSV being written.
-#[derive(Debug, Default)]
-pub(super) struct CsvLine(String);
-
-impl CsvLine {
-    /// Appends a field; one that is absent is empty.
-    pub(super) fn field(&mut self, value: Option<impl std::fmt::Display>) -> &mut Self {
-        if !self.0.is_empty() {
-            self.0.push(',');
-        }
-        let text = value.map_or_else(String::new, |value| value.to_string());
-        // An empty first field would be no field at all.
-        if text.is_empty() || text.contains([',', '"', '\r', '\n']) {
-            // Writing to a String cannot fail.
-            let _ = write!(self.0, "\"{}\"", text.replace('"', "\"\""));
-        } else {
-            self.0.push_str(&text);
-        }
-        self
-    }
 }
 
 /// Writes up to a chunk; says whether there is more.
@@ -135,8 +113,7 @@ impl Reply {
             for row in rows.by_ref() {
                 let mut line = CsvLine::default();
                 row.fields(&mut line);
-                chunk.extend_from_slice(line.0.as_bytes());
-                chunk.extend_from_slice(b"\r\n");
+                line.end(chunk);
                 if chunk.len() >= CHUNK_BYTES {
                     return true;
                 }

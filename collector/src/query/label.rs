@@ -139,7 +139,8 @@ impl<'a> Labels<'a> {
         })
     }
 
-    fn place(&self, agent: AgentNumber) -> Option<&VantagePoint> {
+    /// Where an agent stands; `None` when nobody asked for a label that needs it.
+    pub(super) fn place(&self, agent: AgentNumber) -> Option<&VantagePoint> {
         self.places.get(&agent).map(|manifest| &manifest.vantage_point)
     }
 
@@ -168,7 +169,8 @@ impl<'a> Labels<'a> {
     }
 }
 
-fn network(place: &VantagePoint) -> String {
+/// The access network of a place: `AS3215`, or its name when its number is not known.
+pub(crate) fn network(place: &VantagePoint) -> String {
     match place.asn {
         0 => place.network.clone(),
         asn => format!("AS{asn}"),
@@ -176,7 +178,7 @@ fn network(place: &VantagePoint) -> String {
 }
 
 /// `provider/region`, written as in a zone.
-fn region(zone: &ZoneKey) -> String {
+pub(crate) fn region(zone: &ZoneKey) -> String {
     let text = zone.to_string();
     text.rsplit_once('/')
         .map_or_else(String::new, |(region, _)| region.to_owned())

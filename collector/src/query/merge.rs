@@ -74,6 +74,26 @@ impl Merge {
             .find(|clock| !self.pending[place(*clock)].is_empty())
     }
 
+    /// One histogram per clock that stamped any delay, the best clock first. `scratch` is used and left in any state.
+    pub(super) fn into_delays(
+        self,
+        scratch: &mut Accumulator,
+    ) -> Result<Vec<(StampClock, DelayHistogram)>, QueryError> {
+        let mut delays = Vec::new();
+        for (clock, mut pending) in BEST_FIRST.into_iter().zip(self.pending) {
+            let merged = match pending.len() {
+                0 => continue,
+                1 => pending.pop(),
+                _ => {
+                    fill(scratch, &pending)?;
+                    Some(scratch.to_histogram().map_err(|_| QueryError::Overflow)?)
+                }
+            };
+            delays.extend(merged.map(|merged| (clock, merged)));
+        }
+        Ok(delays)
+    }
+
     /// Fills `scratch` with the delays of `clock`, and with nothing else.
     pub(super) fn fill(&self, clock: StampClock, scratch: &mut Accumulator) -> Result<(), QueryError> {
         fill(scratch, &self.pending[place(clock)])

@@ -128,6 +128,15 @@ impl Grid {
             .map_or(0, |since| since / self.step_ms * self.step_ms + self.offset_ms)
     }
 
+    /// End of the step an instant falls into.
+    pub(super) fn end_of(self, at_unix_ms: u64) -> u64 {
+        let start_unix_ms = self.start_of(at_unix_ms);
+        if start_unix_ms < self.offset_ms {
+            return self.offset_ms;
+        }
+        start_unix_ms.saturating_add(self.step_ms)
+    }
+
     /// The step to ask the store for, so that what it hands on can be merged to such steps of `range`.
     pub(super) fn scan_ms(self, range: TimeRange) -> u64 {
         let last = range.to_unix_ms.saturating_sub(1).max(range.from_unix_ms);

@@ -4,6 +4,7 @@
 mod backup;
 mod compare;
 mod crash;
+mod export;
 mod fleet;
 mod full;
 mod hostile;

@@ -72,6 +72,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Every series for itself, step by step, as a file. Two series are never merged. Written while it is read: an export that
+         *     fails half-way breaks the connection off, and the trailer `azimuth-export` (for those who send `TE: trailers`) says what
+         *     is in one that did not, and what is missing.
+         */
+        get: operations["export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/groups": {
         parameters: {
             query?: never;
@@ -1263,6 +1284,83 @@ export interface operations {
                 };
             };
             /** @description Too many queries at once, or the store cannot be read; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export: {
+        parameters: {
+            query: {
+                /** @description `csv`: counts and quantiles. `hlog`: an HdrHistogram interval log, whole histograms in microseconds. */
+                format: string;
+                /** @description Start of the window: `2026-11-23T10:00:00Z`, or `now-1h` (units s, m, h, d). Default `now-1h`. */
+                from?: string;
+                /** @description End of the window, exclusive, written like `from`. Default `now`. */
+                to?: string;
+                /** @description One record per series and step of this length, a multiple of 10s; read from the coarsest tier that fits. Default: intervals as they were reported, which are kept for a week. */
+                step?: string;
+                /** @description Only these methods; may be repeated. Default all. */
+                method?: components["schemas"]["MethodName"][];
+                /** @description Only these load labels; may be repeated. Default all. */
+                load?: components["schemas"]["LoadName"][];
+                /** @description Only these agents; may be repeated. */
+                agent?: string[];
+                /** @description Only vantage points in these cities; may be repeated. */
+                city?: string[];
+                /** @description Only vantage points in these countries, ISO 3166-1 alpha-2; may be repeated. */
+                country?: string[];
+                /** @description Only vantage points in these access networks, `AS3215` or by name; may be repeated. */
+                network?: string[];
+                /** @description Only zones of these providers; may be repeated. */
+                provider?: string[];
+                /** @description Only zones of these regions, `provider/region`; may be repeated. */
+                region?: string[];
+                /** @description Only these zones, `provider/region/zone`; may be repeated. */
+                zone?: string[];
+                /** @description Only zones in these metropolitan areas of the catalogue; may be repeated. */
+                metro?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The records. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                    "text/plain": string;
+                };
+            };
+            /** @description A parameter is missing, unknown, repeated or out of range; the detail says what is allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing is stored under a value. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another export is being written, or the store cannot be read; `Retry-After` says when to try again. */
             503: {
                 headers: {
                     [name: string]: unknown;

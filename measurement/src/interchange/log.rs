@@ -13,9 +13,9 @@ use super::v2::{self, V2Error};
 use crate::histogram::DelayHistogram;
 
 /// The longest line read, in bytes: the largest histogram in base64, and room for tag and times.
-pub const MAX_LINE_BYTES: usize = v2::MAX_WIRE_BYTES.div_ceil(3) * 4 + 1_024;
+pub const MAX_LINE_BYTES: usize = v2::MAX_WIRE_BYTES.div_ceil(3) * 4 + 4_096;
 /// The longest tag, in bytes.
-pub const MAX_TAG_BYTES: usize = 512;
+pub const MAX_TAG_BYTES: usize = 2_048;
 /// Times more than this before the log's start are offsets from it, in seconds: the convention of the format.
 const YEAR_S: f64 = 365.0 * 86_400.0;
 /// The year 9999, in seconds.
@@ -87,6 +87,24 @@ pub fn write_head(out: &mut String, about: &str, start_unix_ms: u64) {
          \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n",
         Seconds(start_unix_ms)
     );
+}
+
+/// Appends a comment of our own, `#[NAME VALUE]`, which readers of the format pass over. Control characters are left out.
+pub fn write_comment(out: &mut String, name: &str, value: &str) {
+    out.push_str("#[");
+    out.push_str(name);
+    out.push(' ');
+    out.extend(value.chars().filter(|c| !c.is_control()));
+    out.push_str("]\n");
+}
+
+/// The value of a comment that [`write_comment`] wrote under this name.
+pub fn comment<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    let inner = line
+        .trim_end_matches(['\n', '\r'])
+        .strip_prefix("#[")?
+        .strip_suffix(']')?;
+    inner.strip_prefix(name)?.strip_prefix(' ')
 }
 
 /// Appends one interval. The tag loses whatever would end it: commas, spaces, control characters.
@@ -271,6 +289,16 @@ mod tests {
             text.contains("\nTag=parisone,1795428000.000,10.000,1.500,HISTFAAAA"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn comments_of_ours_are_passed_over_and_found_again() {
+        let mut text = String::new();
+        write_comment(&mut text, "Counts", "sent=3\n&lost=1");
+        assert_eq!(text, "#[Counts sent=3&lost=1]\n");
+        assert_eq!(LogReader::new().line(text.as_bytes()), Ok(None));
+        assert_eq!(comment(&text, "Counts"), Some("sent=3&lost=1"));
+        assert_eq!(comment(&text, "Count"), None);
     }
 
     /// The three ways in which logs tell time.
