@@ -1,8 +1,9 @@
-//! Records as files other programs read: CSV and HdrHistogram logs, written piece by piece into whatever takes bytes.
+//! Records as files other programs read: CSV, HdrHistogram logs and Parquet, written piece by piece into whatever takes bytes.
 //! Decides only how a record looks; which there are is `query/records.rs`'s, and the way out is `api/export.rs`'s.
 
 pub mod csv;
 pub mod hlog;
+pub mod parquet;
 pub mod tag;
 
 use std::io::{self, Write};
@@ -19,17 +20,20 @@ pub enum ExportFormat {
     Csv,
     /// HdrHistogram interval log 1.3: whole histograms, one line a record and clock.
     Hlog,
+    /// Apache Parquet: counts, quantiles and bins, one row a record.
+    Parquet,
 }
 
 impl ExportFormat {
     /// Every format.
-    pub const ALL: [Self; 2] = [Self::Csv, Self::Hlog];
+    pub const ALL: [Self; 3] = [Self::Csv, Self::Hlog, Self::Parquet];
 
     /// The word for it, and the usual ending of its files.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Csv => "csv",
             Self::Hlog => "hlog",
+            Self::Parquet => "parquet",
         }
     }
 
@@ -38,6 +42,7 @@ impl ExportFormat {
         match self {
             Self::Csv => "text/csv; charset=utf-8",
             Self::Hlog => "text/plain; charset=utf-8",
+            Self::Parquet => "application/vnd.apache.parquet",
         }
     }
 }
@@ -100,5 +105,6 @@ pub fn sheet(format: ExportFormat) -> Box<dyn Sheet> {
     match format {
         ExportFormat::Csv => Box::new(csv::CsvSheet::default()),
         ExportFormat::Hlog => Box::new(hlog::HlogSheet::default()),
+        ExportFormat::Parquet => Box::new(parquet::ParquetSheet::default()),
     }
 }

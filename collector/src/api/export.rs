@@ -89,7 +89,7 @@ impl ExportSummary {
     path = "/api/v1/export",
     tag = "query",
     params(
-        ("format" = String, Query, description = "`csv`: counts and quantiles. `hlog`: an HdrHistogram interval log, whole histograms in microseconds."),
+        ("format" = String, Query, description = "`csv`: counts and quantiles. `hlog`: an HdrHistogram interval log, whole histograms in microseconds. `parquet`: counts, quantiles and bins."),
         ("from" = Option<String>, Query, description = "Start of the window: `2026-11-23T10:00:00Z`, or `now-1h` (units s, m, h, d). Default `now-1h`."),
         ("to" = Option<String>, Query, description = "End of the window, exclusive, written like `from`. Default `now`."),
         ("step" = Option<String>, Query, description = "One record per series and step of this length, a multiple of 10s; read from the coarsest tier that fits. Default: intervals as they were reported, which are kept for a week."),
@@ -105,7 +105,7 @@ impl ExportSummary {
         ("metro" = Option<Vec<String>>, Query, description = "Only zones in these metropolitan areas of the catalogue; may be repeated."),
     ),
     responses(
-        (status = 200, description = "The records.", content((String = "text/csv"), (String = "text/plain"))),
+        (status = 200, description = "The records.", content((String = "text/csv"), (String = "text/plain"), (Vec<u8> = "application/vnd.apache.parquet"))),
         (status = 400, description = "A parameter is missing, unknown, repeated or out of range; the detail says what is allowed.", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "Nothing is stored under a value.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "Another export is being written, or the store cannot be read; `Retry-After` says when to try again.", body = Problem, content_type = "application/problem+json"),
@@ -257,7 +257,7 @@ mod tests {
         let (all, _) = read("format=csv").expect("defaults");
         assert_eq!((all.selection, all.step_ms), (Selection::default(), None));
         assert!(read("").is_err_and(|problem| problem.reason() == "missing_parameter"));
-        assert!(read("format=xml").is_err_and(|problem| problem.detail().contains("csv, hlog")));
+        assert!(read("format=xml").is_err_and(|problem| problem.detail().contains("csv, hlog, parquet")));
         assert!(read("format=csv&region=eu-west-2").is_err());
     }
 

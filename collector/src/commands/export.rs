@@ -20,13 +20,16 @@ const TELL_EVERY_MS: u64 = 500;
 /// Done, but not with everything that was asked for.
 const NOT_EVERYTHING: u8 = 3;
 
-/// Write what a running collector has stored as CSV or as an HdrHistogram log
+/// Write what a running collector has stored as CSV, HdrHistogram log or Parquet
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Formats:
   csv   one line per series and interval: labels, sent, returned, lost, n, quantiles
   hlog  whole histograms in microseconds, one tagged line per series, interval and
         clock; for HdrHistogram's own tools, and for `azimuth-collector import`
+  parquet
+        the columns of csv and the bins of the histograms, for pyarrow, DuckDB
+        and their like
 
 Without --step the intervals come as they were reported, which the store keeps for
 a week; with it they are merged (histograms, never percentiles) and read from the
@@ -44,7 +47,7 @@ pub struct ExportArgs {
     /// Address of the collector's API
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = DEFAULT_LISTEN)]
     collector: SocketAddr,
-    /// csv or hlog
+    /// csv, hlog or parquet
     #[arg(long, value_parser = format_of)]
     format: ExportFormat,
     /// File to write, which must not exist yet; `-` is standard output

@@ -1297,7 +1297,7 @@ export interface operations {
     export: {
         parameters: {
             query: {
-                /** @description `csv`: counts and quantiles. `hlog`: an HdrHistogram interval log, whole histograms in microseconds. */
+                /** @description `csv`: counts and quantiles. `hlog`: an HdrHistogram interval log, whole histograms in microseconds. `parquet`: counts, quantiles and bins. */
                 format: string;
                 /** @description Start of the window: `2026-11-23T10:00:00Z`, or `now-1h` (units s, m, h, d). Default `now-1h`. */
                 from?: string;
@@ -1340,6 +1340,7 @@ export interface operations {
                 content: {
                     "text/csv": string;
                     "text/plain": string;
+                    "application/vnd.apache.parquet": number[];
                 };
             };
             /** @description A parameter is missing, unknown, repeated or out of range; the detail says what is allowed. */
