@@ -4,5 +4,6 @@ pub mod backup;
 pub mod config_check;
 pub mod export;
 mod http;
+pub mod import;
 pub mod rules;
 pub mod serve;

@@ -7,6 +7,7 @@
 //! | [`query`] | answers questions from merged histograms (pure) |
 //! | [`api`] | the HTTP surface, [`site`] the embedded web application, [`serve`] sockets and connections |
 //! | [`export`] | records as files other programs read (pure) |
+//! | [`import`] | HdrHistogram logs as reports (pure) |
 //! | [`alert`] | says when a series got worse, since when and by how much (pure) |
 //! | [`commands`] | the command line, one file a command |
 //! | [`config`], [`limits`], [`clock`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
@@ -20,6 +21,7 @@ pub mod commands;
 pub mod config;
 pub mod csv;
 pub mod export;
+pub mod import;
 pub mod ingest;
 pub mod limits;
 pub mod metrics;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use azimuth_collector::commands::backup::{self, BackupArgs, RestoreArgs};
 use azimuth_collector::commands::config_check;
 use azimuth_collector::commands::export::{self, ExportArgs};
+use azimuth_collector::commands::import::{self, ImportArgs};
 use azimuth_collector::commands::rules::{self, ReplayArgs};
 use azimuth_collector::commands::serve::{self, ServeArgs};
 use clap::{Parser, Subcommand};
@@ -27,6 +28,7 @@ enum Command {
     Backup(BackupArgs),
     Restore(RestoreArgs),
     Export(Box<ExportArgs>),
+    Import(Box<ImportArgs>),
     /// Ask what the regression rule would have told
     #[command(subcommand)]
     Rules(Rules),
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Restore(args) => backup::restore(&args),
         Command::Config(Config::Check { file }) => config_check::check(&file, &mut std::io::stdout().lock()),
         Command::Export(args) => export::export(&args),
+        Command::Import(args) => import::import(&args),
         Command::Rules(Rules::Replay(args)) => {
             match rules::replay_csv(&args.csv, &mut std::io::stdout().lock()) {
                 Ok(()) => ExitCode::SUCCESS,

@@ -26,6 +26,7 @@ pub(super) struct Client {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
@@ -36,6 +37,20 @@ impl Client {
             .build()
             .map_err(|error| format!("cannot start the runtime: {error}"))?;
         Ok(Self { address, runtime })
+    }
+
+    /// Asks and keeps the answer.
+    pub(super) fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: Option<&str>,
+        body: Vec<u8>,
+    ) -> Result<Answer, String> {
+        self.runtime.block_on(async {
+            let answer = self.begin(method, path, content_type, body).await?;
+            self.whole(answer).await
+        })
     }
 
     /// Asks and hands on the body of a good answer piece by piece; the trailers behind it. `piece` may fail.
@@ -118,6 +133,7 @@ impl Client {
         }
         Ok(Answer {
             status: head.status,
+            headers: head.headers,
             body: bytes.into(),
         })
     }

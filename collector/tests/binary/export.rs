@@ -11,21 +11,26 @@ use azimuth_measurement::{Accumulator, DelayHistogram};
 use super::fleet::{LENGTH_MS, body, manifest, report, slot_before};
 use super::process::{Collector, deliver};
 
-fn export(collector: &Collector, arguments: &[&str]) -> Output {
+pub(crate) fn export(collector: &Collector, arguments: &[&str]) -> Output {
+    talk("export", collector, arguments)
+}
+
+/// A command that talks to this collector.
+pub(crate) fn talk(name: &str, collector: &Collector, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_azimuth-collector"));
     command
-        .arg("export")
+        .arg(name)
         .args(["--collector", &collector.address.to_string()])
         .args(arguments);
     command.output().expect("it runs")
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Two agents of two zones each, `slots` intervals before now, the n-th with delays n, n + 1 and n + 2 ms.
-fn seed(collector: &Collector, slots: u64, zones: u16) -> u64 {
+pub(crate) fn seed(collector: &Collector, slots: u64, zones: u16) -> u64 {
     let now_unix_ms = clock::unix_ms();
     let base_unix_ms = slot_before(now_unix_ms, slots + 2);
     for id in ["brest-1", "paris-1"] {
@@ -166,6 +171,8 @@ fn a_log_holds_the_histograms_and_a_file_is_whole_or_not_there() {
     }
     let names = std::fs::read_dir(directory.path()).expect("readable").count();
     assert_eq!(names, 2, "the data and the log, nothing unfinished");
+    let parquet = export(&collector, &["--format", "parquet"]);
+    assert!(parquet.stdout.starts_with(b"PAR1") && parquet.stdout.ends_with(b"PAR1"));
     let wrong = export(&collector, &["--format", "xml"]);
     assert_eq!(wrong.status.code(), Some(2));
 }

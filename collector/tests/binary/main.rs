@@ -8,6 +8,7 @@ mod export;
 mod fleet;
 mod full;
 mod hostile;
+mod import;
 mod process;
 mod queries;
 mod refusals;
