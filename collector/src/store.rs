@@ -453,6 +453,9 @@ pub struct BackupSummary {
     pub parts: u64,
     /// Their length.
     pub part_bytes: u64,
+    /// Files that were set aside.
+    #[serde(default)]
+    pub set_aside: u64,
 }
 
 /// How a store fares.

@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::config::DEFAULT_LISTEN;
 use crate::store::BackupSummary;
-use crate::store::embedded::{publish, restore as restore_into, verify};
+use crate::store::embedded::{publish, remove_unfinished, restore as restore_into, verify};
 
 /// How long the collector may be silent before it is given up.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -60,6 +60,17 @@ pub fn backup(args: &BackupArgs) -> ExitCode {
 
 /// 0 when the directory is there, else 1 and no directory.
 pub fn restore(args: &RestoreArgs) -> ExitCode {
+    match remove_unfinished(&args.data_dir) {
+        Ok(left) => {
+            for path in left {
+                eprintln!(
+                    "{}: left behind by a restore that was killed; removed",
+                    path.display()
+                );
+            }
+        }
+        Err(error) => eprintln!("what a killed restore left behind cannot be removed: {error}"),
+    }
     let restored = File::open(&args.from)
         .map_err(|error| format!("{}: {error}", args.from.display()))
         .and_then(|file| {
@@ -84,8 +95,8 @@ fn say(outcome: Result<String, String>) -> ExitCode {
 
 fn describe(summary: &BackupSummary) -> String {
     format!(
-        "{} agents, {} reports as they arrived, {} sealed files of {} bytes",
-        summary.agents, summary.reports_unsealed, summary.parts, summary.part_bytes
+        "{} agents, {} reports as they arrived, {} sealed files of {} bytes, {} files set aside",
+        summary.agents, summary.reports_unsealed, summary.parts, summary.part_bytes, summary.set_aside
     )
 }
 

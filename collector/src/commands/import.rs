@@ -516,6 +516,7 @@ impl<'a> Door<'a> {
         let items = self.waiting.iter().map(|waiting| BatchItem::Report {
             // Anew for every try: an interval is placed by its age.
             age_ms: now_unix_ms.saturating_sub(waiting.end_unix_ms),
+            age_uncertain: false,
             frame: waiting.frame.clone(),
         });
         let body = encode_batch(&Batch {

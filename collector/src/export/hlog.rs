@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use azimuth_measurement::counts::COUNTERS;
 use azimuth_measurement::interchange::LogEntry;
 use azimuth_measurement::interchange::log::{write_comment, write_entry, write_head};
 use azimuth_measurement::{DelayHistogram, Method, ProbeCounts, StampClock};
@@ -20,7 +21,7 @@ pub const AGENT: &str = "Agent";
 /// The comment that says what happened to the probes of the record that follows.
 pub const COUNTS: &str = "Counts";
 /// The names of the counts, in wire order.
-const COUNT_NAMES: [&str; 11] = [
+const COUNT_NAMES: [&str; COUNTERS] = [
     "sent",
     "returned",
     "late",
@@ -32,6 +33,7 @@ const COUNT_NAMES: [&str; 11] = [
     "skipped",
     "missing_tx_stamp",
     "missing_rx_stamp",
+    "missing_follow_up",
 ];
 
 /// Writes the lines.
@@ -249,7 +251,7 @@ mod tests {
 
     #[test]
     fn counts_read_back_whatever_they_are() {
-        let mut all = [0; 11];
+        let mut all = [0; COUNTERS];
         for (place, count) in all.iter_mut().enumerate() {
             *count = place as u64 * 7 + 1;
         }

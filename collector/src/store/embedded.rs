@@ -18,6 +18,7 @@
 //! | `growth_row` | the form in which a step of the dictionary is kept |
 //! | `dictionary_file` | the copy that gives the parts meaning without the file |
 
+mod aside;
 mod backup;
 #[cfg(test)]
 mod backup_tests;
@@ -46,6 +47,7 @@ mod standing;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -73,6 +75,7 @@ use super::{
 pub use backup::{RestoreError, restore, verify};
 pub use open::OpenError;
 pub use sealed::disk::publish;
+pub use unfinished::remove_unfinished;
 
 /// The store in one directory.
 #[derive(Debug)]
@@ -380,7 +383,7 @@ impl Store for EmbeddedStore {
 
     fn backup(&self, into: &mut dyn std::io::Write) -> Result<BackupSummary, StoreError> {
         self.with_database("write a backup", |database| {
-            backup::backup(database, || self.shelf(), into)
+            backup::backup(database, || self.shelf(), &self.directory, into)
         })
     }
 

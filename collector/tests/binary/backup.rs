@@ -139,3 +139,82 @@ fn a_backup_taken_while_agents_deliver_has_every_acknowledged_report_once() {
         assert!(!at("three").exists());
     }
 }
+
+/// Becomes the command on a disk of so many bytes.
+const SMALL_DISK: &str = r#"
+mount -t tmpfs -o size="$2" tmpfs "$1" || exit 99
+shift 2
+exec "$@"
+"#;
+
+#[test]
+fn a_restore_says_what_a_killed_one_left_and_when_the_disk_is_full() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let at = |name: &str| scratch.path().join(name);
+    let collector = Collector::start(&at("one"));
+    let manifest = manifest("one", 200);
+    let base_unix_ms = slot_before(clock::unix_ms(), 2_000);
+    for sequence in 1..=40 {
+        let start = base_unix_ms + sequence * LENGTH_MS;
+        let report = report(&manifest, sequence, start, &[1_000 + sequence as u32]);
+        let body = body(&[&manifest], &[report], clock::unix_ms());
+        assert_eq!(deliver(collector.address, &body).expect("an answer").status, 200);
+    }
+    let taken = run(&[
+        "backup",
+        "--from",
+        &collector.address.to_string(),
+        "--to",
+        text(&at("file")),
+    ]);
+    assert!(
+        taken.status.success(),
+        "{}",
+        String::from_utf8_lossy(&taken.stderr)
+    );
+    drop(collector);
+
+    let left = at("two.restoring-0123abcd");
+    std::fs::create_dir(&left).expect("writable");
+    std::fs::write(left.join("hot.redb"), "half of it").expect("writable");
+    let restored = run(&[
+        "restore",
+        "--from",
+        text(&at("file")),
+        "--data-dir",
+        text(&at("two")),
+    ]);
+    let said = String::from_utf8_lossy(&restored.stderr);
+    assert!(restored.status.success(), "{said}");
+    assert!(said.contains("two.restoring-0123abcd: left behind"), "{said}");
+    assert!(!left.exists() && at("two").exists());
+
+    std::fs::create_dir(at("disk")).expect("writable");
+    // Too small for the database to begin, and for what it is to hold.
+    for bytes in [8 * 1024, 64 * 1024] {
+        let tried = Command::new("unshare")
+            .args(["--mount", "sh", "-c", SMALL_DISK, "sh"])
+            .arg(at("disk"))
+            .arg(bytes.to_string())
+            .arg(env!("CARGO_BIN_EXE_azimuth-collector"))
+            .args([
+                "restore",
+                "--from",
+                text(&at("file")),
+                "--data-dir",
+                text(&at("disk/data")),
+            ])
+            .output()
+            .expect("unshare exists");
+        let said = String::from_utf8_lossy(&tried.stderr);
+        if tried.status.code() == Some(99) || said.contains("unshare failed") {
+            eprintln!("skipped: no right to a mount namespace (run as root)");
+            return;
+        }
+        assert_eq!(tried.status.code(), Some(1), "{bytes}: {said}");
+        assert!(
+            said.contains("the disk of") && said.contains("is full"),
+            "{bytes}: {said}"
+        );
+    }
+}

@@ -4,7 +4,8 @@
 //! ```text
 //! magic | frames
 //! frame    length of name u16, length of body u64, name, body, CRC-32 of all of these u32       little-endian
-//! names    rows/TABLE (rows of one table), part/TIER/FILE (a part), end (the summary as JSON, and nothing after it)
+//! names    rows/TABLE (rows of one table), part/TIER/FILE (a part), aside/ROOM/FILE (a file set aside, of a tier or `hot`),
+//!          end (the summary as JSON, and nothing after it)
 //! row      count of numbers, the numbers, length of the bytes (LEB128), the bytes
 //! ```
 //!
@@ -20,10 +21,12 @@ use azimuth_measurement::codec::varint;
 use redb::{Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable};
 use thiserror::Error;
 
-use super::open::{again, tiers_in};
+use super::aside;
+use super::open::{OpenError, again, tiers_in};
 use super::sealed::disk::Disk;
 use super::sealed::shelf::{Shelf, is_part_name};
 use super::tables::{AGENTS, GAPS, HOT, MANIFESTS, META, SETTLED};
+use super::unfinished::{make_beside, parent_of};
 use super::{read_copy, while_doing};
 use crate::store::{BackupSummary, StoreError, Tier};
 
@@ -34,6 +37,8 @@ const ROWS_BYTES: usize = 1024 * 1024;
 /// The longest frame of rows that is read back: one row more than [`ROWS_BYTES`], and no row comes near this.
 const MAX_ROWS_BYTES: u64 = 64 * 1024 * 1024;
 const MAX_NAME_BYTES: usize = 256;
+/// "No space left on device": an opening that fails keeps the system's words, not its number.
+const ENOSPC: i32 = 28;
 
 /// Why a backup was not restored. The directory is as it was.
 #[derive(Debug, Error)]
@@ -49,6 +54,12 @@ pub enum RestoreError {
     Damaged {
         /// What is wrong with it.
         what: String,
+    },
+    /// No room.
+    #[error("the disk of {path} is full; nothing was restored, make room or restore to another disk")]
+    DiskFull {
+        /// Where.
+        path: PathBuf,
     },
     /// The system refuses.
     #[error("{path}: {cause}")]
@@ -69,6 +80,7 @@ struct Row {
 pub(super) fn backup(
     database: &Database,
     shelf: impl FnOnce() -> std::sync::Arc<Shelf>,
+    directory: &Path,
     into: &mut dyn Write,
 ) -> Result<BackupSummary, StoreError> {
     let doing = "write a backup";
@@ -91,6 +103,20 @@ pub(super) fn backup(
         write_frame(into, &name, part.bytes, &mut file).map_err(io_error)?;
         summary.parts += 1;
         summary.part_bytes += part.bytes;
+    }
+    for place in aside::list(directory).map_err(io_error)? {
+        let Some(path) = aside::path_of(directory, &place) else {
+            continue;
+        };
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            // Somebody has looked at it and removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(io_error(error)),
+        };
+        let length = file.metadata().map_err(io_error)?.len();
+        write_frame(into, &format!("aside/{place}"), length, &mut file).map_err(io_error)?;
+        summary.set_aside += 1;
     }
     let end = serde_json::to_vec(&summary).map_err(|error| io_error(error.into()))?;
     write_frame(into, END, end.len() as u64, &mut end.as_slice()).map_err(io_error)?;
@@ -206,8 +232,16 @@ fn write_frame(into: &mut dyn Write, name: &str, length: u64, body: &mut dyn Rea
         crc.update(piece);
         into.write_all(piece)?;
     }
-    copy_checked(body, into, length, &mut crc)?;
+    copy_checked(body, into, length, &mut crc).map_err(|error| match error {
+        CopyError::Read(error) | CopyError::Write(error) => error,
+    })?;
     into.write_all(&crc.finalize().to_le_bytes())
+}
+
+/// Which end of a copy failed.
+enum CopyError {
+    Read(io::Error),
+    Write(io::Error),
 }
 
 /// Copies exactly `length` bytes and adds them to the checksum.
@@ -216,14 +250,14 @@ fn copy_checked(
     into: &mut dyn Write,
     mut length: u64,
     crc: &mut crc32fast::Hasher,
-) -> io::Result<()> {
+) -> Result<(), CopyError> {
     let mut buffer = vec![0; 64 * 1024];
     while length > 0 {
         let most = usize::try_from(length).unwrap_or(usize::MAX).min(buffer.len());
         let piece = &mut buffer[..most];
-        from.read_exact(piece)?;
+        from.read_exact(piece).map_err(CopyError::Read)?;
         crc.update(piece);
-        into.write_all(piece)?;
+        into.write_all(piece).map_err(CopyError::Write)?;
         length -= most as u64;
     }
     Ok(())
@@ -234,10 +268,7 @@ fn copy_checked(
 /// # Errors
 /// When there is something in it, the backup is cut off or damaged, or the system refuses.
 pub fn restore(from: &mut dyn Read, directory: &Path) -> Result<BackupSummary, RestoreError> {
-    let system = |cause: io::Error| RestoreError::System {
-        path: directory.to_owned(),
-        cause: cause.to_string(),
-    };
+    let system = |cause: io::Error| refused(directory, &cause);
     match fs::read_dir(directory) {
         Ok(mut entries) => {
             if entries.next().is_some() {
@@ -249,23 +280,17 @@ pub fn restore(from: &mut dyn Read, directory: &Path) -> Result<BackupSummary, R
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(system(error)),
         Err(_) => {}
     }
-    let mut beside = directory.as_os_str().to_owned();
-    beside.push(format!(".restoring-{:08x}", fastrand::u32(..)));
-    let beside = PathBuf::from(beside);
-    fs::create_dir(&beside).map_err(system)?;
-    let parent = match directory.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let (beside, lock) = make_beside(directory).map_err(system)?;
     let restored = fill(from, &beside).and_then(|summary| {
         fs::rename(&beside, directory).map_err(system)?;
         Ok(summary)
     });
     match restored {
         Ok(summary) => {
-            File::open(parent)
+            File::open(parent_of(directory))
                 .and_then(|parent| parent.sync_all())
                 .map_err(system)?;
+            drop(lock);
             Ok(summary)
         }
         Err(error) => {
@@ -285,11 +310,11 @@ pub fn verify(from: &mut dyn Read) -> Result<BackupSummary, RestoreError> {
     let mut found = BackupSummary::default();
     loop {
         let (name, length, mut crc) = read_head(from)?;
-        if name.starts_with("part/") {
-            copy_checked(from, &mut io::sink(), length, &mut crc).map_err(|error| unreadable(&error))?;
+        if name.starts_with("part/") || name.starts_with("aside/") {
+            copy_checked(from, &mut io::sink(), length, &mut crc)
+                .map_err(|error| not_copied(error, Path::new("")))?;
             check(from, crc, &name)?;
-            found.parts += 1;
-            found.part_bytes += length;
+            count_file(&mut found, &name, length);
             continue;
         }
         let body = read_body(from, &name, length, crc)?;
@@ -325,7 +350,7 @@ fn read_body(
         return Err(damaged("damaged (a length)"));
     }
     let mut body = Vec::new();
-    copy_checked(from, &mut body, length, &mut crc).map_err(|error| unreadable(&error))?;
+    copy_checked(from, &mut body, length, &mut crc).map_err(|error| not_copied(error, Path::new("")))?;
     check(from, crc, name)?;
     Ok(body)
 }
@@ -340,35 +365,29 @@ fn read_end(from: &mut dyn Read, body: &[u8], found: BackupSummary) -> Result<Ba
 }
 
 fn fill(from: &mut dyn Read, directory: &Path) -> Result<BackupSummary, RestoreError> {
-    let system = |cause: String| RestoreError::System {
-        path: directory.to_owned(),
-        cause,
-    };
+    let system = |error: io::Error| refused(directory, &error);
+    let store = |error: redb::Error| refused_by_store(directory, &error);
     read_magic(from)?;
     let tiers = tiers_in(directory);
     for tier in Tier::ALL {
-        fs::create_dir_all(tiers.join(tier.as_str())).map_err(|error| system(error.to_string()))?;
+        fs::create_dir_all(tiers.join(tier.as_str())).map_err(system)?;
     }
-    let (database, _) = again(directory).map_err(|error| system(error.to_string()))?;
-    let mut write = database
-        .begin_write()
-        .map_err(|error| system(error.to_string()))?;
+    let (database, _) = again(directory).map_err(|error| refused_open(directory, error))?;
+    let mut write = database.begin_write().map_err(|error| store(error.into()))?;
     write
         .set_durability(Durability::Immediate)
-        .map_err(|error| system(error.to_string()))?;
+        .map_err(|error| store(error.into()))?;
     let mut found = BackupSummary::default();
     loop {
         let (name, length, mut crc) = read_head(from)?;
-        if let Some(place) = name.strip_prefix("part/") {
-            let path = part_path(&tiers, place).ok_or_else(|| damaged("damaged (the name of a part)"))?;
-            let file = File::create(&path).map_err(|error| system(error.to_string()))?;
+        if let Some(path) = file_path(directory, &tiers, &name)? {
+            let file = File::create(&path).map_err(system)?;
             let mut file = BufWriter::new(file);
-            copy_checked(from, &mut file, length, &mut crc).map_err(|error| unreadable(&error))?;
+            copy_checked(from, &mut file, length, &mut crc).map_err(|error| not_copied(error, directory))?;
             check(from, crc, &name)?;
-            let file = file.into_inner().map_err(|error| system(error.to_string()))?;
-            file.sync_all().map_err(|error| system(error.to_string()))?;
-            found.parts += 1;
-            found.part_bytes += length;
+            let file = file.into_inner().map_err(|error| system(error.into_error()))?;
+            file.sync_all().map_err(system)?;
+            count_file(&mut found, &name, length);
             continue;
         }
         let body = read_body(from, &name, length, crc)?;
@@ -377,7 +396,7 @@ fn fill(from: &mut dyn Read, directory: &Path) -> Result<BackupSummary, RestoreE
             break;
         }
         for row in read_rows(&body).ok_or_else(|| damaged("damaged (a row)"))? {
-            let known = insert(&write, &name, &row).map_err(|error| system(error.to_string()))?;
+            let known = insert(&write, &name, &row).map_err(store)?;
             if !known {
                 return Err(damaged("damaged, or of a later release (a table or a row)"));
             }
@@ -385,15 +404,16 @@ fn fill(from: &mut dyn Read, directory: &Path) -> Result<BackupSummary, RestoreE
             found.reports_unsealed += u64::from(name == "rows/hot");
         }
     }
-    write.commit().map_err(|error| system(error.to_string()))?;
+    write.commit().map_err(|error| store(error.into()))?;
     drop(database);
-    seal_directory(directory, &tiers).map_err(system)?;
+    seal_directory(directory, &tiers)?;
     Ok(found)
 }
 
 /// Proves that the store opens, gives it its copy of the dictionary, and makes its directories durable.
-fn seal_directory(directory: &Path, tiers: &Path) -> Result<(), String> {
-    let (database, _) = again(directory).map_err(|error| error.to_string())?;
+fn seal_directory(directory: &Path, tiers: &Path) -> Result<(), RestoreError> {
+    let system = |error: io::Error| refused(directory, &error);
+    let (database, _) = again(directory).map_err(|error| refused_open(directory, error))?;
     let store = (|| -> Result<_, redb::Error> {
         let store = database
             .begin_read()?
@@ -401,17 +421,16 @@ fn seal_directory(directory: &Path, tiers: &Path) -> Result<(), String> {
             .get(super::tables::META_STORE)?;
         Ok(store.map(|store| store.value()))
     })()
-    .map_err(|error| error.to_string())?;
+    .map_err(|error| refused_by_store(directory, &error))?;
     if let Some(store) = store {
-        let copy = read_copy(&database, store).map_err(|error| error.to_string())?;
-        copy.write(&Disk::default(), tiers)
-            .map_err(|error| error.to_string())?;
+        let copy = read_copy(&database, store).map_err(|error| system(io::Error::other(error)))?;
+        copy.write(&Disk::default(), tiers).map_err(system)?;
     }
     let rooms = Tier::ALL.map(|tier| tiers.join(tier.as_str()));
     for room in rooms.iter().map(PathBuf::as_path).chain([tiers, directory]) {
         File::open(room)
             .and_then(|room| room.sync_all())
-            .map_err(|error| error.to_string())?;
+            .map_err(system)?;
     }
     Ok(())
 }
@@ -453,6 +472,72 @@ fn unreadable(error: &io::Error) -> RestoreError {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => damaged("cut off before its end"),
         _ => damaged(&format!("not to be read or kept ({error})")),
+    }
+}
+
+/// A copy that failed is the backup's fault or that of the disk under `directory`, never one for the other.
+fn not_copied(error: CopyError, directory: &Path) -> RestoreError {
+    match error {
+        CopyError::Read(error) => unreadable(&error),
+        CopyError::Write(error) => refused(directory, &error),
+    }
+}
+
+fn refused(path: &Path, error: &io::Error) -> RestoreError {
+    let path = path.to_owned();
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => RestoreError::DiskFull { path },
+        _ => RestoreError::System {
+            path,
+            cause: error.to_string(),
+        },
+    }
+}
+
+fn refused_by_store(path: &Path, error: &redb::Error) -> RestoreError {
+    match error {
+        redb::Error::Io(error) => refused(path, error),
+        other => RestoreError::System {
+            path: path.to_owned(),
+            cause: other.to_string(),
+        },
+    }
+}
+
+fn refused_open(path: &Path, error: OpenError) -> RestoreError {
+    match error {
+        OpenError::Directory { source, .. } => refused(path, &source),
+        OpenError::System { cause, .. }
+            if cause.contains(&io::Error::from_raw_os_error(ENOSPC).to_string()) =>
+        {
+            RestoreError::DiskFull {
+                path: path.to_owned(),
+            }
+        }
+        other => RestoreError::System {
+            path: path.to_owned(),
+            cause: other.to_string(),
+        },
+    }
+}
+
+/// Where the body of a frame is kept as a file; `None` for a frame of rows.
+fn file_path(directory: &Path, tiers: &Path, name: &str) -> Result<Option<PathBuf>, RestoreError> {
+    let path = match (name.strip_prefix("part/"), name.strip_prefix("aside/")) {
+        (Some(place), _) => part_path(tiers, place),
+        (_, Some(place)) => aside::path_of(directory, place),
+        _ => return Ok(None),
+    };
+    path.map(Some)
+        .ok_or_else(|| damaged("damaged (the name of a file)"))
+}
+
+fn count_file(found: &mut BackupSummary, name: &str, length: u64) {
+    if name.starts_with("part/") {
+        found.parts += 1;
+        found.part_bytes += length;
+    } else {
+        found.set_aside += 1;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::super::conformance::{T0, item, manifest_of, report_of, scan_all, verified};
 use super::*;
+use crate::store::MissingCause;
 
 const ALL_TIME: TimeRange = TimeRange {
     from_unix_ms: 0,
@@ -92,7 +93,7 @@ fn what_is_sealed_meanwhile_is_there_once_and_keeps_its_meaning() {
                 maintain(&store);
                 store.shelf()
             };
-            backup::backup(database, shelf, &mut bytes)
+            backup::backup(database, shelf, &store.directory, &mut bytes)
         })
         .expect("readable");
     let to = scratch.path().join("to");
@@ -139,4 +140,57 @@ fn a_backup_that_is_not_whole_leaves_nothing_behind() {
     let again = restore(&mut bytes.as_slice(), &to).expect_err("it is not empty");
     assert!(again.to_string().contains("not empty"), "{again}");
     assert_eq!(names_in(&room), ["to"]);
+}
+
+#[test]
+fn what_was_set_aside_goes_along_and_its_period_stays_damaged() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let from = scratch.path().join("from");
+    drop(two_kinds(&from));
+    let room = from.join("tiers/10s");
+    let part = names_in(&room).into_iter().find(|name| name.ends_with(".part"));
+    let part = room.join(part.expect("a sealed hour"));
+    let length = std::fs::metadata(&part).expect("there").len();
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(&part)
+        .expect("writable");
+    file.set_len(length - 3).expect("writable");
+    std::fs::write(from.join("hot.redb.damaged-7"), b"what was left of it").expect("writable");
+    let store = open(&from);
+    assert_eq!(store.condition().files_set_aside, 2);
+    // The hour as it was reported: only the finest tier could answer.
+    let range = TimeRange {
+        from_unix_ms: T0 / HOUR_MS * HOUR_MS,
+        to_unix_ms: T0 / HOUR_MS * HOUR_MS + HOUR_MS,
+    };
+    let (_, coverage) = scan_all(&store, range);
+    assert!(
+        coverage
+            .missing
+            .iter()
+            .any(|missing| missing.cause == MissingCause::Damaged),
+        "{coverage:?}"
+    );
+
+    let bytes = backup_of(&store);
+    let to = scratch.path().join("to");
+    let summary = restore(&mut bytes.as_slice(), &to).expect("a whole backup");
+    assert_eq!(
+        (summary.set_aside, verify(&mut bytes.as_slice()).expect("whole")),
+        (2, summary)
+    );
+    let restored = open(&to);
+    assert_eq!(restored.condition().files_set_aside, 2);
+    assert_eq!(scan_all(&restored, range).1.missing, coverage.missing);
+    assert_eq!(
+        std::fs::read(to.join("hot.redb.damaged-7")).expect("there"),
+        b"what was left of it"
+    );
+    let names = |directory: &Path| {
+        let mut names = names_in(&directory.join("tiers/10s"));
+        names.sort();
+        names
+    };
+    assert_eq!(names(&to), names(&from));
 }

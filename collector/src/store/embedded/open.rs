@@ -25,7 +25,7 @@ use crate::store::sequences::SettledSequences;
 /// The file's name in the data directory.
 pub(super) const FILE_NAME: &str = "hot.redb";
 /// What a file that was set aside has in its name.
-const SET_ASIDE: &str = ".damaged-";
+pub(super) const SET_ASIDE: &str = ".damaged-";
 /// redb's page cache. The map of five minutes over 1,800 series reads about 2 MB.
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
 

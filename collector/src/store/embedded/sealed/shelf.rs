@@ -25,9 +25,9 @@ pub(in crate::store::embedded) const DAY_MS: u64 = 86_400_000;
 /// What a part's name ends with.
 const ENDING: &str = ".part";
 /// What a file that was set aside has in its name.
-const DAMAGED: &str = ".damaged-";
+pub(in crate::store::embedded) const DAMAGED: &str = ".damaged-";
 /// A part whose numbers for agents and series belong to another store.
-const FOREIGN: &str = ".foreign-";
+pub(in crate::store::embedded) const FOREIGN: &str = ".foreign-";
 
 /// The length of a part's period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
