@@ -28,6 +28,9 @@ const COOKIE_PLAIN: u32 = 0x1c84_9313;
 const COOKIE_COMPRESSED: u32 = 0x1c84_9314;
 const HEADER_BYTES: usize = 40;
 const DIGITS: u32 = 3;
+/// What hdr-histogram-js 3 writes into every header for offset and ratio, and reads from none: whole numbers of one. As a
+/// ratio that would be 5e-324, which nobody scales by, so it is no other program's shift.
+const UNSCALED_IN_JAVASCRIPT: (u32, u64) = (1, 1);
 /// Buckets of [`MAX_RANGE_US`]; no run of empty ones may go beyond.
 const MAX_BUCKETS: u64 = 23_552;
 
@@ -180,8 +183,9 @@ fn decode_plain(bytes: &[u8]) -> Result<DelayHistogram, V2Error> {
     }
     same_length(word(4), counts)?;
     let (offset, ratio) = (word(8), f64::from_bits(long(32)));
-    if offset != 0 || ratio.to_bits() != 1_f64.to_bits() {
-        let ratio = ratio.to_string();
+    let plain = offset == 0 && ratio.to_bits() == 1_f64.to_bits();
+    if !plain && (offset, ratio.to_bits()) != UNSCALED_IN_JAVASCRIPT {
+        let ratio = format!("{ratio:e}");
         return Err(V2Error::Scaled { offset, ratio });
     }
     let (digits, lowest, highest) = (word(12), long(16), long(24));
@@ -348,6 +352,21 @@ mod tests {
         let mut zero = theirs(&[5], MAX_RANGE_US);
         zero.record(0).unwrap();
         assert_eq!(refused(&zero), V2Error::Delay(0));
+    }
+
+    #[test]
+    fn the_header_of_the_javascript_port_is_unscaled_and_no_other_is() {
+        let ours = DelayHistogram::from_values_us(&mut [7, 900]);
+        let with = |offset: u32, ratio: u64| {
+            let mut bytes = encode(&ours);
+            bytes[8..12].copy_from_slice(&offset.to_be_bytes());
+            bytes[32..40].copy_from_slice(&ratio.to_be_bytes());
+            decode(&bytes)
+        };
+        assert_eq!(with(1, 1), Ok(ours.clone()));
+        for (offset, ratio) in [(0, 1), (1, 1_f64.to_bits()), (2, 1), (0, 2_f64.to_bits())] {
+            assert!(matches!(with(offset, ratio), Err(V2Error::Scaled { .. })));
+        }
     }
 
     proptest! {
