@@ -3,6 +3,7 @@
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
@@ -32,6 +33,8 @@ pub(super) const ALLOWED: &[&str] = &[
 const LONGEST_MS: u64 = 3_660 * 86_400_000;
 /// How long an export may take.
 const TIMEOUT_MS: u64 = 3_600_000;
+/// How long one waits for another to end. One that has just been read to its end is over in a moment.
+const TURN_WAIT: Duration = Duration::from_secs(2);
 /// The trailer that says what is in the export: [`ExportSummary`] as JSON.
 pub const SUMMARY_TRAILER: &str = "azimuth-export";
 /// Missing stretches named in the summary; all are counted.
@@ -117,7 +120,8 @@ pub(super) async fn export(State(context): State<Arc<Context>>, RawQuery(query):
         Ok(asked) => asked,
         Err(problem) => return context.refuse("export", problem).into_response(),
     };
-    let Ok(turn) = Arc::clone(&context.export_turn).try_acquire_owned() else {
+    let turn = Arc::clone(&context.export_turn).acquire_owned();
+    let Ok(Ok(turn)) = tokio::time::timeout(TURN_WAIT, turn).await else {
         let detail = "another export is being written; one at a time";
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "export_under_way", detail);
         return context
@@ -126,22 +130,37 @@ pub(super) async fn export(State(context): State<Arc<Context>>, RawQuery(query):
     };
     let stop = Stop::default();
     let (pipe, chunks) = stream(stop.clone());
+    let counted = Arc::clone(&context);
     let mut pipe = pipe.until(context.now_unix_ms, now_unix_ms + TIMEOUT_MS);
     let (begun, beginning) = oneshot::channel();
+    let too_late = tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            tokio::time::sleep(Duration::from_millis(TIMEOUT_MS)).await;
+            stop.raise();
+        }
+    });
     tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        let outcome = match write(&context, &stop, &question, format, &mut pipe, begun) {
-            Ok(()) => "ok",
-            Err(ExportError::Query(QueryError::Stopped)) => "cancelled",
-            Err(ExportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => "cancelled",
-            Err(ExportError::Write(error)) if error.kind() == io::ErrorKind::TimedOut => {
+        let written = write(&context, &stop, &question, format, &mut pipe, begun);
+        too_late.abort();
+        if let Err(error) = &written {
+            // A body that merely ended would pass for all of it.
+            pipe.break_off(error);
+        }
+        let timed_out = (context.now_unix_ms)() >= now_unix_ms + TIMEOUT_MS;
+        let outcome = match written {
+            Ok(true) => "ok",
+            // Counted with its answer.
+            Ok(false) => return,
+            Err(_) if timed_out => {
                 tracing::warn!("an export was broken off after {} s", TIMEOUT_MS / 1_000);
-                pipe.break_off(&error);
                 "export_timeout"
             }
+            Err(ExportError::Query(QueryError::Stopped)) => "cancelled",
+            Err(ExportError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => "cancelled",
             Err(error) => {
                 tracing::error!("an export was broken off: {error}");
-                pipe.break_off(&error);
                 "export_failed"
             }
         };
@@ -155,7 +174,7 @@ pub(super) async fn export(State(context): State<Arc<Context>>, RawQuery(query):
             ];
             (headers, Body::new(chunks)).into_response()
         }
-        Ok(Err(problem)) => problem.into_response(),
+        Ok(Err(problem)) => counted.refuse("export", problem).into_response(),
         Err(_) => Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
@@ -188,7 +207,7 @@ fn question(query: Option<&str>, now_unix_ms: u64) -> Result<(RecordsQuestion, E
     Ok((question, format))
 }
 
-/// Finds, says that it begins, and writes. What fails before it begins is `begun`'s to say; the answer is not under way then.
+/// Finds, says that it begins, and writes. What fails before it begins is `begun`'s to say, and nothing is written then.
 fn write(
     context: &Context,
     stop: &Stop,
@@ -196,7 +215,7 @@ fn write(
     format: ExportFormat,
     pipe: &mut Pipe,
     begun: oneshot::Sender<Result<(), Problem>>,
-) -> Result<(), ExportError> {
+) -> Result<bool, ExportError> {
     let source = Source {
         store: context.store.as_ref(),
         catalogue: &context.catalogue,
@@ -206,10 +225,8 @@ fn write(
     let found = match Records::find(source, question) {
         Ok(found) => found,
         Err(error) => {
-            let problem = Problem::from(error);
-            context.metrics.queries.count("export", problem.reason());
-            let _ = begun.send(Err(problem));
-            return Ok(());
+            let _ = begun.send(Err(Problem::from(error)));
+            return Ok(false);
         }
     };
     if begun.send(Ok(())).is_err() {
@@ -235,7 +252,8 @@ fn write(
     sheet.end(&coverage, pipe)?;
     pipe.flush()?;
     let summary = ExportSummary::of(records, found.series().count(), &coverage);
-    Ok(pipe.finish(summary.trailers())?)
+    pipe.finish(summary.trailers())?;
+    Ok(true)
 }
 
 #[cfg(test)]

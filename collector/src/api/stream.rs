@@ -17,6 +17,8 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// Pieces that may wait for the connection. A reader that takes none is cut off by the connection's own patience, and the
 /// thread, which holds a read transaction, ends with it.
 const CHUNKS_WAITING: usize = 8;
+/// A piece does not wait longer than this to be full, in milliseconds, so that a slow answer is no silence.
+const PATIENCE_MS: u64 = 1_000;
 
 /// Both ends. The reader's end raises `stop` when it is dropped.
 pub(super) fn stream(stop: Stop) -> (Pipe, Chunks) {
@@ -25,6 +27,7 @@ pub(super) fn stream(stop: Stop) -> (Pipe, Chunks) {
         sender,
         chunk: Vec::with_capacity(CHUNK_BYTES),
         until: None,
+        sent_at_unix_ms: 0,
     };
     (pipe, Chunks { chunks, stop })
 }
@@ -35,6 +38,7 @@ pub(super) struct Pipe {
     chunk: Vec<u8>,
     /// The clock, and when it is too late, in unix milliseconds.
     until: Option<(fn() -> u64, u64)>,
+    sent_at_unix_ms: u64,
 }
 
 impl Pipe {
@@ -64,7 +68,10 @@ impl Write for Pipe {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let taken = bytes.len().min(CHUNK_BYTES - self.chunk.len());
         self.chunk.extend_from_slice(&bytes[..taken]);
-        if self.chunk.len() == CHUNK_BYTES {
+        let is_late = |(now_unix_ms, _): (fn() -> u64, u64)| {
+            now_unix_ms().saturating_sub(self.sent_at_unix_ms) >= PATIENCE_MS
+        };
+        if self.chunk.len() == CHUNK_BYTES || self.until.is_some_and(is_late) {
             self.flush()?;
         }
         Ok(taken)
@@ -74,10 +81,11 @@ impl Write for Pipe {
         if self.chunk.is_empty() {
             return Ok(());
         }
-        if let Some((now_unix_ms, until_unix_ms)) = self.until
-            && now_unix_ms() > until_unix_ms
-        {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "it took too long"));
+        if let Some((now_unix_ms, until_unix_ms)) = self.until {
+            self.sent_at_unix_ms = now_unix_ms();
+            if self.sent_at_unix_ms > until_unix_ms {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "it took too long"));
+            }
         }
         let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_BYTES));
         self.sender
@@ -111,5 +119,52 @@ impl HttpBody for Chunks {
         task: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         self.chunks.poll_recv(task)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    fn noon() -> u64 {
+        1_795_428_000_000
+    }
+
+    #[tokio::test]
+    async fn what_is_written_arrives_and_a_broken_stream_says_so() {
+        let (pipe, mut chunks) = stream(Stop::default());
+        let writing = tokio::task::spawn_blocking(move || {
+            let mut pipe = pipe.until(noon, noon());
+            pipe.write_all(&[7; 3 * CHUNK_BYTES + 5])?;
+            pipe.flush()?;
+            pipe.break_off(&"enough");
+            io::Result::Ok(())
+        });
+        let mut bytes = 0;
+        let error = loop {
+            match chunks.frame().await.expect("not the end").map(Frame::into_data) {
+                Ok(data) => bytes += data.expect("data").len(),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(
+            (bytes, error.to_string().as_str()),
+            (3 * CHUNK_BYTES + 5, "enough")
+        );
+        assert!(writing.await.expect("no panic").is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_pipe_past_its_time_takes_no_more_and_a_reader_that_leaves_raises_the_word() {
+        let stop = Stop::default();
+        let (pipe, chunks) = stream(stop.clone());
+        let mut late = pipe.until(noon, noon() - 1);
+        let error = late.write_all(b"x").expect_err("too late");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(stop.check().is_ok());
+        drop(chunks);
+        assert!(stop.check().is_err());
     }
 }

@@ -11,8 +11,8 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// How long the collector may be silent before it is given up.
-const SILENCE: Duration = Duration::from_secs(60);
+/// How long the collector may be silent before it is given up. An export of years of which little is left has little to say.
+const SILENCE: Duration = Duration::from_secs(300);
 /// Longest answer that is kept whole.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
