@@ -369,7 +369,12 @@ mod tests {
         /// However a log is cut into files, the same interval of the same series has the same name, and no other has it.
         #[test]
         fn a_name_is_the_series_and_the_interval(slots in prop::collection::btree_set((0_u32..2, 0_u64..5_000), 1..60), cut in 0_usize..60) {
-            let lines = |some: &[(u32, u64)]| some.iter().map(|(series, slot)| read(*series, StampClock::User, T0 + slot * 10_000, &[9], None)).collect();
+            let lines = |some: &[(u32, u64)]| -> Vec<Read> {
+                let numbered = (1..).zip(some);
+                numbered
+                    .map(|(line, (series, slot))| Read { line, ..read(*series, StampClock::User, T0 + slot * 10_000, &[9], None) })
+                    .collect()
+            };
             let slots: Vec<(u32, u64)> = slots.into_iter().collect();
             let named = |reports: Vec<Report>| -> Vec<_> { reports.iter().map(|report| (report.epoch, report.sequence, report.interval)).collect() };
             let whole = named(all(gather(None), lines(&slots)).0);
