@@ -39,7 +39,7 @@ Examples:
   azimuth-collector export --format csv --from now-6h --country FR --output fr.csv
   azimuth-collector export --format hlog --agent brest-1 --from now-30d --step 1h \\
       --output brest-1.hlog
-  azimuth-collector export --format csv --method stamp --output - | head
+  azimuth-collector export --format csv --method stamp | gzip > stamp.csv.gz
 
 Exit codes: 0 all of it, 1 failed (no file), 2 wrong usage, 3 written, but part of
 the range is no longer there or damaged: said on standard error.")]
