@@ -28,7 +28,7 @@ use super::{Coverage, ScanRequest, SeriesId, TimeRange};
 /// How far back it reaches.
 pub const SPAN_MS: u64 = 15 * MINUTE_MS;
 /// What it may take, in bytes; with more series it reaches less far back. 1,800 series with 30 delays in each interval of
-/// 10 s take a quarter of it.
+/// 10 s take about a third of it.
 pub const MOST_BYTES: usize = 32 * 1024 * 1024;
 const MINUTE_MS: u64 = 60_000;
 /// What a block on the heap takes beside what was asked for, about.
