@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::exposition;
 use crate::ingest::placement::MAX_AGE_MS;
 use crate::limits::{Limits, LimitsTable};
 use crate::store::{Retention, Tier};
@@ -44,6 +45,8 @@ pub struct Config {
     pub query_timeout: Duration,
     /// What clients and agents may ask of the collector.
     pub limits: Limits,
+    /// What of the measurements is on `/metrics`.
+    pub metrics: exposition::settings::Settings,
 }
 
 /// Flags of the command line; each wins over the file.
@@ -104,6 +107,8 @@ struct File {
     retention: RetentionTable,
     #[serde(default)]
     limits: LimitsTable,
+    #[serde(default)]
+    metrics: exposition::settings::Table,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -232,6 +237,10 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
                 invalid(file, text, written.span().start, reason)
             })?,
     };
+    let metrics = given
+        .metrics
+        .resolve()
+        .map_err(|(at, reason)| invalid(file, text, at, reason))?;
     Ok(Config {
         listen,
         unix_socket: flags.unix_socket.clone().or(given.unix_socket),
@@ -246,6 +255,7 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
             .limits
             .resolve()
             .map_err(|mistakes| several(file, text, mistakes))?,
+        metrics,
     })
 }
 
@@ -345,6 +355,13 @@ mod tests {
                 "/collector.toml, line 4: limits.connections",
             ),
             ("[limits]\nhead_timeot = \"9s\"\n", "line 2: ", "`head_timeout`"),
+            (
+                "[metrics]\nmax_pairs = 0\n",
+                "line 2: metrics.max_pairs",
+                "write 2000",
+            ),
+            ("[metrics]\nschema = 9\n", "line 2: metrics.schema", "write 5"),
+            ("[metrics]\ndelay = true\n", "line 2: ", "`delays`"),
             ("data_dir = 7\n", "line 1: ", "integer"),
             ("data_dir = \"/data\nlisten = 1", "line 1: ", ""),
         ];

@@ -158,7 +158,7 @@ impl Ingest {
                 if matches!(admission, Admission::Stored | Admission::StoredInPart(_)) {
                     self.skews.note_stored(&told);
                 }
-                self.metrics.note_stored(admission, histograms);
+                self.metrics.note_admission(admission, histograms);
                 verdict_of(named, admission)
             });
         let verdicts: Vec<Verdict> = verdicts

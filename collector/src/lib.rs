@@ -9,6 +9,7 @@
 //! | [`export`] | records as files other programs read (pure) |
 //! | [`import`] | HdrHistogram logs as reports (pure) |
 //! | [`alert`] | says when a series got worse, since when and by how much (pure) |
+//! | [`exposition`] | the measurements for Prometheus, and the two forms of `/metrics` |
 //! | [`commands`] | the command line, one file a command |
 //! | [`config`], [`limits`], [`clock`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
 //! | [`config`], [`clock`], [`csv`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
@@ -21,6 +22,7 @@ pub mod commands;
 pub mod config;
 pub mod csv;
 pub mod export;
+pub mod exposition;
 pub mod import;
 pub mod ingest;
 pub mod limits;

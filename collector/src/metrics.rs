@@ -1,16 +1,21 @@
-//! Counters about the collector itself, in the Prometheus text format (version 0.0.4).
+//! Counters about the collector itself. Every refusal, fallback and loss that this program can name has one here.
 //!
-//! Every refusal, fallback and loss that this program can name has a counter here. Not the measurements: those are
-//! asked for through the query API.
+//! Not the forms in which they are shown, nor the measurements that are shown beside them: [`crate::exposition`].
+
+mod process;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use azimuth_measurement::codec::decode_report;
+
+use crate::exposition::family::{Family as Shown, Kind, Value, labels};
+use crate::exposition::measured::Measured;
+use crate::exposition::settings::Settings;
 use crate::store::window::Fallback;
-use crate::store::{Admission, Condition, Dictionary, Maintained, WindowCondition};
+use crate::store::{Admission, Condition, Dictionary, Item, Maintained, WindowCondition};
 
 /// A counter.
 #[derive(Debug, Default)]
@@ -97,9 +102,19 @@ pub struct Metrics {
     pub connections_head_timeout: Counter,
     /// Connections cut off because nothing of an answer was taken.
     pub connections_write_timeout: Counter,
+    /// What the measurements of each pair came to.
+    pub measured: Measured,
 }
 
 impl Metrics {
+    /// Nothing counted yet; of the measurements, `settings` says what is shown.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            measured: Measured::new(settings),
+            ..Self::default()
+        }
+    }
+
     /// Notes a finished commit.
     pub fn note_commit(&self, took: Duration, succeeded: bool) {
         self.commit_us
@@ -112,7 +127,7 @@ impl Metrics {
     }
 
     /// Notes what was stored of an item that brought so many histograms.
-    pub fn note_stored(&self, admission: Admission, histograms: u64) {
+    pub fn note_admission(&self, admission: Admission, histograms: u64) {
         match admission {
             Admission::Stored => self.histograms_stored.add(histograms),
             Admission::StoredInPart(refused) => {
@@ -125,6 +140,27 @@ impl Metrics {
         }
     }
 
+    /// Adds what was stored just now to what the measurements came to. Duplicates have been added before.
+    pub fn note_stored(&self, items: &[Item], admissions: &[Admission], dictionary: &Dictionary) {
+        if !self.measured.is_kept() {
+            return;
+        }
+        for (item, admission) in items.iter().zip(admissions) {
+            let (Item::Report(stored), Admission::Stored | Admission::StoredInPart(_)) = (item, admission)
+            else {
+                continue;
+            };
+            // Both were there when it was examined and stored; a fault of ours must show.
+            match (
+                decode_report(&stored.frame),
+                dictionary.manifest_of(&stored.agent, stored.manifest),
+            ) {
+                (Ok(report), Some(known)) => self.measured.note(stored, &report, known),
+                _ => self.reports_unreadable.add(1),
+            }
+        }
+    }
+
     /// Notes what keeping the store small came to.
     pub fn note_maintained(&self, done: &Maintained) {
         self.hours_sealed.add(done.hours_sealed);
@@ -132,228 +168,224 @@ impl Metrics {
         self.parts_retired.add(done.parts_retired);
     }
 
-    /// The page that Prometheus reads.
-    pub fn render(&self, store: Condition, dictionary: &Dictionary, queued_bytes: u64) -> String {
-        let mut page = Page::default();
-        page.family(
-            "azimuth_ingest_items_total",
-            "Reports and tombstones received, by verdict; reason is empty for stored.",
-            ("verdict", "reason"),
-            &self.items,
-        );
-        page.family(
-            "azimuth_ingest_bodies_refused_total",
-            "Whole POST bodies refused.",
-            ("status", "reason"),
-            &self.bodies_refused,
-        );
-        page.family(
-            "azimuth_queries_total",
-            "Queries answered, by outcome: ok or the reason of the problem.",
-            ("endpoint", "outcome"),
-            &self.queries,
-        );
-        page.counter(
-            "azimuth_queries_started_total",
-            "Queries begun on a thread.",
-            self.queries_started.get(),
-        );
-        page.counter(
-            "azimuth_queries_finished_total",
-            "Queries whose thread is done, whether or not anybody still waited.",
-            self.queries_finished.get(),
-        );
-        page.counter(
-            "azimuth_query_observations_total",
-            "Stored interval histograms handed to queries.",
-            self.query_observations.get(),
-        );
-        page.counter(
-            "azimuth_ingest_bodies_total",
-            "POST bodies read.",
-            self.bodies.get(),
-        );
-        page.counter(
-            "azimuth_ingest_body_bytes_total",
-            "Bytes of POST bodies read.",
-            self.body_bytes.get(),
-        );
-        page.counter(
-            "azimuth_ingest_histograms_stored_total",
-            "Interval histograms in stored reports.",
-            self.histograms_stored.get(),
-        );
-        let name = "azimuth_ingest_records_refused_total";
-        page.head(
-            name,
-            "counter",
+    /// Everything that Prometheus reads: the measurements, these counters, and the process.
+    pub fn families(&self, store: Condition, dictionary: &Dictionary, queued_bytes: u64) -> Vec<Shown> {
+        let mut families = self.measured.families();
+        families.extend(window(&store.window));
+        families.extend(self.own_families(store, dictionary, queued_bytes));
+        families.push(process::build_info());
+        families.extend(process::read());
+        families
+    }
+
+    fn own_families(&self, store: Condition, dictionary: &Dictionary, queued_bytes: u64) -> Vec<Shown> {
+        vec![
+            labelled(
+                "azimuth_ingest_items_total",
+                "Reports and tombstones received, by verdict; reason is empty for stored.",
+                ("verdict", "reason"),
+                &self.items,
+            ),
+            labelled(
+                "azimuth_ingest_bodies_refused_total",
+                "Whole POST bodies refused.",
+                ("status", "reason"),
+                &self.bodies_refused,
+            ),
+            labelled(
+                "azimuth_queries_total",
+                "Queries answered, by outcome: ok or the reason of the problem.",
+                ("endpoint", "outcome"),
+                &self.queries,
+            ),
+            Shown::counter(
+                "azimuth_queries_started_total",
+                "Queries begun on a thread.",
+                self.queries_started.get(),
+            ),
+            Shown::counter(
+                "azimuth_queries_finished_total",
+                "Queries whose thread is done, whether or not anybody still waited.",
+                self.queries_finished.get(),
+            ),
+            Shown::counter(
+                "azimuth_query_observations_total",
+                "Stored interval histograms handed to queries.",
+                self.query_observations.get(),
+            ),
+            Shown::counter(
+                "azimuth_ingest_bodies_total",
+                "POST bodies read.",
+                self.bodies.get(),
+            ),
+            Shown::counter(
+                "azimuth_ingest_body_bytes_total",
+                "Bytes of POST bodies read.",
+                self.body_bytes.get(),
+            ),
+            Shown::counter(
+                "azimuth_ingest_histograms_stored_total",
+                "Interval histograms in stored reports.",
+                self.histograms_stored.get(),
+            ),
+            self.records_refused(),
+            Shown::gauge(
+                "azimuth_ingest_queue_bytes",
+                "Bytes waiting for the next commit.",
+                queued_bytes,
+            ),
+            Shown::counter(
+                "azimuth_store_commits_total",
+                "Transactions made durable.",
+                self.commits.get(),
+            ),
+            Shown::counter(
+                "azimuth_store_commits_failed_total",
+                "Transactions that failed.",
+                self.commits_failed.get(),
+            ),
+            Shown::single(
+                "azimuth_store_commit_seconds_total",
+                Kind::Counter,
+                "Time spent in transactions.",
+                Value::Real(self.commit_us.get() as f64 / 1e6),
+            ),
+            Shown::counter(
+                "azimuth_store_hours_sealed_total",
+                "Hours rolled up; an hour with late reports counts again.",
+                self.hours_sealed.get(),
+            ),
+            Shown::counter(
+                "azimuth_store_reports_sealed_total",
+                "Reports rolled up.",
+                self.reports_sealed.get(),
+            ),
+            Shown::counter(
+                "azimuth_store_parts_retired_total",
+                "Sealed files removed after their retention.",
+                self.parts_retired.get(),
+            ),
+            Shown::counter(
+                "azimuth_store_maintenance_failed_total",
+                "Rounds of sealing and retiring that failed and are tried again.",
+                self.maintenance_failed.get(),
+            ),
+            Shown::counter(
+                "azimuth_store_reports_unreadable_total",
+                "Stored reports that a query could not read back.",
+                self.reports_unreadable.get(),
+            ),
+            Shown::gauge(
+                "azimuth_store_writable",
+                "1 when the last write went through.",
+                store.writable.into(),
+            ),
+            Shown::gauge(
+                "azimuth_store_bytes",
+                "Size of the store on disk.",
+                store.disk_bytes,
+            ),
+            Shown::gauge(
+                "azimuth_store_files_set_aside",
+                "Damaged files kept aside in the data directory.",
+                store.files_set_aside,
+            ),
+            Shown::gauge("azimuth_agents", "Agents known.", dictionary.agent_count() as u64),
+            Shown::gauge(
+                "azimuth_series",
+                "Series known.",
+                dictionary.series_count() as u64,
+            ),
+            Shown::counter(
+                "azimuth_connections_total",
+                "Connections accepted.",
+                self.connections.get(),
+            ),
+            Shown::counter(
+                "azimuth_connections_refused_total",
+                "Connections closed at once because too many were open.",
+                self.connections_refused.get(),
+            ),
+            Shown::counter(
+                "azimuth_connections_failed_total",
+                "Connections that ended in a protocol error or a timeout.",
+                self.connections_failed.get(),
+            ),
+            Shown::counter(
+                "azimuth_connections_idle_closed_total",
+                "Connections closed because nothing was asked of them.",
+                self.connections_idle_closed.get(),
+            ),
+            Shown::counter(
+                "azimuth_connections_head_timeout_total",
+                "Connections cut off because a request head took too long.",
+                self.connections_head_timeout.get(),
+            ),
+            Shown::counter(
+                "azimuth_connections_write_timeout_total",
+                "Connections cut off because nothing of an answer was taken.",
+                self.connections_write_timeout.get(),
+            ),
+        ]
+    }
+
+    fn records_refused(&self) -> Shown {
+        let mut shown = Shown::new(
+            "azimuth_ingest_records_refused_total",
+            Kind::Counter,
             "Records of stored reports that were not stored with them, by the limit on series that refused them.",
         );
         for (reason, counter) in [
             ("series_limit", &self.records_series_limit),
             ("new_series_rate", &self.records_new_series_rate),
         ] {
-            let _ = writeln!(page.text, "{name}{{reason=\"{reason}\"}} {}", counter.get());
+            shown.push(labels([("reason", reason)]), Value::Whole(counter.get()));
         }
-        page.gauge(
-            "azimuth_ingest_queue_bytes",
-            "Bytes waiting for the next commit.",
-            queued_bytes,
-        );
-        page.counter(
-            "azimuth_store_commits_total",
-            "Transactions made durable.",
-            self.commits.get(),
-        );
-        page.counter(
-            "azimuth_store_commits_failed_total",
-            "Transactions that failed.",
-            self.commits_failed.get(),
-        );
-        page.counter(
-            "azimuth_store_commit_microseconds_total",
-            "Time spent in transactions.",
-            self.commit_us.get(),
-        );
-        page.counter(
-            "azimuth_store_hours_sealed_total",
-            "Hours rolled up; an hour with late reports counts again.",
-            self.hours_sealed.get(),
-        );
-        page.counter(
-            "azimuth_store_reports_sealed_total",
-            "Reports rolled up.",
-            self.reports_sealed.get(),
-        );
-        page.counter(
-            "azimuth_store_parts_retired_total",
-            "Sealed files removed after their retention.",
-            self.parts_retired.get(),
-        );
-        page.counter(
-            "azimuth_store_maintenance_failed_total",
-            "Rounds of sealing and retiring that failed and are tried again.",
-            self.maintenance_failed.get(),
-        );
-        page.counter(
-            "azimuth_store_reports_unreadable_total",
-            "Stored reports that a query could not read back.",
-            self.reports_unreadable.get(),
-        );
-        page.gauge(
-            "azimuth_store_writable",
-            "1 when the last write went through.",
-            store.writable.into(),
-        );
-        page.gauge(
-            "azimuth_store_bytes",
-            "Size of the store on disk.",
-            store.disk_bytes,
-        );
-        page.gauge(
-            "azimuth_store_files_set_aside",
-            "Damaged files kept aside in the data directory.",
-            store.files_set_aside,
-        );
-        page.window(&store.window);
-        page.gauge("azimuth_agents", "Agents known.", dictionary.agent_count() as u64);
-        page.gauge(
-            "azimuth_series",
-            "Series known.",
-            dictionary.series_count() as u64,
-        );
-        page.counter(
-            "azimuth_connections_total",
-            "Connections accepted.",
-            self.connections.get(),
-        );
-        page.counter(
-            "azimuth_connections_refused_total",
-            "Connections closed at once because too many were open.",
-            self.connections_refused.get(),
-        );
-        page.counter(
-            "azimuth_connections_failed_total",
-            "Connections that ended in a protocol error or a timeout.",
-            self.connections_failed.get(),
-        );
-        page.counter(
-            "azimuth_connections_idle_closed_total",
-            "Connections closed because nothing was asked of them.",
-            self.connections_idle_closed.get(),
-        );
-        page.counter(
-            "azimuth_connections_head_timeout_total",
-            "Connections cut off because a request head took too long.",
-            self.connections_head_timeout.get(),
-        );
-        page.counter(
-            "azimuth_connections_write_timeout_total",
-            "Connections cut off because nothing of an answer was taken.",
-            self.connections_write_timeout.get(),
-        );
-        page.text
+        shown
     }
 }
 
-#[derive(Default)]
-struct Page {
-    text: String,
-}
-
-impl Page {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+fn window(window: &WindowCondition) -> [Shown; 3] {
+    let mut fallbacks = Shown::new(
+        "azimuth_window_fallbacks_total",
+        Kind::Counter,
+        "Questions about a whole range answered from disk, and why not from memory.",
+    );
+    for (reason, count) in Fallback::ALL.iter().zip(window.fallbacks) {
+        fallbacks.push(labels([("reason", reason.as_str())]), Value::Whole(count));
     }
-
-    fn counter(&mut self, name: &str, help: &str, value: u64) {
-        self.head(name, "counter", help);
-        let _ = writeln!(self.text, "{name} {value}");
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: u64) {
-        self.head(name, "gauge", help);
-        let _ = writeln!(self.text, "{name} {value}");
-    }
-
-    fn window(&mut self, window: &WindowCondition) {
-        self.gauge(
+    [
+        Shown::gauge(
             "azimuth_window_bytes",
             "What the last minutes take in memory.",
             window.bytes,
-        );
-        self.counter(
+        ),
+        Shown::counter(
             "azimuth_window_answers_total",
             "Questions answered from memory.",
             window.answered,
-        );
-        let name = "azimuth_window_fallbacks_total";
-        self.head(
-            name,
-            "counter",
-            "Questions about a whole range answered from disk, and why not from memory.",
-        );
-        for (reason, count) in Fallback::ALL.iter().zip(window.fallbacks) {
-            let _ = writeln!(self.text, "{name}{{reason=\"{}\"}} {count}", reason.as_str());
-        }
-    }
+        ),
+        fallbacks,
+    ]
+}
 
-    fn family(&mut self, name: &str, help: &str, labels: (&str, &str), family: &Family) {
-        self.head(name, "counter", help);
-        for ((first, second), value) in family.snapshot() {
-            let _ = writeln!(
-                self.text,
-                "{name}{{{}=\"{first}\",{}=\"{second}\"}} {value}",
-                labels.0, labels.1
-            );
-        }
+fn labelled(
+    name: &'static str,
+    help: &'static str,
+    names: (&'static str, &'static str),
+    family: &Family,
+) -> Shown {
+    let mut shown = Shown::new(name, Kind::Counter, help);
+    for ((first, second), value) in family.snapshot() {
+        shown.push(labels([(names.0, first), (names.1, second)]), Value::Whole(value));
     }
+    shown
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exposition::text;
 
     #[test]
     fn the_page_names_what_was_counted() {
@@ -373,11 +405,11 @@ mod tests {
                 ..WindowCondition::default()
             },
         };
-        let page = metrics.render(condition, &Dictionary::default(), 7);
+        let page = text::render(&metrics.families(condition, &Dictionary::default(), 7));
         for line in [
             "azimuth_ingest_items_total{verdict=\"refused\",reason=\"bad_interval\"} 2",
             "azimuth_store_commits_total 1",
-            "azimuth_store_commit_microseconds_total 1500",
+            "azimuth_store_commit_seconds_total 0.0015",
             "azimuth_store_files_set_aside 1",
             "azimuth_ingest_queue_bytes 7",
             "azimuth_window_answers_total 5",

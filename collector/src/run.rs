@@ -39,7 +39,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         .context("cannot open the store")?
         .with_series_limits(config.limits.series);
     let store: Arc<dyn Store> = Arc::new(opened);
-    let metrics = Arc::new(Metrics::default());
+    let metrics = Arc::new(Metrics::new(config.metrics));
     let ingest = Ingest::start(Arc::clone(&store), Arc::clone(&metrics))
         .context("cannot start committing")?
         .with_body_limits(config.limits.bodies)

@@ -3,32 +3,53 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::context::Context;
 use super::openapi::Description;
+use crate::exposition::negotiate::{self, Form};
+use crate::exposition::{protobuf, text};
 use crate::problem::Problem;
 use crate::store::TimeRange;
 
-/// Counters about the collector itself, in the Prometheus text format.
+/// The measured delays of each pair, and the collector's own counters, for Prometheus.
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "operation",
-    responses((status = 200, description = "Prometheus text format 0.0.4.", body = String, content_type = "text/plain; version=0.0.4"))
+    responses((
+        status = 200,
+        description = "Prometheus text format 0.0.4; or, for who asks for it with `Accept`, length-delimited `io.prometheus.client.MetricFamily`, which alone carries native histograms.",
+        content((String = "text/plain; version=0.0.4"), (Vec<u8> = "application/vnd.google.protobuf"))
+    ))
 )]
-pub(super) async fn metrics(State(context): State<Arc<Context>>) -> Response {
-    let page = context.metrics.render(
-        context.store.condition(),
-        &context.store.dictionary(),
-        context.ingest.queued_bytes(),
-    );
-    (
-        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
-        page,
-    )
-        .into_response()
+pub(super) async fn metrics(State(context): State<Arc<Context>>, headers: HeaderMap) -> Response {
+    let accept = headers.get_all(header::ACCEPT).iter();
+    let accept: Vec<&str> = accept.filter_map(|value| value.to_str().ok()).collect();
+    let form = negotiate::form(&accept.join(","));
+    // Thousands of histograms are written out, and procfs is read.
+    let page = tokio::task::spawn_blocking(move || {
+        let families = context.metrics.families(
+            context.store.condition(),
+            &context.store.dictionary(),
+            context.ingest.queued_bytes(),
+        );
+        match form {
+            Form::Text => (text::CONTENT_TYPE, text::render(&families).into_bytes()),
+            Form::Protobuf => (protobuf::CONTENT_TYPE, protobuf::render(&families)),
+        }
+    });
+    match page.await {
+        Ok((content_type, page)) => {
+            let headers = [(header::CONTENT_TYPE, content_type), (header::VARY, "accept")];
+            (headers, page).into_response()
+        }
+        Err(_) => {
+            let detail = "writing the page panicked; see the log";
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).into_response()
+        }
+    }
 }
 
 /// Whether the process runs.

@@ -237,6 +237,10 @@ fn commit(
         })
     });
     metrics.note_commit(clock::monotonic() - started, result.is_ok());
+    // Here and not where the verdicts are given: whoever hung up has its reports stored all the same.
+    if let Ok(admissions) = &result {
+        metrics.note_stored(items, admissions, &store.dictionary());
+    }
     result
 }
 
@@ -349,6 +353,11 @@ mod tests {
         assert_eq!(answer_of(replay_answer), Ok(vec![Duplicate]));
         assert_eq!(answer_of(other_answer), Ok(vec![Stored, Duplicate, Stored]));
         assert_eq!(metrics.commits.get(), 1, "one transaction for all of them");
+        let page = crate::exposition::text::render(&metrics.measured.families());
+        for reports in ["{agent=\"one\"} 2", "{agent=\"two\"} 2"] {
+            let line = format!("azimuth_agent_reports_total{reports}\n");
+            assert!(page.contains(&line), "duplicates are not measured again: {page}");
+        }
     }
 
     #[test]

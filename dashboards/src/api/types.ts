@@ -236,7 +236,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Counters about the collector itself, in the Prometheus text format. */
+        /** The measured delays of each pair, and the collector's own counters, for Prometheus. */
         get: operations["metrics"];
         put?: never;
         post?: never;
@@ -1827,13 +1827,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Prometheus text format 0.0.4. */
+            /** @description Prometheus text format 0.0.4; or, for who asks for it with `Accept`, length-delimited `io.prometheus.client.MetricFamily`, which alone carries native histograms. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "text/plain; version=0.0.4": string;
+                    "application/vnd.google.protobuf": number[];
                 };
             };
         };
