@@ -251,7 +251,7 @@ impl Metrics {
                 Value::Real(self.commit_us.get() as f64 / 1e6),
             ),
             Shown::counter(
-                "azimuth_store_hours_sealed_total",
+                "azimuth_store_rollups_total",
                 "Hours rolled up; an hour with late reports counts again.",
                 self.hours_sealed.get(),
             ),

@@ -242,16 +242,24 @@ impl Delays {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
+
     use proptest::prelude::*;
 
     use super::*;
 
     fn delays_of(schema: Schema, values_us: &[u32]) -> Delays {
+        static GRIDS: OnceLock<Vec<Grid>> = OnceLock::new();
+        let grids = GRIDS.get_or_init(|| {
+            (0..=Schema::FINEST)
+                .map(|number| Grid::new(Schema(number)))
+                .collect()
+        });
+        let grid = &grids[usize::from(schema.get())];
         let mut delays = Delays::new(schema);
-        let grid = Grid::new(schema);
         // In two halves, so that both growing to the left and to the right happen.
         for part in values_us.chunks(values_us.len().div_ceil(2).max(1)) {
-            delays.add(&grid, &DelayHistogram::from_values_us(&mut part.to_vec()));
+            delays.add(grid, &DelayHistogram::from_values_us(&mut part.to_vec()));
         }
         delays
     }

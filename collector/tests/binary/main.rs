@@ -10,6 +10,7 @@ mod full;
 mod hostile;
 mod import;
 mod process;
+mod prometheus;
 mod queries;
 mod refusals;
 mod slow;
