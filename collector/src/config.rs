@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::exposition;
 use crate::ingest::placement::MAX_AGE_MS;
 use crate::limits::{Limits, LimitsTable};
+use crate::remote_write;
 use crate::store::{Retention, Tier};
 use crate::utc::parse_span_ms;
 
@@ -47,6 +48,8 @@ pub struct Config {
     pub limits: Limits,
     /// What of the measurements is on `/metrics`.
     pub metrics: exposition::settings::Settings,
+    /// Where it is sent, if anywhere.
+    pub remote_write: Option<remote_write::settings::Settings>,
 }
 
 /// Flags of the command line; each wins over the file.
@@ -109,6 +112,7 @@ struct File {
     limits: LimitsTable,
     #[serde(default)]
     metrics: exposition::settings::Table,
+    remote_write: Option<remote_write::settings::Table>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -241,6 +245,11 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
         .metrics
         .resolve()
         .map_err(|(at, reason)| invalid(file, text, at, reason))?;
+    let remote_write = given
+        .remote_write
+        .map(|table| table.resolve(&listen.to_string()))
+        .transpose()
+        .map_err(|(at, reason)| invalid(file, text, at, reason))?;
     Ok(Config {
         listen,
         unix_socket: flags.unix_socket.clone().or(given.unix_socket),
@@ -256,6 +265,7 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
             .resolve()
             .map_err(|mistakes| several(file, text, mistakes))?,
         metrics,
+        remote_write,
     })
 }
 
@@ -362,6 +372,22 @@ mod tests {
             ),
             ("[metrics]\nschema = 9\n", "line 2: metrics.schema", "write 5"),
             ("[metrics]\ndelay = true\n", "line 2: ", "`delays`"),
+            (
+                "[remote_write]\nurl = \"https://x/write\"\n",
+                "line 2: remote_write.url",
+                "http://127.0.0.1:9090/api/v1/write",
+            ),
+            (
+                "[remote_write]\nurl = \"http://x/write\"\ninterval = \"2h\"\n",
+                "line 3: remote_write.interval",
+                "write \"10s\"",
+            ),
+            ("[remote_write]\ninterval = \"1s\"\n", "line 1: ", "`url`"),
+            (
+                "[remote_write]\nurl = \"http://x/\"\nhistograms = \"both\"\n",
+                "line 3: ",
+                "`native` or `classic`",
+            ),
             ("data_dir = 7\n", "line 1: ", "integer"),
             ("data_dir = \"/data\nlisten = 1", "line 1: ", ""),
         ];

@@ -10,6 +10,7 @@
 //! | [`import`] | HdrHistogram logs as reports (pure) |
 //! | [`alert`] | says when a series got worse, since when and by how much (pure) |
 //! | [`exposition`] | the measurements for Prometheus, and the two forms of `/metrics` |
+//! | [`remote_write`] | the same, sent to a receiver |
 //! | [`commands`] | the command line, one file a command |
 //! | [`config`], [`limits`], [`clock`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
 //! | [`config`], [`clock`], [`csv`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
@@ -29,6 +30,7 @@ pub mod limits;
 pub mod metrics;
 pub mod problem;
 pub mod query;
+pub mod remote_write;
 pub mod run;
 pub mod serve;
 pub mod site;

@@ -6,7 +6,7 @@ mod process;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use azimuth_measurement::codec::decode_report;
@@ -14,6 +14,7 @@ use azimuth_measurement::codec::decode_report;
 use crate::exposition::family::{Family as Shown, Kind, Value, labels};
 use crate::exposition::measured::Measured;
 use crate::exposition::settings::Settings;
+use crate::remote_write::counters::Counters;
 use crate::store::window::Fallback;
 use crate::store::{Admission, Condition, Dictionary, Item, Maintained, WindowCondition};
 
@@ -40,8 +41,13 @@ pub struct Family(Mutex<BTreeMap<(&'static str, &'static str), u64>>);
 impl Family {
     /// Counts one more.
     pub fn count(&self, first: &'static str, second: &'static str) {
+        self.add(first, second, 1);
+    }
+
+    /// Counts so many more.
+    pub fn add(&self, first: &'static str, second: &'static str, more: u64) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *counts.entry((first, second)).or_default() += 1;
+        *counts.entry((first, second)).or_default() += more;
     }
 
     fn snapshot(&self) -> BTreeMap<(&'static str, &'static str), u64> {
@@ -104,6 +110,8 @@ pub struct Metrics {
     pub connections_write_timeout: Counter,
     /// What the measurements of each pair came to.
     pub measured: Measured,
+    /// What remote write counts.
+    pub remote_write: Arc<Counters>,
 }
 
 impl Metrics {
@@ -173,6 +181,7 @@ impl Metrics {
         let mut families = self.measured.families();
         families.extend(window(&store.window));
         families.extend(self.own_families(store, dictionary, queued_bytes));
+        families.extend(self.remote_write.families());
         families.push(process::build_info());
         families.extend(process::read());
         families
@@ -369,7 +378,8 @@ fn window(window: &WindowCondition) -> [Shown; 3] {
     ]
 }
 
-fn labelled(
+/// A family of counters by two labels, to be shown.
+pub(crate) fn labelled(
     name: &'static str,
     help: &'static str,
     names: (&'static str, &'static str),

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
+use crate::remote_write::RemoteWrite;
 use crate::serve::{Listeners, bind_unix, serve};
 use crate::site;
 use crate::store::Store;
@@ -68,6 +69,20 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             Some((listener, path.clone()))
         }
     };
+    let remote_write = match config.remote_write {
+        None => None,
+        Some(settings) => {
+            tracing::info!(
+                "sending metrics to {} every {:?}",
+                settings.url,
+                settings.interval
+            );
+            let (context, counters) = (Arc::clone(&context), Arc::clone(&metrics.remote_write));
+            let snapshot = Arc::new(move || context.families());
+            let started = RemoteWrite::start(settings, counters, snapshot, clock::unix_ms);
+            Some(started.context("cannot start remote write")?)
+        }
+    };
     let maintaining = tokio::spawn(maintain_regularly(Arc::clone(&store), Arc::clone(&metrics)));
 
     if !site::is_built_in() {
@@ -94,6 +109,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
     maintaining.abort();
     tokio::task::spawn_blocking(move || context.ingest.finish()).await?;
+    // Last, so that it tells of everything that was stored.
+    if let Some(remote_write) = remote_write {
+        remote_write.finish().await;
+    }
     tracing::info!("stopped; everything accepted is durable");
     Ok(())
 }

@@ -12,6 +12,7 @@ use azimuth_measurement::catalogue::Catalogue;
 use tokio::sync::Semaphore;
 
 use super::reply::Reply;
+use crate::exposition::family::Family;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
@@ -67,6 +68,15 @@ impl Context {
             backup_turn: Arc::new(Semaphore::new(1)),
             export_turn: Arc::new(Semaphore::new(1)),
         }
+    }
+
+    /// Everything for Prometheus, as it is now. Reads procfs; async callers use a blocking thread.
+    pub fn families(&self) -> Vec<Family> {
+        self.metrics.families(
+            self.store.condition(),
+            &self.store.dictionary(),
+            self.ingest.queued_bytes(),
+        )
     }
 
     /// Answers a question on a blocking thread, when its turn comes, and counts how it went under `endpoint`.

@@ -30,11 +30,7 @@ pub(super) async fn metrics(State(context): State<Arc<Context>>, headers: Header
     let form = negotiate::form(&accept.join(","));
     // Thousands of histograms are written out, and procfs is read.
     let page = tokio::task::spawn_blocking(move || {
-        let families = context.metrics.families(
-            context.store.condition(),
-            &context.store.dictionary(),
-            context.ingest.queued_bytes(),
-        );
+        let families = context.families();
         match form {
             Form::Text => (text::CONTENT_TYPE, text::render(&families).into_bytes()),
             Form::Protobuf => (protobuf::CONTENT_TYPE, protobuf::render(&families)),

@@ -13,5 +13,6 @@ mod process;
 mod prometheus;
 mod queries;
 mod refusals;
+mod remote_write;
 mod slow;
 mod surface;

@@ -14,20 +14,20 @@ use super::fleet::{body, manifest, report, slot_before};
 use super::process::Collector;
 
 /// How long anything here may take. Far more than it does; only a fault gets there.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 /// Between two questions.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(super) const PAUSE: Duration = Duration::from_millis(50);
 
 /// A running Prometheus; killed when dropped.
-struct Prometheus {
+pub(super) struct Prometheus {
     child: Child,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     _directory: tempfile::TempDir,
 }
 
 impl Prometheus {
     /// Starts it on a port of the system's choice. It scrapes `target`, if given, every second.
-    fn start(target: Option<SocketAddr>) -> Self {
+    pub(super) fn start(target: Option<SocketAddr>) -> Self {
         let directory = tempfile::tempdir().expect("a scratch directory");
         let config = directory.path().join("prometheus.yml");
         let scrape = target.map_or_else(String::new, |target| {
@@ -118,14 +118,14 @@ impl Prometheus {
     }
 
     /// The only sample of the answer.
-    fn value(&self, query: &str) -> Option<f64> {
+    pub(super) fn value(&self, query: &str) -> Option<f64> {
         let samples = self.query(query);
         assert!(samples.len() <= 1, "{query}: {samples:?}");
         samples.first().map(|(_, value)| *value)
     }
 
     /// Asks until the answer is one that was waited for.
-    fn wait_for(&self, query: &str, wanted: impl Fn(f64) -> bool) -> f64 {
+    pub(super) fn wait_for(&self, query: &str, wanted: impl Fn(f64) -> bool) -> f64 {
         let started = clock::monotonic();
         loop {
             let value = self.value(query);
@@ -146,14 +146,14 @@ impl Drop for Prometheus {
 }
 
 /// Delays around 12 ms with a long tail, always the same.
-fn delays_us(seed: u64, count: usize) -> Vec<u32> {
+pub(super) fn delays_us(seed: u64, count: usize) -> Vec<u32> {
     let mut random = fastrand::Rng::with_seed(seed);
     let draw = |_| (9_000.0 - 3_000.0 * (1.0 - random.f64()).ln() + 40_000.0 * random.f64().powi(12)) as u32;
     (0..count).map(draw).collect()
 }
 
 /// Holds what Prometheus makes of the histogram of az0 against the delays themselves.
-fn assert_is_the_truth(prometheus: &Prometheus, truth_us: &[u32]) {
+pub(super) fn assert_is_the_truth(prometheus: &Prometheus, truth_us: &[u32]) {
     let histogram = "azimuth_round_trip_delay_seconds{zone=\"aws/eu-west-3/az0\"}";
     let mut sorted = truth_us.to_vec();
     sorted.sort_unstable();
