@@ -15,5 +15,5 @@ export default defineConfig({
   server: {
     proxy: { '/api': process.env['AZIMUTH_URL'] ?? 'http://127.0.0.1:8361' },
   },
-  test: { include: ['src/**/*.test.ts', 'dev/**/*.test.ts'] },
+  test: { include: ['src/**/*.test.ts', 'dev/**/*.test.ts', 'grafana/**/*.test.ts'] },
 });

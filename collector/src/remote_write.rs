@@ -328,7 +328,10 @@ mod tests {
             }
             std::future::ready(answer.unwrap_or(status(204)))
         };
-        outbox.send_until_closed(post, Backoff::without_pauses()).await;
+        let sending = outbox.send_until_closed(post, Backoff::without_pauses());
+        // A sender that drops what it should keep would wait for more for ever.
+        let ended = tokio::time::timeout(Duration::from_secs(60), sending).await;
+        assert!(ended.is_ok(), "the script has answers left");
         let page = crate::exposition::text::render(&counters.families());
         (seen.into_inner().expect("sound"), page)
     }

@@ -111,7 +111,11 @@ impl Prometheus {
         let samples = answer["data"]["result"].as_array().expect("a vector").iter();
         samples
             .map(|sample| {
-                let value = sample["value"][1].as_str().unwrap_or("NaN").parse();
+                // Of a native histogram, its count.
+                let value = sample["value"][1]
+                    .as_str()
+                    .or_else(|| sample["histogram"][1]["count"].as_str());
+                let value = value.expect("a value").parse();
                 (sample["metric"].clone(), value.expect("a number"))
             })
             .collect()
@@ -217,6 +221,56 @@ fn what_is_scraped_is_what_was_delivered() {
         (&"Paris".into(), &"12322".into())
     );
     the_queries_of_the_manual_answer(&prometheus);
+    the_queries_of_the_dashboards_answer(&prometheus);
+}
+
+/// `dashboards/grafana/generated`, as Grafana would ask with everything chosen.
+fn the_queries_of_the_dashboards_answer(prometheus: &Prometheus) {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../dashboards/grafana/generated");
+    let mut asked = 0;
+    for file in std::fs::read_dir(directory).expect("dashboards") {
+        let path = file.expect("a file").path();
+        let text = std::fs::read_to_string(&path).expect("readable");
+        let dashboard: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let list = |value: &serde_json::Value| value.as_array().expect("a list").clone();
+        let panels = list(&dashboard["panels"]);
+        let queries = panels.iter().flat_map(|panel| list(&panel["targets"]));
+        let mut queries: Vec<(String, Option<String>)> = queries
+            .map(|target| (target["expr"].as_str().expect("text").to_owned(), None))
+            .collect();
+        // A variable needs a series with its label.
+        for variable in list(&dashboard["templating"]["list"]) {
+            let query = variable["query"].as_str().expect("text");
+            if let Some((series, label)) = query
+                .strip_prefix("label_values(")
+                .and_then(|query| query.strip_suffix(')')?.rsplit_once(", "))
+            {
+                queries.push((format!("count by ({label}) ({series})"), Some(label.to_owned())));
+            }
+        }
+        for (query, label) in queries {
+            let query = query
+                .replace("$__rate_interval", "1m")
+                .replace("=\"$agent\"", "=~\".+\"")
+                .replace("$agent", ".*")
+                .replace("$zone", ".*")
+                .replace("$method", "stamp")
+                .replace("$quantile", "0.9");
+            assert!(!query.contains('$'), "{query}");
+            let samples = prometheus.query(&query);
+            assert!(!samples.is_empty(), "{}: nothing answers {query}", path.display());
+            let finite = samples.iter().all(|(_, value)| value.is_finite());
+            assert!(finite, "{query}: {samples:?}");
+            for (labels, _) in &samples {
+                assert!(
+                    label.iter().all(|label| labels[label].is_string()),
+                    "{query}: {samples:?}"
+                );
+            }
+            asked += 1;
+        }
+    }
+    assert!(asked > 30, "only {asked} queries");
 }
 
 fn the_queries_of_the_manual_answer(prometheus: &Prometheus) {
