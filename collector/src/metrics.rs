@@ -108,6 +108,8 @@ pub struct Metrics {
     pub connections_head_timeout: Counter,
     /// Connections cut off because nothing of an answer was taken.
     pub connections_write_timeout: Counter,
+    /// Commits whose measurements could not be added to what is shown.
+    pub commits_not_measured: Counter,
     /// What the measurements of each pair came to.
     pub measured: Measured,
     /// What remote write counts.
@@ -283,6 +285,11 @@ impl Metrics {
                 "azimuth_store_reports_unreadable_total",
                 "Stored reports that a query could not read back.",
                 self.reports_unreadable.get(),
+            ),
+            Shown::counter(
+                "azimuth_metrics_commits_left_out_total",
+                "Transactions whose reports this page leaves out because adding them failed; the log says why.",
+                self.commits_not_measured.get(),
             ),
             Shown::gauge(
                 "azimuth_store_writable",

@@ -239,7 +239,12 @@ fn commit(
     metrics.note_commit(clock::monotonic() - started, result.is_ok());
     // Here and not where the verdicts are given: whoever hung up has its reports stored all the same.
     if let Ok(admissions) = &result {
-        metrics.note_stored(items, admissions, &store.dictionary());
+        // What only counts must not take ingest down either.
+        let noted = || metrics.note_stored(items, admissions, &store.dictionary());
+        if catch_unwind(AssertUnwindSafe(noted)).is_err() {
+            metrics.commits_not_measured.add(1);
+            tracing::error!("what was stored is not on /metrics, by a fault of this collector; see above");
+        }
     }
     result
 }
@@ -268,6 +273,7 @@ mod tests {
     struct Picky {
         inner: MemoryStore,
         panics: bool,
+        forgets: bool,
     }
 
     impl Store for Picky {
@@ -290,6 +296,7 @@ mod tests {
             self.inner.commit(manifests, items)
         }
         fn dictionary(&self) -> Arc<Dictionary> {
+            assert!(!self.forgets, "the dictionary is gone");
             self.inner.dictionary()
         }
         fn scan(&self, request: ScanRequest<'_>, visit: Visit<'_>) -> Result<Coverage, StoreError> {
@@ -377,6 +384,19 @@ mod tests {
             assert_eq!(answer_of(last_answer), Ok(vec![Admission::Stored]));
             assert_eq!((metrics.commits.get(), metrics.commits_failed.get()), (2, 2));
         }
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_stored_all_the_same() {
+        let store = Picky {
+            forgets: true,
+            ..Picky::default()
+        };
+        let metrics = Metrics::default();
+        let (sound, sound_answer) = submission(&manifest_of("one", 1), &[1]);
+        commit_group(vec![sound], &store, &metrics);
+        assert_eq!(answer_of(sound_answer), Ok(vec![Admission::Stored]));
+        assert_eq!(metrics.commits_not_measured.get(), 1);
     }
 
     #[tokio::test]
