@@ -1,7 +1,7 @@
 //! Regression detection: told what a series measured and when, it says when the series got worse, since when, by how
 //! much, and when that was over. Pure: no IO, no clock, no randomness; the same ticks give the same events. It never
-//! looks ahead, and an event comes out of the tick that caused it. It is not the rules (which change deserves a person),
-//! not the lifecycle (acknowledged, silenced), not the blame (which zone or agent), not the notifications.
+//! looks ahead, and an event comes out of the tick that caused it. It is not the blame (which zone or agent), not the
+//! notifications.
 //!
 //! From tick to event:
 //!
@@ -18,12 +18,15 @@
 //! 4. [`caution`] remembers excursions that went away by themselves and asks the series for more confirmation.
 //! 5. [`loss`] watches the counts: Page's test of the lost share.
 //! 6. [`ledger`] pairs each regression with its end: recovered, or a lasting new baseline.
+//! 7. [`rules`] say which of it deserves a person, and watch thresholds, absence and objectives beside it.
+//! 8. [`lifecycle`] makes alerts of their verdicts, and [`book`] keeps all of them.
 //!
 //! Many series at once: the ladders are sequential tests, whose false alarms come at a rate per series and day that does
 //! not depend on how many series are watched beside it, so no correction over the series is made here. A fixed-sample
 //! correction (Benjamini and Hochberg 1995) cannot be had from ranks of six units among ten thousand series: the smallest
 //! possible p-value is too large. Tests hold the rate down (`tests/alert_synthetic.rs`).
 
+pub mod book;
 pub mod caution;
 pub mod detector;
 pub mod event;
@@ -32,9 +35,11 @@ pub mod hours;
 pub mod ladder;
 pub mod ledger;
 pub mod level;
+pub mod lifecycle;
 pub mod loss;
 pub mod reference;
 pub mod replay;
+pub mod rules;
 pub mod settings;
 pub mod sketch;
 pub mod tick;

@@ -14,6 +14,9 @@ pub enum Statistic {
 }
 
 impl Statistic {
+    /// Every statistic.
+    pub const ALL: [Self; 4] = [Self::Median, Self::Tail, Self::Spread, Self::Loss];
+
     /// The one spelling.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use azimuth_measurement::catalogue::CatalogueZone;
 use azimuth_measurement::{Manifest, VantagePoint, ZoneKey};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{QueryError, Source};
@@ -18,7 +18,7 @@ use crate::store::Dictionary;
 use crate::store::dictionary::{AgentNumber, Series};
 
 /// A label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Label {
     /// The agent: one vantage point.
