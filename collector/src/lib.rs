@@ -11,6 +11,7 @@
 //! | [`alert`] | says when a series got worse, since when and by how much (pure) |
 //! | [`exposition`] | the measurements for Prometheus, and the two forms of `/metrics` |
 //! | [`remote_write`] | the same, sent to a receiver |
+//! | [`evaluate`] | from what is stored to what the rules are held against |
 //! | [`commands`] | the command line, one file a command |
 //! | [`config`], [`limits`], [`clock`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
 //! | [`config`], [`clock`], [`csv`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
@@ -25,6 +26,7 @@ pub mod csv;
 pub mod export;
 pub mod exposition;
 pub mod import;
+pub mod evaluate;
 pub mod ingest;
 pub mod limits;
 pub mod metrics;

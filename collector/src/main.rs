@@ -1,12 +1,15 @@
 //! `azimuth-collector`: the command line. Parses and hands over; each command says its own exit code.
 
 use std::path::PathBuf;
+use std::io::{stderr, stdout};
 use std::process::ExitCode;
 
+use azimuth_collector::clock;
 use azimuth_collector::commands::backup::{self, BackupArgs, RestoreArgs};
 use azimuth_collector::commands::config_check;
 use azimuth_collector::commands::export::{self, ExportArgs};
 use azimuth_collector::commands::import::{self, ImportArgs};
+use azimuth_collector::commands::rules::files::{self, CheckArgs, TestArgs};
 use azimuth_collector::commands::rules::{self, ReplayArgs};
 use azimuth_collector::commands::serve::{self, ServeArgs};
 use clap::{Parser, Subcommand};
@@ -30,6 +33,7 @@ enum Command {
     Export(Box<ExportArgs>),
     Import(Box<ImportArgs>),
     /// Ask what the regression rule would have told
+    /// Check rules, try them on cases, and ask what they would have told
     #[command(subcommand)]
     Rules(Rules),
     /// Look at a configuration without running it
@@ -48,6 +52,8 @@ enum Config {
 
 #[derive(Subcommand)]
 enum Rules {
+    Check(CheckArgs),
+    Test(TestArgs),
     Replay(ReplayArgs),
 }
 
@@ -68,5 +74,8 @@ fn main() -> ExitCode {
                 }
             }
         }
+        Command::Rules(Rules::Check(args)) => files::check(&args, &mut stdout().lock(), &mut stderr().lock()),
+        Command::Rules(Rules::Test(args)) => files::test(&args, &mut stdout().lock(), &mut stderr().lock()),
+        Command::Rules(Rules::Replay(args)) => rules::replay(args, clock::unix_ms(), &mut stdout().lock()),
     }
 }

@@ -1,9 +1,13 @@
-//! `azimuth-collector rules`: what a rule would have done. Here the replay over CSV files; reading files is all it does
-//! itself, the decisions are `alert`'s.
+//! `azimuth-collector rules`: what is wrong with a rule, and what it would have done. Here the replay over CSV files;
+//! reading files is all it does itself, the decisions are `alert`'s.
+
+pub mod files;
+pub mod stored;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::Args;
 use thiserror::Error;
@@ -14,10 +18,17 @@ use crate::alert::replay::{Alert, Columns, HEADER, Replay, RowError};
 /// Longest line read, in bytes; a row of two numbers needs forty.
 const LINE_BYTES: u64 = 64 * 1024;
 
-/// Replay series through the default regression rule, and see what it would have told
+/// Replay the past through rules, and see what they would have told
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Each file is one series with the header `epoch_s,rtt_ms`; further columns are
+With --data-dir the rules are run over a store that no collector is using, and
+one JSON object a line comes out for each alert somebody would have been told:
+series, rule, measure, fired_at_s, regressed_at_s, value, against, unit,
+resolved_at_s, resolution.
+
+Example: azimuth-collector rules replay --data-dir /var/lib/azimuth --rules alerts.toml --from now-30d
+
+With --csv each file is one series with the header `epoch_s,rtt_ms`; further columns are
 ignored. epoch_s: seconds since 1970 UTC, in order of time, at any spacing; gaps
 freeze the detector. rtt_ms: round-trip time in milliseconds, empty when the
 probe was lost. One JSON object a line comes out for each change:
@@ -37,8 +48,20 @@ others are replayed, and the exit code is 1.
 Example: azimuth-collector rules replay --csv paris-aws.csv paris-ovh.csv")]
 pub struct ReplayArgs {
     /// Series to replay, one a file, header `epoch_s,rtt_ms`
-    #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
+    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "data_dir")]
     pub csv: Vec<PathBuf>,
+    /// Store to replay, the data_dir of a collector that does not run
+    #[arg(long, value_name = "DIR", conflicts_with = "csv")]
+    pub data_dir: Option<PathBuf>,
+    /// Rule files; the default rule when there are none
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "csv")]
+    pub rules: Vec<PathBuf>,
+    /// From when
+    #[arg(long, value_name = "TIME", default_value = "now-7d", conflicts_with = "csv")]
+    pub from: String,
+    /// Until when
+    #[arg(long, value_name = "TIME", default_value = "now", conflicts_with = "csv")]
+    pub to: String,
 }
 
 /// Why a replay stopped, or which files it had to leave out.
@@ -50,6 +73,29 @@ pub enum ReplayError {
     /// The lines could not be written.
     #[error("cannot write the alerts: {0}")]
     Output(#[source] io::Error),
+}
+
+/// Replays what the arguments name. 0 when all of it was replayed, 1 when not.
+pub fn replay(args: ReplayArgs, now_unix_ms: u64, out: &mut impl Write) -> ExitCode {
+    let replayed = match args.data_dir {
+        Some(data_dir) => {
+            let past = stored::StoredPast {
+                data_dir,
+                rules: args.rules,
+                from: args.from,
+                to: args.to,
+            };
+            stored::replay_stored(&past, now_unix_ms, out).map_err(|error| error.to_string())
+        }
+        None => replay_csv(&args.csv, out).map_err(|error| error.to_string()),
+    };
+    match replayed {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn list(errors: &[FileError]) -> String {

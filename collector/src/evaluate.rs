@@ -1,0 +1,32 @@
+//! From what is stored to what the rules are held against: labels of series, samples of observations. Not the rules
+//! themselves, which are pure and stand in [`crate::alert`].
+
+pub mod labels;
+
+use azimuth_measurement::{DelayHistogram, StampClock};
+
+use crate::alert::rules::Sample;
+use crate::store::Observation;
+
+/// The sample of an observation: its counts, and the delays of the best clock that stamped any. `empty` stands in when
+/// none did.
+pub fn sample_of<'a>(observation: &'a Observation, empty: &'a DelayHistogram) -> Sample<'a> {
+    Sample {
+        start_unix_ms: observation.start_unix_ms,
+        length_ms: observation.length_ms,
+        counts: &observation.counts,
+        delays: best(&observation.delays).unwrap_or(empty),
+    }
+}
+
+/// The delays of the best clock, in the order in which queries prefer them.
+pub fn best(delays: &[(StampClock, DelayHistogram)]) -> Option<&DelayHistogram> {
+    let rank = |clock: StampClock| match clock {
+        StampClock::Kernel => 0,
+        StampClock::KernelRx => 1,
+        StampClock::TcpInfo => 2,
+        StampClock::User => 3,
+    };
+    let best = delays.iter().min_by_key(|(clock, _)| rank(*clock));
+    best.map(|(_, histogram)| histogram)
+}
