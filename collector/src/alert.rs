@@ -1,7 +1,6 @@
 //! Regression detection: told what a series measured and when, it says when the series got worse, since when, by how
 //! much, and when that was over. Pure: no IO, no clock, no randomness; the same ticks give the same events. It never
-//! looks ahead, and an event comes out of the tick that caused it. It is not the blame (which zone or agent), not the
-//! notifications.
+//! looks ahead, and an event comes out of the tick that caused it. It is not the notifications.
 //!
 //! From tick to event:
 //!
@@ -20,12 +19,14 @@
 //! 6. [`ledger`] pairs each regression with its end: recovered, or a lasting new baseline.
 //! 7. [`rules`] say which of it deserves a person, and watch thresholds, absence and objectives beside it.
 //! 8. [`lifecycle`] makes alerts of their verdicts, and [`book`] keeps all of them.
+//! 9. [`blame`] pools the weak evidence of many series and names what they have in common.
 //!
 //! Many series at once: the ladders are sequential tests, whose false alarms come at a rate per series and day that does
 //! not depend on how many series are watched beside it, so no correction over the series is made here. A fixed-sample
 //! correction (Benjamini and Hochberg 1995) cannot be had from ranks of six units among ten thousand series: the smallest
 //! possible p-value is too large. Tests hold the rate down (`tests/alert_synthetic.rs`).
 
+pub mod blame;
 pub mod book;
 pub mod caution;
 pub mod detector;

@@ -1,0 +1,309 @@
+//! Who is to blame: weak evidence of many series pooled per zone, region, provider, metro, agent, network, city, country
+//! and method **before** anything is thresholded, then the explanation that explains most for its price, and again for
+//! what is left. Pure: scores in, culprits out. Not the detection (which gives the scores), not the lifecycle.
+//!
+//! Each series brings a standard score: how far its present level is above its reference. Under "nothing happened" the
+//! score is normal with heavy tails, under "shifted" it is around some size. Of a group only a share may be shifted (an
+//! outage seen by half of the networks), so a group's gain is the log likelihood ratio of the mixture, at the best share
+//! and size on a small grid (higher criticism in the sense of Donoho and Jin 2004). One series alone can add only so
+//! much, so no single straggler makes a group. A series that is missing says nothing either way.
+//!
+//! A zone is blamed by at least three agents in two networks, never by one agent. An agent that is itself sick has no
+//! vote, and is named.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::rules::SeriesLabels;
+use crate::query::Label;
+
+/// Gain an explanation needs beside its price: one in 3,000 by chance, against some hundreds of groups of which few are
+/// independent.
+pub const LEAST_GAIN: f64 = 8.0;
+/// Score from which a series that no group explains is worth a line of its own.
+pub const PAIR_SCORE: f64 = 4.5;
+/// Agents that must see it before what lies at the far end is blamed.
+pub const LEAST_AGENTS: usize = 3;
+/// Networks those agents must stand in.
+pub const LEAST_NETWORKS: usize = 2;
+/// Zones an agent must see it in before the agent is blamed.
+pub const LEAST_ZONES: usize = 3;
+/// Explanations at most; beyond so many, nobody reads on.
+const MOST_CULPRITS: usize = 16;
+
+/// Share of scores that come from the heavy tail although nothing happened, and how wide that tail is.
+const TAIL_SHARE: f64 = 0.02;
+const TAIL_WIDTH: f64 = 5.0;
+/// Width of the scores of shifted series around their size: paths differ in noise.
+const SHIFT_WIDTH: f64 = 1.5;
+/// Width of the scores of one series although nothing happened.
+const NULL_WIDTH: f64 = 1.1;
+/// What agents and zones may share by chance: a busy hour lifts all series of an agent a little, and is nobody's fault.
+const OFFSETS: [f64; 3] = [0.5, 1.0, 1.4];
+/// Scores beyond this say no more.
+const MOST_SCORE: f64 = 8.0;
+/// Log likelihood ratio one series can add at most.
+const MOST_PER_SERIES: f64 = 4.0;
+const SHARES: [f64; 4] = [0.3, 0.5, 0.7, 0.95];
+const SIZES: [f64; 4] = [1.75, 2.75, 4.5, 7.0];
+
+/// The labels that can be blamed, and the price of each: the wider the explanation, the more it must explain. With equal
+/// gain the narrower wins.
+const PRICES: [(Label, f64); 9] = [
+    (Label::Zone, 0.0),
+    (Label::Agent, 0.0),
+    (Label::Region, 1.0),
+    (Label::Network, 1.0),
+    (Label::City, 1.5),
+    (Label::Metro, 1.5),
+    (Label::Country, 2.0),
+    (Label::Provider, 2.0),
+    (Label::Method, 3.0),
+];
+
+/// One series' evidence.
+#[derive(Debug, Clone, Copy)]
+pub struct Cell<'a> {
+    /// Number of the series.
+    pub series: u32,
+    /// Its labels.
+    pub labels: &'a SeriesLabels,
+    /// Standard score of its present level against its reference, positive when worse.
+    pub score: f64,
+}
+
+/// What ails an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sickness {
+    /// Its clock is stepped or skewed.
+    Clock,
+    /// Its probes leave late.
+    Cpu,
+    /// Its own access line is slow or lossy.
+    AccessLine,
+}
+
+/// An explanation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Culprit {
+    /// What kind of thing.
+    pub label: Label,
+    /// Which.
+    pub value: String,
+    /// Log likelihood ratio, less the price.
+    pub gain: f64,
+    /// The series it explains, ascending.
+    pub members: Vec<u32>,
+    /// For an agent without a vote: why.
+    pub sickness: Option<Sickness>,
+}
+
+/// Everything there is to say.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Blame {
+    /// Explanations, the one that explains most first; each is one incident with its members.
+    pub culprits: Vec<Culprit>,
+    /// Series that stand out and that nothing explains, ascending.
+    pub alone: Vec<u32>,
+}
+
+/// Explains the scores. `sick` agents have no vote.
+pub fn blame(cells: &[Cell<'_>], sick: &BTreeMap<String, Sickness>) -> Blame {
+    let mut blame = Blame::default();
+    let is_sick = |cell: &Cell<'_>| {
+        cell.labels
+            .value(Label::Agent)
+            .is_some_and(|agent| sick.contains_key(agent))
+    };
+    for (agent, sickness) in sick {
+        let own = cells
+            .iter()
+            .filter(|cell| cell.labels.value(Label::Agent) == Some(agent));
+        let mut members: Vec<u32> = own
+            .filter(|cell| cell.score >= PAIR_SCORE)
+            .map(|cell| cell.series)
+            .collect();
+        members.sort_unstable();
+        if !members.is_empty() {
+            blame.culprits.push(Culprit {
+                label: Label::Agent,
+                value: agent.clone(),
+                gain: 0.0,
+                members,
+                sickness: Some(*sickness),
+            });
+        }
+    }
+    let mut left: Vec<&Cell<'_>> = cells
+        .iter()
+        .filter(|cell| !is_sick(cell) && cell.score.is_finite())
+        .collect();
+    while blame.culprits.len() < MOST_CULPRITS
+        && let Some(culprit) = best(&left)
+    {
+        left.retain(|cell| culprit.members.binary_search(&cell.series).is_err());
+        blame.culprits.push(culprit);
+    }
+    blame.alone = left
+        .iter()
+        .filter(|cell| cell.score >= PAIR_SCORE)
+        .map(|cell| cell.series)
+        .collect();
+    blame.alone.sort_unstable();
+    blame
+}
+
+/// A group that explains enough, and may be blamed.
+struct Candidate<'c> {
+    label: Label,
+    value: &'c str,
+    gain: f64,
+    group: Vec<usize>,
+    members: Vec<u32>,
+}
+
+impl Candidate<'_> {
+    /// Whether all of its series are also the other's, which has more.
+    fn is_within(&self, other: &Self) -> bool {
+        self.group.len() < other.group.len()
+            && self
+                .group
+                .iter()
+                .all(|index| other.group.binary_search(index).is_ok())
+    }
+
+    /// Whether what the wider one has beside this would be worth an explanation as well.
+    fn leaves_something_of(&self, wider: &Self, said: &[Said]) -> bool {
+        let beside = |index: &usize| self.group.binary_search(index).is_err();
+        let rest: Vec<usize> = wider.group.iter().copied().filter(beside).collect();
+        fit(&rest, said).0 >= LEAST_GAIN
+    }
+}
+
+/// The explanation that explains most for its price, if any is worth it. A wider one wins over a narrower one inside it
+/// only if the rest of it is shifted too: one zone is not its region.
+fn best(cells: &[&Cell<'_>]) -> Option<Culprit> {
+    let said: Vec<Said> = cells.iter().map(|cell| Said::by(cell.score)).collect();
+    let candidates = candidates(cells, &said);
+    let mut best = candidates
+        .iter()
+        .max_by(|one, other| one.gain.total_cmp(&other.gain))?;
+    while let Some(narrower) = candidates
+        .iter()
+        .filter(|candidate| candidate.is_within(best) && !candidate.leaves_something_of(best, &said))
+        .max_by(|one, other| one.gain.total_cmp(&other.gain))
+    {
+        best = narrower;
+    }
+    Some(Culprit {
+        label: best.label,
+        value: best.value.to_owned(),
+        gain: best.gain,
+        members: best.members.clone(),
+        sickness: None,
+    })
+}
+
+fn candidates<'c>(cells: &[&Cell<'c>], said: &[Said]) -> Vec<Candidate<'c>> {
+    let mut candidates = Vec::new();
+    for (label, price) in PRICES {
+        let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, cell) in cells.iter().enumerate() {
+            if let Some(value) = cell.labels.value(label) {
+                groups.entry(value).or_default().push(index);
+            }
+        }
+        for (value, group) in groups {
+            let (gain, share, size) = fit(&group, said);
+            let gain = gain - price;
+            if gain < LEAST_GAIN {
+                continue;
+            }
+            let shifted = |index: &&usize| share * said[**index].shifted[size] > 1.0 - share;
+            let chosen: Vec<&Cell<'_>> = group.iter().filter(shifted).map(|index| cells[*index]).collect();
+            if !may_blame(label, &chosen) {
+                continue;
+            }
+            let mut members: Vec<u32> = chosen.iter().map(|cell| cell.series).collect();
+            members.sort_unstable();
+            candidates.push(Candidate {
+                label,
+                value,
+                gain,
+                group,
+                members,
+            });
+        }
+    }
+    candidates
+}
+
+/// What one score says.
+#[derive(Debug, Clone, Copy)]
+struct Said {
+    /// Likelihood when shifted by each size, over that when nothing happened.
+    shifted: [f64; SIZES.len()],
+    /// Log likelihood when lifted by each offset that all share by chance, less that when nothing happened.
+    lifted: [f64; OFFSETS.len()],
+}
+
+impl Said {
+    fn by(score: f64) -> Self {
+        let score = score.clamp(-MOST_SCORE, MOST_SCORE);
+        let normal = |distance: f64, width: f64| (-0.5 * (distance / width).powi(2)).exp() / width;
+        let chance = |score: f64| {
+            (1.0 - TAIL_SHARE) * normal(score, NULL_WIDTH) + TAIL_SHARE * normal(score, TAIL_WIDTH)
+        };
+        let nothing = chance(score);
+        Self {
+            shifted: SIZES.map(|size| {
+                // Larger than looked for is no evidence against.
+                let largest = size == SIZES[SIZES.len() - 1];
+                let distance = if largest {
+                    (score - size).min(0.0)
+                } else {
+                    score - size
+                };
+                (normal(distance, SHIFT_WIDTH) / nothing).min(MOST_PER_SERIES.exp())
+            }),
+            lifted: OFFSETS.map(|offset| (chance(score - offset) / nothing).ln()),
+        }
+    }
+}
+
+/// Gain at the best share and size over the best that chance can do, and which share and size those are.
+fn fit(group: &[usize], said: &[Said]) -> (f64, f64, usize) {
+    let mut most = (f64::NEG_INFINITY, SHARES[0], 0);
+    for share in SHARES {
+        for (size, _) in SIZES.iter().enumerate() {
+            let gain: f64 = group
+                .iter()
+                .map(|index| (1.0 - share + share * said[*index].shifted[size]).ln())
+                .sum();
+            if gain > most.0 {
+                most = (gain, share, size);
+            }
+        }
+    }
+    let by_chance = (0..OFFSETS.len())
+        .map(|offset| group.iter().map(|index| said[*index].lifted[offset]).sum::<f64>())
+        .fold(0.0, f64::max);
+    (most.0 - by_chance, most.1, most.2)
+}
+
+/// Whether the series that speak against a thing are many enough, and of enough kinds.
+fn may_blame(label: Label, members: &[&Cell<'_>]) -> bool {
+    let distinct = |label: Label| {
+        let values: BTreeSet<_> = members.iter().map(|cell| cell.labels.value(label)).collect();
+        values.len()
+    };
+    match label {
+        Label::Agent => distinct(Label::Zone) >= LEAST_ZONES,
+        Label::Network | Label::City | Label::Country => {
+            distinct(Label::Agent) >= 2 && distinct(Label::Zone) >= LEAST_ZONES
+        }
+        _ => distinct(Label::Agent) >= LEAST_AGENTS && distinct(Label::Network) >= LEAST_NETWORKS,
+    }
+}
+
+#[cfg(test)]
+mod tests;
