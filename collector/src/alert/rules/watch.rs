@@ -544,3 +544,35 @@ impl Rule {
         self.select.chooses(series) && (self.except.is_empty() || !self.except.chooses(series))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::rules::read;
+    use std::path::Path;
+
+    /// What an absence rule says of a series under this load an hour after its one sample.
+    fn verdicts_under(load: &str) -> Vec<Verdict> {
+        let rules = "[[absence]]\nname = \"silent\"\nsilent_for = \"5m\"\n";
+        let rules = read([(Path::new("rules.toml"), rules)]).expect("valid rules");
+        let mut watch = Watch::new(Arc::new(rules));
+        watch.add(0, SeriesLabels::new("t").with(Label::Load, load));
+        let sample = Sample {
+            start_unix_ms: 0,
+            length_ms: 60_000,
+            counts: &ProbeCounts::default(),
+            delays: &DelayHistogram::default(),
+        };
+        let mut verdicts = Vec::new();
+        watch.observe(0, &sample, &mut verdicts).expect("in order");
+        watch.passed(3_600_000, &mut verdicts);
+        verdicts
+    }
+
+    #[test]
+    fn what_was_measured_under_load_never_alerts() {
+        assert_eq!(verdicts_under("idle").len(), 1);
+        assert_eq!(verdicts_under("self_load"), []);
+        assert_eq!(verdicts_under("post_load"), []);
+    }
+}
