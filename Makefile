@@ -1,6 +1,6 @@
 # Azimuth: the commands a person types. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench bench-probing build dashboards lint clean
+.PHONY: help demo test torture bench bench-probing bench-store build dashboards lint clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ torture: ## the long forms of the fault tests: kills, power cuts, replays (about
 
 bench-probing: ## Azimuth, fping and irtt against kernel truth on a delayed path (root)
 	@ci/bench-probing
+
+bench-store: ## Azimuth, Prometheus and VictoriaMetrics fed and asked the same
+	@ci/bench-store
 
 bench: ## codec, merge, ingest and map query, in one table
 	@ci/bench
