@@ -7,6 +7,7 @@
 mod join;
 mod seal;
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, PoisonError};
 
 use redb::{Database, ReadableDatabase, ReadableTable};
@@ -209,17 +210,37 @@ fn for_each_hot_row(
     doing: &'static str,
     visit: &mut HotVisit<'_>,
 ) -> Result<(), StoreError> {
+    for_each_hot_row_of(database, hour_unix_ms, 0..=u32::MAX, doing, visit)
+}
+
+/// Only the rows of agents whose numbers lie in a range. Rows stand by start, then by agent: those in between are jumped
+/// over, so that a part of the agents costs its part of the rows.
+fn for_each_hot_row_of(
+    database: &Database,
+    hour_unix_ms: u64,
+    agents: RangeInclusive<u32>,
+    doing: &'static str,
+    visit: &mut HotVisit<'_>,
+) -> Result<(), StoreError> {
     let read = database.begin_read().map_err(while_doing(doing))?;
     let hot = read.open_table(HOT).map_err(while_doing(doing))?;
-    let keys = (hour_unix_ms, 0, 0, 0)..(hour_unix_ms + HOUR_MS, 0, 0, 0);
-    for row in hot.range(keys).map_err(while_doing(doing))? {
-        let (key, sealed) = row.map_err(while_doing(doing))?;
-        let (start_unix_ms, agent, epoch, sequence) = key.value();
-        visit(
-            report_name(start_unix_ms, agent, epoch, sequence),
-            start_unix_ms,
-            sealed.value(),
-        )?;
+    let (first, end) = (*agents.start(), (hour_unix_ms + HOUR_MS, 0, 0, 0));
+    let mut from = Some((hour_unix_ms, first, 0, 0));
+    while let Some(key) = from.take() {
+        for row in hot.range(key..end).map_err(while_doing(doing))? {
+            let (key, sealed) = row.map_err(while_doing(doing))?;
+            let (start_unix_ms, agent, epoch, sequence) = key.value();
+            if !agents.contains(&agent) {
+                let start_unix_ms = start_unix_ms + u64::from(agent > first);
+                from = Some((start_unix_ms, first, 0, 0));
+                break;
+            }
+            visit(
+                report_name(start_unix_ms, agent, epoch, sequence),
+                start_unix_ms,
+                sealed.value(),
+            )?;
+        }
     }
     Ok(())
 }

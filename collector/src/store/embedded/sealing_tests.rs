@@ -321,6 +321,49 @@ fn a_part_that_comes_after_its_namesake_was_joined_survives_a_restart() {
     all_is_there_once(&open(directory.path(), soon));
 }
 
+/// More series than are encoded at a time, agents that lie across two runs, and one whose later series come last.
+#[test]
+fn an_hour_of_many_series_is_sealed_run_by_run_and_keeps_every_report() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let (store, plain) = (open(directory.path(), T0), MemoryStore::default());
+    let fleet: Vec<_> = (0..7)
+        .map(|id| manifest_of(&format!("agent-{id}"), 100))
+        .collect();
+    let grown = manifest_of("agent-0", 130);
+    for (agent, manifest) in fleet.iter().chain([&grown]).enumerate() {
+        // Agents that report at the same time, and some that do not.
+        let slots = (0..12).map(|slot| slot * (1 + agent as u64 % 3) + 20 * (agent as u64 / 7));
+        let items: Vec<Item> = slots
+            .map(|slot| {
+                item(&report_of(
+                    manifest,
+                    slot + 1,
+                    slot,
+                    &[500 + 9 * agent as u32, 700],
+                ))
+            })
+            .collect();
+        for store in [&store as &dyn Store, &plain] {
+            let admitted = store.commit(&[verified(manifest)], &items).expect("writable");
+            assert_eq!(admitted, vec![Admission::Stored; 12]);
+        }
+    }
+    maintain(&store, T0 + 5 * HOUR_MS);
+    assert_eq!(files(directory.path(), "10s").len(), 1);
+    for step_ms in STEPS {
+        let sealed = merged(&store, HOUR, step_ms);
+        assert_eq!(
+            sealed
+                .keys()
+                .map(|(series, _)| series)
+                .collect::<std::collections::BTreeSet<_>>()
+                .len(),
+            730
+        );
+        assert_eq!(sealed, merged(&plain, HOUR, step_ms), "step {step_ms}");
+    }
+}
+
 proptest! {
     #![proptest_config(cases())]
 

@@ -15,7 +15,7 @@ use super::super::sealed::part::{Facts, PartWriter};
 use super::super::sealed::rollup::{Rollup, UnitOverflow};
 use super::super::sealed::shelf::Period;
 use super::super::tables::unseal;
-use super::{SEALED_TIERS, for_each_hot_row, io_error, part_error};
+use super::{SEALED_TIERS, for_each_hot_row, for_each_hot_row_of, io_error, part_error};
 use crate::store::dictionary::AgentNumber;
 use crate::store::tier::Tier;
 use crate::store::{Dictionary, SeriesId, StoreError};
@@ -167,27 +167,24 @@ struct GroupHour {
 /// a part; an agent whose series fall into several runs is read once for each.
 fn groups(dictionary: &Dictionary, names: &BTreeSet<ReportName>) -> Vec<Group> {
     let agents: BTreeSet<AgentNumber> = names.iter().map(|name| name.agent).collect();
-    let mut series: Vec<SeriesId> = dictionary
+    // The dictionary hands them out in ascending order.
+    let mut series: Vec<(SeriesId, Option<AgentNumber>)> = dictionary
         .series()
         .filter(|(_, series)| agents.contains(&series.agent))
-        .map(|(id, _)| id)
+        .map(|(id, series)| (id, Some(series.agent)))
         .collect();
-    series.sort_unstable();
     if series.is_empty() {
         // Reports without a record are sealed too, into a part without a chunk.
-        series.push(SeriesId(0));
+        series.push((SeriesId(0), None));
     }
     series
         .chunks(MAX_SERIES_AT_ONCE)
-        .map(|ids| Group {
-            first: ids[0],
-            last: ids[ids.len() - 1],
-            agents: dictionary
-                .series()
-                .filter(|(id, _)| ids.binary_search(id).is_ok())
-                .map(|(_, series)| series.agent)
-                .collect(),
-            is_first: Some(ids[0]) == series.first().copied(),
+        .enumerate()
+        .map(|(position, run)| Group {
+            first: run[0].0,
+            last: run[run.len() - 1].0,
+            agents: run.iter().filter_map(|(_, agent)| *agent).collect(),
+            is_first: position == 0,
         })
         .collect()
 }
@@ -219,9 +216,15 @@ fn read_group(
         doing,
         cause: error.to_string(),
     };
-    for_each_hot_row(
+    // The first group looks at every row; were each to, an hour would cost its rows times its groups.
+    let agents = match (group.agents.first(), group.agents.last()) {
+        (Some(first), Some(last)) if !group.is_first => first.0..=last.0,
+        _ => 0..=u32::MAX,
+    };
+    for_each_hot_row_of(
         database,
         hour_unix_ms,
+        agents,
         doing,
         &mut |name, start_unix_ms, sealed| {
             if !names.contains(&name) || !(group.is_first || group.agents.contains(&name.agent)) {
