@@ -42,7 +42,7 @@ const OURS: &str = "azimuth";
 const SYSTEMS: [&str; 3] = [OURS, "prometheus", "victoria-metrics"];
 
 impl Figures {
-    /// Notes one system's figure.
+    /// Notes one system's figure, and says it at once: a run is long.
     pub(crate) fn note(
         &mut self,
         what: &str,
@@ -51,6 +51,7 @@ impl Figures {
         system: &'static str,
         value: f64,
     ) {
+        eprintln!("   {} = {}", what.trim_start(), short(value));
         let row = match self.rows.iter_mut().position(|row| row.what == what) {
             Some(known) => &mut self.rows[known],
             None => {

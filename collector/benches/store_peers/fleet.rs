@@ -62,6 +62,7 @@ pub(crate) fn measure(
     let hot_bytes = super::process::bytes_under(&directory);
 
     let (server, at_rest) = system.settle(server, &directory, 1)?;
+    let (_, settled_most_mb) = server.memory_mb()?;
     eprintln!("   at rest; the server spent {:.2} s on that", at_rest.cpu_s);
     note(
         "at rest, bytes per histogram",
@@ -147,6 +148,7 @@ pub(crate) fn measure(
         loaded_most_mb.max(asked_most_mb),
     );
     note("  after the load", Better::Less, None, loaded_mb);
+    note("  coming to rest, most", Better::Less, None, settled_most_mb);
     note("  after the maps", Better::Less, None, asked_mb);
     server.terminate()
 }

@@ -88,31 +88,42 @@ fn main() -> anyhow::Result<()> {
     };
     let systems: Vec<&dyn System> = all.into_iter().filter(chosen).collect();
     let does = |phase| arguments.phases.is_empty() || arguments.phases.contains(&phase);
-    for system in &systems {
-        if does(Phase::Fleet) {
-            fleet::measure(*system, scratch.path(), arguments.quick, &mut figures)?;
-        }
+    let (scratch, quick) = (scratch.path(), arguments.quick);
+    let mut failed = false;
+    // One that fails keeps none of the others from being measured.
+    let mut attempt =
+        |what: &str, figures: &mut Figures, measure: &dyn Fn(&mut Figures) -> anyhow::Result<()>| {
+            if let Err(error) = measure(figures) {
+                eprintln!("{what}: {error:#}");
+                figures.notes.push(format!("{what}: {error:#}"));
+                failed = true;
+            }
+        };
+    for system in systems.iter().filter(|_| does(Phase::Fleet)) {
+        attempt(system.name(), &mut figures, &|figures| {
+            fleet::measure(*system, scratch, quick, figures)
+        });
     }
-    for system in &systems {
-        if does(Phase::Day) {
-            history::measure(*system, history::DAY, scratch.path(), &mut figures)?;
-        }
-    }
-    for system in &systems {
-        if does(Phase::Year) && !arguments.quick {
-            history::measure(*system, history::YEAR, scratch.path(), &mut figures)?;
+    for (phase, span) in [(Phase::Day, history::DAY), (Phase::Year, history::YEAR)] {
+        let asked = does(phase) && !(quick && phase == Phase::Year);
+        for system in systems.iter().filter(|_| asked) {
+            attempt(system.name(), &mut figures, &|figures| {
+                history::measure(*system, span, scratch, figures)
+            });
         }
     }
     for vantages in FLEETS {
         for system in systems.iter().filter(|_| does(Phase::Growth)) {
             let ours = system.name() == azimuth::Azimuth.name();
-            let largest = match (ours, arguments.quick) {
+            let largest = match (ours, quick) {
                 (true, true) | (false, false) => LARGEST_PEER_FLEET,
                 (true, false) => u32::MAX,
                 (false, true) => 0,
             };
             if vantages <= largest {
-                growth::measure(*system, vantages, scratch.path(), &mut figures)?;
+                attempt(system.name(), &mut figures, &|figures| {
+                    growth::measure(*system, vantages, scratch, figures)
+                });
             }
         }
     }
@@ -121,5 +132,6 @@ fn main() -> anyhow::Result<()> {
     } else {
         print!("{}", figures.table());
     }
+    anyhow::ensure!(!failed, "not everything could be measured");
     Ok(())
 }
