@@ -239,62 +239,69 @@ impl Scan<'_> {
         merge: &mut Merge,
         visit: Visit<'_>,
     ) -> Result<ControlFlow<()>, StoreError> {
-        let rows = self.hot.range(hot_keys(range)).map_err(while_doing(DOING))?;
-        for row in rows {
-            let (key, sealed) = row.map_err(while_doing(DOING))?;
-            let (start_unix_ms, agent, epoch, sequence) = key.value();
-            if (self.stop)() {
-                return Ok(ControlFlow::Break(()));
-            }
-            if !self.wanted.contains(agent) {
-                continue;
-            }
-            let name = ReportName {
-                hour_unix_ms: start_unix_ms / HOUR_MS * HOUR_MS,
-                agent: AgentNumber(agent),
-                epoch,
-                sequence,
-            };
-            match self.shelf.holds(sealed_in, name) {
-                Ok(false) => {}
-                Ok(true) => continue,
-                Err(PartError::System(error)) => {
-                    return Err(StoreError {
-                        doing: DOING,
-                        cause: error.to_string(),
-                    });
-                }
-                // Whether it is counted already cannot be known, so it is not counted, and that is said.
-                Err(PartError::Damaged(_)) => {
-                    self.miss(hour_range(name.hour_unix_ms), MissingCause::Damaged);
-                    continue;
-                }
-            }
-            if merge.up_to(start_unix_ms, visit, &mut self.coverage) == ControlFlow::Break(()) {
-                return Ok(ControlFlow::Break(()));
-            }
-            let report = unseal(key.value(), sealed.value()).and_then(|frame| decode_report(frame).ok());
-            let known = report
-                .as_ref()
-                .and_then(|report| self.dictionary.manifest(AgentNumber(agent), report.manifest));
-            let (Some(report), Some(known)) = (report, known) else {
-                self.coverage.unreadable_reports += 1;
-                continue;
-            };
-            for record in report.records {
-                let series = known.series_at(record.series);
-                let Some(series) = series.filter(|series| self.request.series.contains(*series)) else {
-                    continue;
-                };
-                let observation = Observation {
-                    series,
-                    start_unix_ms,
-                    length_ms: report.interval.length_ms(),
-                    counts: record.counts,
-                    delays: record.delays,
-                };
-                if visit(observation) == ControlFlow::Break(()) {
+        let keys = hot_keys(range);
+        let mut from = Some(keys.start);
+        while let Some(start) = from.take() {
+            for row in self.hot.range(start..keys.end).map_err(while_doing(DOING))? {
+                let (key, sealed) = row.map_err(while_doing(DOING))?;
+                let (start_unix_ms, agent, epoch, sequence) = key.value();
+                if (self.stop)() {
                     return Ok(ControlFlow::Break(()));
+                }
+                if !self.wanted.contains(agent) {
+                    from = self.wanted.jump(start_unix_ms, agent);
+                    if from.is_some() {
+                        break;
+                    }
+                    continue;
+                }
+                let name = ReportName {
+                    hour_unix_ms: start_unix_ms / HOUR_MS * HOUR_MS,
+                    agent: AgentNumber(agent),
+                    epoch,
+                    sequence,
+                };
+                match self.shelf.holds(sealed_in, name) {
+                    Ok(false) => {}
+                    Ok(true) => continue,
+                    Err(PartError::System(error)) => {
+                        return Err(StoreError {
+                            doing: DOING,
+                            cause: error.to_string(),
+                        });
+                    }
+                    // Whether it is counted already cannot be known, so it is not counted, and that is said.
+                    Err(PartError::Damaged(_)) => {
+                        self.miss(hour_range(name.hour_unix_ms), MissingCause::Damaged);
+                        continue;
+                    }
+                }
+                if merge.up_to(start_unix_ms, visit, &mut self.coverage) == ControlFlow::Break(()) {
+                    return Ok(ControlFlow::Break(()));
+                }
+                let report = unseal(key.value(), sealed.value()).and_then(|frame| decode_report(frame).ok());
+                let known = report
+                    .as_ref()
+                    .and_then(|report| self.dictionary.manifest(AgentNumber(agent), report.manifest));
+                let (Some(report), Some(known)) = (report, known) else {
+                    self.coverage.unreadable_reports += 1;
+                    continue;
+                };
+                for record in report.records {
+                    let series = known.series_at(record.series);
+                    let Some(series) = series.filter(|series| self.request.series.contains(*series)) else {
+                        continue;
+                    };
+                    let observation = Observation {
+                        series,
+                        start_unix_ms,
+                        length_ms: report.interval.length_ms(),
+                        counts: record.counts,
+                        delays: record.delays,
+                    };
+                    if visit(observation) == ControlFlow::Break(()) {
+                        return Ok(ControlFlow::Break(()));
+                    }
                 }
             }
         }
@@ -395,9 +402,16 @@ impl Merge {
 }
 
 /// The agents that have a series in the selection.
-struct WantedAgents(Vec<bool>);
+struct WantedAgents {
+    wanted: Vec<bool>,
+    /// For each agent the next one wanted.
+    following: Vec<Option<u32>>,
+}
 
 impl WantedAgents {
+    /// Rows passed over one by one rather than by looking for the next in the tree anew.
+    const WORTH_A_JUMP: u32 = 8;
+
     fn of(dictionary: &Dictionary, request: ScanRequest<'_>) -> Self {
         let mut wanted = vec![false; dictionary.agent_count()];
         for (id, series) in dictionary.series() {
@@ -407,10 +421,30 @@ impl WantedAgents {
                 *agent = true;
             }
         }
-        Self(wanted)
+        let mut following = vec![None; wanted.len()];
+        let mut next = None;
+        for agent in (0..wanted.len()).rev() {
+            following[agent] = next;
+            if wanted[agent] {
+                next = u32::try_from(agent).ok();
+            }
+        }
+        Self { wanted, following }
     }
 
     fn contains(&self, agent: u32) -> bool {
-        self.0.get(agent as usize).copied().unwrap_or(false)
+        self.wanted.get(agent as usize).copied().unwrap_or(false)
+    }
+
+    /// Where to read on after a row of an agent that is not wanted; `None` when that is near. Rows stand by start, then
+    /// by agent, so that a few of many agents do not cost the rows of all.
+    fn jump(&self, start_unix_ms: u64, agent: u32) -> Option<HotKey> {
+        match self.following.get(agent as usize).copied().flatten() {
+            Some(next) => (next - agent > Self::WORTH_A_JUMP).then_some((start_unix_ms, next, 0, 0)),
+            None => {
+                let behind = self.wanted.len().saturating_sub(agent as usize);
+                (behind > Self::WORTH_A_JUMP as usize).then_some((start_unix_ms + 1, 0, 0, 0))
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::super::conformance::{T0, agent, item, manifest_of, merged, report_of,
 use super::super::memory::MemoryStore;
 use super::sealed::shelf::DAY_MS;
 use super::*;
-use crate::store::{Missing, MissingCause, SeriesSelection};
+use crate::store::{Missing, MissingCause, SeriesId, SeriesSelection};
 
 const HOUR: TimeRange = TimeRange {
     from_unix_ms: T0,
@@ -361,6 +361,55 @@ fn an_hour_of_many_series_is_sealed_run_by_run_and_keeps_every_report() {
             730
         );
         assert_eq!(sealed, merged(&plain, HOUR, step_ms), "step {step_ms}");
+    }
+}
+
+/// Agents that are not asked about are jumped over, wherever they stand among the others.
+#[test]
+fn a_few_of_many_agents_are_answered_from_their_own_reports() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let (store, plain) = (open(directory.path(), T0), MemoryStore::default());
+    for agent in 0..40 {
+        let manifest = manifest_of(&format!("agent-{agent}"), 2);
+        let slots = (0..6).filter(|slot| agent % 4 != 1 || slot % 2 == 0);
+        let items: Vec<Item> = slots
+            .map(|slot| item(&report_of(&manifest, slot + 1, slot, &[500 + agent as u32])))
+            .collect();
+        for store in [&store as &dyn Store, &plain] {
+            store.commit(&[verified(&manifest)], &items).expect("writable");
+        }
+    }
+    for asked in [
+        &[0_u32][..],
+        &[39],
+        &[3, 17, 18],
+        &[0, 20, 39],
+        &[30],
+        &[0, 2, 4, 6, 38],
+        &[],
+    ] {
+        let series = asked
+            .iter()
+            .flat_map(|agent| [SeriesId(agent * 2), SeriesId(agent * 2 + 1)]);
+        let selection: SeriesSelection = series.collect();
+        let [one, other] = [&store as &dyn Store, &plain].map(|store| {
+            let mut seen = Vec::new();
+            let request = ScanRequest {
+                range: HOUR,
+                series: &selection,
+                step_ms: 10_000,
+            };
+            store
+                .scan(request, &mut |observation| {
+                    seen.push(observation);
+                    std::ops::ControlFlow::Continue(())
+                })
+                .expect("readable");
+            seen.sort_by_key(|observation| (observation.start_unix_ms, observation.series));
+            seen
+        });
+        assert_eq!(one.is_empty(), asked.is_empty(), "{asked:?}");
+        assert_eq!(one, other, "{asked:?}");
     }
 }
 
