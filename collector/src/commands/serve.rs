@@ -3,12 +3,17 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Flags};
 use crate::run;
+
+/// How long a thread that examines, answers or seals may idle. Each brings a heap of its own, which keeps as much as the
+/// largest task on it ever took; when idle threads end soon, the next takes over a heap that is there instead of a new one.
+const IDLE_THREAD_KEPT: Duration = Duration::from_millis(200);
 
 /// Run the collector: ingest, store, query API and dashboards in one process
 #[derive(Debug, Args)]
@@ -62,7 +67,11 @@ pub fn serve(args: ServeArgs) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_keep_alive(IDLE_THREAD_KEPT)
+        .build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("azimuth-collector: cannot start the runtime: {error}");
