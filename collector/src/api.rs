@@ -17,6 +17,7 @@ mod pair;
 mod params;
 mod reply;
 mod reports;
+mod status;
 mod stream;
 
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/export", get(export::export))
         .route("/api/v1/backup", get(backup::backup))
         .route("/api/v1/openapi.json", get(operation::openapi))
+        .route("/api/v1/status", get(status::status))
         .route("/metrics", get(operation::metrics))
         .route("/healthz", get(operation::healthz))
         .route("/readyz", get(operation::readyz))

@@ -1,5 +1,6 @@
 //! What `azimuth-collector` can be told to do: one file a command, with its arguments, its help and its exit code.
 
+pub mod ask;
 pub mod backup;
 pub mod config_check;
 pub mod export;
@@ -7,3 +8,4 @@ mod http;
 pub mod import;
 pub mod rules;
 pub mod serve;
+pub mod status;

@@ -52,6 +52,25 @@ pub struct Ingest {
     examining: Arc<Semaphore>,
 }
 
+/// What waits in ingest, and how much may.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Reports and tombstones waiting for a commit, or being committed.
+    pub queued_items: u64,
+    /// Bodies they came in.
+    pub queued_bodies: u64,
+    /// Most bodies that may wait.
+    pub queued_bodies_most: u64,
+    /// Their bytes.
+    pub queued_bytes: u64,
+    /// Most bytes that may wait.
+    pub queued_bytes_most: u64,
+    /// Bytes of bodies that are read or examined.
+    pub held_bytes: u64,
+    /// Most bytes of bodies at once.
+    pub held_bytes_most: u64,
+}
+
 impl Ingest {
     /// Starts the commit thread.
     ///
@@ -92,6 +111,20 @@ impl Ingest {
     /// Bytes that wait for a commit.
     pub fn queued_bytes(&self) -> u64 {
         self.committer.queued_bytes()
+    }
+
+    /// What waits, and how much may.
+    pub fn depth(&self) -> Depth {
+        let (queued_bodies, queued_items) = self.committer.queued();
+        Depth {
+            queued_items,
+            queued_bodies,
+            queued_bodies_most: committer::MAX_QUEUED_BODIES as u64,
+            queued_bytes: self.committer.queued_bytes(),
+            queued_bytes_most: u64::from(committer::MAX_QUEUED_BYTES),
+            held_bytes: MAX_HELD_BYTES.saturating_sub(self.hold.free_bytes()) as u64,
+            held_bytes_most: MAX_HELD_BYTES as u64,
+        }
     }
 
     /// Takes nothing more and returns when everything accepted is durable. Blocks.

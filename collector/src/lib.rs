@@ -12,6 +12,7 @@
 //! | [`exposition`] | the measurements for Prometheus, and the two forms of `/metrics` |
 //! | [`remote_write`] | the same, sent to a receiver |
 //! | [`evaluate`] | from what is stored to what the rules are held against |
+//! | [`status`] | how the collector itself fares, and what needs a person |
 //! | [`commands`] | the command line, one file a command |
 //! | [`config`], [`limits`], [`clock`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
 //! | [`config`], [`clock`], [`csv`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
@@ -23,10 +24,10 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod csv;
+pub mod evaluate;
 pub mod export;
 pub mod exposition;
 pub mod import;
-pub mod evaluate;
 pub mod ingest;
 pub mod limits;
 pub mod metrics;
@@ -36,6 +37,7 @@ pub mod remote_write;
 pub mod run;
 pub mod serve;
 pub mod site;
+pub mod status;
 pub mod store;
 pub mod utc;
 pub mod words;

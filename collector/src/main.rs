@@ -1,7 +1,7 @@
 //! `azimuth-collector`: the command line. Parses and hands over; each command says its own exit code.
 
-use std::path::PathBuf;
 use std::io::{stderr, stdout};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use azimuth_collector::clock;
@@ -12,6 +12,7 @@ use azimuth_collector::commands::import::{self, ImportArgs};
 use azimuth_collector::commands::rules::files::{self, CheckArgs, TestArgs};
 use azimuth_collector::commands::rules::{self, ReplayArgs};
 use azimuth_collector::commands::serve::{self, ServeArgs};
+use azimuth_collector::commands::status::{self, StatusArgs};
 use clap::{Parser, Subcommand};
 
 /// Receives reports from Azimuth agents, keeps their histograms, and serves the map.
@@ -28,11 +29,11 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Serve(ServeArgs),
+    Status(StatusArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
     Export(Box<ExportArgs>),
     Import(Box<ImportArgs>),
-    /// Ask what the regression rule would have told
     /// Check rules, try them on cases, and ask what they would have told
     #[command(subcommand)]
     Rules(Rules),
@@ -60,20 +61,12 @@ enum Rules {
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(args) => serve::serve(args),
+        Command::Status(args) => status::status(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
-        Command::Config(Config::Check { file }) => config_check::check(&file, &mut std::io::stdout().lock()),
+        Command::Config(Config::Check { file }) => config_check::check(&file, &mut stdout().lock()),
         Command::Export(args) => export::export(&args),
         Command::Import(args) => import::import(&args),
-        Command::Rules(Rules::Replay(args)) => {
-            match rules::replay_csv(&args.csv, &mut std::io::stdout().lock()) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    eprintln!("{error}");
-                    ExitCode::FAILURE
-                }
-            }
-        }
         Command::Rules(Rules::Check(args)) => files::check(&args, &mut stdout().lock(), &mut stderr().lock()),
         Command::Rules(Rules::Test(args)) => files::test(&args, &mut stdout().lock(), &mut stderr().lock()),
         Command::Rules(Rules::Replay(args)) => rules::replay(args, clock::unix_ms(), &mut stdout().lock()),

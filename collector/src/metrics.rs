@@ -15,6 +15,7 @@ use crate::exposition::family::{Family as Shown, Kind, Value, labels};
 use crate::exposition::measured::Measured;
 use crate::exposition::settings::Settings;
 use crate::remote_write::counters::Counters;
+use crate::status::commit_times::CommitTimes;
 use crate::store::window::Fallback;
 use crate::store::{Admission, Condition, Dictionary, Item, Maintained, WindowCondition};
 
@@ -50,7 +51,7 @@ impl Family {
         *counts.entry((first, second)).or_default() += more;
     }
 
-    fn snapshot(&self) -> BTreeMap<(&'static str, &'static str), u64> {
+    pub(crate) fn snapshot(&self) -> BTreeMap<(&'static str, &'static str), u64> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -86,6 +87,8 @@ pub struct Metrics {
     pub commits_failed: Counter,
     /// Time spent in commits, microseconds.
     pub commit_us: Counter,
+    /// Transactions by how long they took.
+    pub commit_times: CommitTimes,
     /// Hours rolled up.
     pub hours_sealed: Counter,
     /// Reports rolled up.
@@ -127,6 +130,7 @@ impl Metrics {
 
     /// Notes a finished commit.
     pub fn note_commit(&self, took: Duration, succeeded: bool) {
+        self.commit_times.record(took);
         self.commit_us
             .add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         if succeeded {
@@ -421,6 +425,9 @@ mod tests {
                 fallbacks: [0, 3, 0],
                 ..WindowCondition::default()
             },
+            unsealed_hours: 0,
+            sealing_due_unix_ms: None,
+            tier_holdings: Default::default(),
         };
         let page = text::render(&metrics.families(condition, &Dictionary::default(), 7));
         for line in [

@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::remote_write::RemoteWrite;
 use crate::serve::{Listeners, bind_unix, serve};
 use crate::site;
+use crate::status::{LOOK_EVERY, Watch};
 use crate::store::Store;
 use crate::store::embedded::EmbeddedStore;
 
@@ -32,6 +33,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
 
+    let started = clock::monotonic();
     let (directory, retention) = (config.data_dir.clone(), config.retention);
     let opened =
         tokio::task::spawn_blocking(move || EmbeddedStore::open(&directory, retention, clock::unix_ms()))
@@ -45,10 +47,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         .context("cannot start committing")?
         .with_body_limits(config.limits.bodies)
         .with_agent_bytes(config.limits.agent_queued_bytes);
+    let watch = Arc::new(Watch::new(started, config.data_dir.clone(), retention));
     let context = Arc::new(Context::new(
         Arc::clone(&store),
         ingest,
         Arc::clone(&metrics),
+        Arc::clone(&watch),
         clock::unix_ms,
         config.query_timeout,
     ));
@@ -85,6 +89,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     };
     let maintaining = tokio::spawn(maintain_regularly(Arc::clone(&store), Arc::clone(&metrics)));
 
+    let watching = tokio::spawn(look_regularly(watch, Arc::clone(&metrics)));
+
     if !site::is_built_in() {
         tracing::warn!("the dashboards are not built in; `make dashboards` and a new build add them");
     }
@@ -108,6 +114,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     .await;
 
     maintaining.abort();
+    watching.abort();
     tokio::task::spawn_blocking(move || context.ingest.finish()).await?;
     // Last, so that it tells of everything that was stored.
     if let Some(remote_write) = remote_write {
@@ -115,6 +122,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     tracing::info!("stopped; everything accepted is durable");
     Ok(())
+}
+
+async fn look_regularly(watch: Arc<Watch>, metrics: Arc<Metrics>) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        watch.look(&metrics, clock::monotonic());
+    }
 }
 
 async fn maintain_regularly(store: Arc<dyn Store>, metrics: Arc<Metrics>) {

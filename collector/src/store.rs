@@ -18,6 +18,7 @@ mod admission;
 pub mod conformance;
 pub mod dictionary;
 pub mod embedded;
+mod holdings;
 pub mod identity;
 #[cfg(test)]
 pub(crate) mod memory;
@@ -27,6 +28,7 @@ pub mod tier;
 pub mod window;
 
 pub use dictionary::{Dictionary, SeriesId};
+pub use holdings::TierHoldings;
 pub use series_limits::{RefusedRecords, SeriesLimits};
 pub use tier::{Retention, Tier};
 pub use window::{Window, WindowCondition};
@@ -471,6 +473,12 @@ pub struct Condition {
     pub tier_bytes: [u64; Tier::ALL.len()],
     /// Start of the oldest hour that is not rolled up yet.
     pub oldest_unsealed_hour_unix_ms: Option<u64>,
+    /// Hours that are not rolled up yet.
+    pub unsealed_hours: u64,
+    /// When the first of them is, or was, to be rolled up.
+    pub sealing_due_unix_ms: Option<u64>,
+    /// What each tier holds and how fast it grows, finest first.
+    pub tier_holdings: [TierHoldings; Tier::ALL.len()],
     /// How its window fares; all zeros without one.
     pub window: WindowCondition,
 }

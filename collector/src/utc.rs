@@ -4,7 +4,7 @@
 //! Reads no clock: whoever parses is handed `now`.
 
 use chrono::{DateTime, SecondsFormat};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
 /// The latest instant the API speaks of: the end of the year 9999, the last one ISO 8601 writes with four digits.
@@ -96,6 +96,17 @@ impl std::fmt::Display for UtcInstant {
 impl Serialize for UtcInstant {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for UtcInstant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        // `now` has no meaning here, and so must not be taken for 1970.
+        if text.starts_with("now") {
+            return Err(serde::de::Error::custom(format!("`{text}` is not an instant")));
+        }
+        Self::parse(&text, 0).map_err(serde::de::Error::custom)
     }
 }
 

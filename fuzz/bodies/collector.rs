@@ -14,6 +14,7 @@ use azimuth_collector::api::context::Context;
 use azimuth_collector::api::router;
 use azimuth_collector::ingest::Ingest;
 use azimuth_collector::metrics::Metrics;
+use azimuth_collector::status::Watch;
 use azimuth_collector::store::embedded::EmbeddedStore;
 use azimuth_collector::store::{Retention, SeriesLimits, Store};
 use azimuth_measurement::Manifest;
@@ -58,7 +59,19 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(store.with_series_limits(LIMITS));
         let metrics = Arc::new(Metrics::default());
         let ingest = Ingest::start(Arc::clone(&store), Arc::clone(&metrics)).expect("a thread");
-        let context = Context::new(store, ingest, metrics, || NOW, Duration::from_secs(60));
+        let watch = Watch::new(
+            azimuth_collector::clock::monotonic(),
+            directory.path().to_owned(),
+            Retention::default(),
+        );
+        let context = Context::new(
+            store,
+            ingest,
+            metrics,
+            Arc::new(watch),
+            || NOW,
+            Duration::from_secs(60),
+        );
         let world = Self {
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()

@@ -243,6 +243,7 @@ impl Exporter for Agent {
             .collect::<anyhow::Result<Vec<_>>>()?;
         let now_unix_ms = clock::unix_ms();
         let items = reports.iter().map(|(slot, report)| BatchItem::Report {
+            age_uncertain: false,
             age_ms: now_unix_ms.saturating_sub(slot.end_unix_ms()),
             frame: encode_report(report),
         });

@@ -48,6 +48,7 @@ fn maintain(store: &EmbeddedStore, now_unix_ms: u64) -> anyhow::Result<()> {
 fn item(agent: &mut Agent, slot: Slot) -> anyhow::Result<Item> {
     let report = agent.report(slot)?;
     Ok(Item::Report(VerifiedReport {
+        age_uncertain: false,
         placed: report.interval,
         received_at_unix_ms: slot.end_unix_ms() + 1_000,
         clock_skew_ms: 0,

@@ -2,7 +2,7 @@
 //!
 //! Numbers that do not exist are null, never 0. Every answer about a stretch of time says which, in absolute terms.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::query::Label;
@@ -262,7 +262,7 @@ pub struct VantagePointAnswer {
 }
 
 /// How recently an agent was heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AgentState {
     /// Its last report came at most 30 s ago.

@@ -17,6 +17,8 @@ use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::query::{Label, QueryError, Source, Stop};
+use crate::status::Watch;
+use crate::status::exposition;
 use crate::store::{Coverage, Store};
 
 /// Queries answered at the same time. Two keep both cores of a small machine busy; commits have a thread of their own.
@@ -34,6 +36,8 @@ pub struct Context {
     pub ingest: Ingest,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What has to be remembered to say how the collector fares.
+    pub watch: Arc<Watch>,
     /// Names and places of zones.
     pub catalogue: Catalogue,
     /// The clock, in unix milliseconds.
@@ -53,6 +57,7 @@ impl Context {
         store: Arc<dyn Store>,
         ingest: Ingest,
         metrics: Arc<Metrics>,
+        watch: Arc<Watch>,
         now_unix_ms: fn() -> u64,
         query_timeout: Duration,
     ) -> Self {
@@ -60,6 +65,7 @@ impl Context {
             store,
             ingest,
             metrics,
+            watch,
             catalogue: Catalogue::built_in(),
             now_unix_ms,
             query_timeout,
@@ -72,11 +78,17 @@ impl Context {
 
     /// Everything for Prometheus, as it is now. Reads procfs; async callers use a blocking thread.
     pub fn families(&self) -> Vec<Family> {
-        self.metrics.families(
+        let mut families = self.metrics.families(
             self.store.condition(),
             &self.store.dictionary(),
             self.ingest.queued_bytes(),
-        )
+        );
+        match super::status::of(self, 0) {
+            Ok(status) => families.extend(exposition::families(&status)),
+            // The counters are there without it, and say in what state the store is.
+            Err(error) => tracing::warn!("{error}; /metrics goes without the status"),
+        }
+        families
     }
 
     /// Answers a question on a blocking thread, when its turn comes, and counts how it went under `endpoint`.

@@ -8,20 +8,16 @@ use axum::response::{IntoResponse, Response};
 use azimuth_measurement::ZoneKey;
 use azimuth_measurement::catalogue::Catalogue;
 
-use super::answers::{AgentAnswer, AgentState, AgentsAnswer, VantagePointAnswer, ZoneAnswer, ZonesAnswer};
+use super::answers::{AgentAnswer, AgentsAnswer, VantagePointAnswer, ZoneAnswer, ZonesAnswer};
 use super::context::Context;
 use super::params::Params;
 use super::reply::Reply;
 use crate::problem::Problem;
 use crate::query::QueryError;
+use crate::status::fleet::freshness;
 use crate::store::{AgentStatus, Dictionary};
 use crate::utc::UtcInstant;
 use crate::words::MethodName;
-
-/// An agent is live this long after its last report: three intervals.
-const LIVE_MS: u64 = 30_000;
-/// And stale, rather than offline, this long.
-const STALE_MS: u64 = 300_000;
 
 /// Every agent ever heard, and how it fares.
 #[utoipa::path(
@@ -67,7 +63,7 @@ fn agent_answer(status: &AgentStatus, now_unix_ms: u64) -> AgentAnswer {
             latitude: place.latitude_deg,
             longitude: place.longitude_deg,
         },
-        state: state_of(status.last_report_at_unix_ms, now_unix_ms),
+        state: freshness(status.last_report_at_unix_ms, now_unix_ms),
         last_report_at: UtcInstant::from_unix_ms(status.last_report_at_unix_ms),
         last_interval_end_at: UtcInstant::from_unix_ms(status.last_interval_end_unix_ms),
         clock_skew_ms: status.clock_skew_ms,
@@ -78,14 +74,6 @@ fn agent_answer(status: &AgentStatus, now_unix_ms: u64) -> AgentAnswer {
         last_identity_conflict_at: status
             .last_identity_conflict_at_unix_ms
             .map(UtcInstant::from_unix_ms),
-    }
-}
-
-fn state_of(last_report_at_unix_ms: u64, now_unix_ms: u64) -> AgentState {
-    match now_unix_ms.saturating_sub(last_report_at_unix_ms) {
-        silent_ms if silent_ms <= LIVE_MS => AgentState::Live,
-        silent_ms if silent_ms <= STALE_MS => AgentState::Stale,
-        _ => AgentState::Offline,
     }
 }
 
@@ -146,19 +134,6 @@ mod tests {
 
     use super::*;
     use crate::store::conformance::manifest_of;
-
-    #[test]
-    fn agents_fall_silent_by_degrees() {
-        let at = |silent_ms: u64| state_of(1_000_000, 1_000_000 + silent_ms);
-        assert_eq!((at(0), at(30_000)), (AgentState::Live, AgentState::Live));
-        assert_eq!((at(30_001), at(300_000)), (AgentState::Stale, AgentState::Stale));
-        assert_eq!(at(300_001), AgentState::Offline);
-        assert_eq!(
-            state_of(1_000_001, 1_000_000),
-            AgentState::Live,
-            "the clock was set back"
-        );
-    }
 
     #[test]
     fn a_zone_of_the_catalogue_has_a_place_and_another_has_its_region() {

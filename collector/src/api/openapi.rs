@@ -23,6 +23,7 @@ use utoipa::OpenApi;
         super::export::export,
         super::reports::reports,
         super::backup::backup,
+        super::status::status,
         super::operation::openapi,
         super::operation::metrics,
         super::operation::healthz,
@@ -47,7 +48,7 @@ impl Description {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{compare, export, groups, map, pair};
+    use super::super::{compare, export, groups, map, pair, status};
     use super::*;
 
     #[test]
@@ -56,6 +57,7 @@ mod tests {
         for (path, allowed) in [
             ("agents", &[][..]),
             ("zones", &[]),
+            ("status", status::ALLOWED),
             ("map", map::ALLOWED),
             ("groups", groups::ALLOWED),
             ("compare", compare::ALLOWED),

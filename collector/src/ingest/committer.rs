@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -21,7 +22,7 @@ use crate::store::{Admission, Item, Store, StoreError, VerifiedManifest};
 /// Most bytes of reports that may wait for a commit: a few seconds of a large fleet, a quarter of the memory promise.
 pub const MAX_QUEUED_BYTES: u32 = 16 * 1024 * 1024;
 /// Most bodies that may wait for a commit.
-const MAX_QUEUED_BODIES: usize = 4_096;
+pub const MAX_QUEUED_BODIES: usize = 4_096;
 /// Most items in one transaction, so that the first of them is not kept waiting by the last.
 const MAX_ITEMS_PER_COMMIT: usize = 8_192;
 
@@ -33,7 +34,41 @@ struct Submission {
     _room: OwnedSemaphorePermit,
     /// The same of what its agents may have waiting. Kept here and not by whoever waits, so that leaving frees nothing.
     _share: Share,
+    /// Likewise its share of the count.
+    _queued: Queued,
     answer: oneshot::Sender<Result<Vec<Admission>, CommitError>>,
+}
+
+/// What waits for a commit, or is being committed.
+#[derive(Debug, Default)]
+struct Waiting {
+    bodies: AtomicU64,
+    items: AtomicU64,
+}
+
+/// One body among those that wait.
+#[derive(Debug)]
+struct Queued {
+    waiting: Arc<Waiting>,
+    items: u64,
+}
+
+impl Queued {
+    fn among(waiting: &Arc<Waiting>, items: usize) -> Self {
+        waiting.bodies.fetch_add(1, Ordering::Relaxed);
+        waiting.items.fetch_add(items as u64, Ordering::Relaxed);
+        Self {
+            waiting: Arc::clone(waiting),
+            items: items as u64,
+        }
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.waiting.bodies.fetch_sub(1, Ordering::Relaxed);
+        self.waiting.items.fetch_sub(self.items, Ordering::Relaxed);
+    }
 }
 
 /// Why nothing of a body was stored.
@@ -60,6 +95,7 @@ pub struct Committer {
     queue: Mutex<Option<SyncSender<Submission>>>,
     room: Arc<Semaphore>,
     shares: Shares,
+    waiting: Arc<Waiting>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -85,6 +121,7 @@ impl Committer {
             queue: Mutex::new(Some(queue)),
             room: Arc::new(Semaphore::new(MAX_QUEUED_BYTES as usize)),
             shares: Shares::new(AGENT_QUEUED_BYTES),
+            waiting: Arc::default(),
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -99,6 +136,14 @@ impl Committer {
     /// Bytes that wait for a commit.
     pub fn queued_bytes(&self) -> u64 {
         u64::from(MAX_QUEUED_BYTES).saturating_sub(self.room.available_permits() as u64)
+    }
+
+    /// Bodies that wait for a commit or are being committed, and the reports and tombstones in them.
+    pub fn queued(&self) -> (u64, u64) {
+        (
+            self.waiting.bodies.load(Ordering::Relaxed),
+            self.waiting.items.load(Ordering::Relaxed),
+        )
     }
 
     /// Has everything stored in one transaction and returns once it is durable, with one admission per item. A caller
@@ -121,6 +166,7 @@ impl Committer {
         let (answer, answered) = oneshot::channel();
         let submission = Submission {
             manifests,
+            _queued: Queued::among(&self.waiting, items.len()),
             items,
             _room: room,
             _share: share,
@@ -337,6 +383,7 @@ mod tests {
                 items: items.collect(),
                 _room: room,
                 _share: Shares::new(1).take(HashMap::new()).expect("nothing asked"),
+                _queued: Queued::among(&Arc::default(), sequences.len()),
                 answer,
             },
             answered,
@@ -429,6 +476,7 @@ mod tests {
             "others are not kept waiting by one"
         );
         drop(taken);
+        assert_eq!(committer.queued(), (0, 0), "what was refused does not wait");
         let stored = committer.commit(vec![verified(&manifest)], report()).await;
         assert_eq!(
             stored,

@@ -69,7 +69,8 @@ use super::dictionary::AgentNumber;
 use super::window::{SharedWindow, Window};
 use super::{
     Admission, AgentStatus, BackupSummary, Condition, Coverage, Dictionary, Item, Maintained, Retention,
-    ScanRequest, SeriesLimits, Store, StoreError, StoredGap, Tier, TimeRange, VerifiedManifest, Visit,
+    ScanRequest, SeriesLimits, Store, StoreError, StoredGap, Tier, TierHoldings, TimeRange, VerifiedManifest,
+    Visit,
 };
 
 pub use backup::{RestoreError, restore, verify};
@@ -390,10 +391,12 @@ impl Store for EmbeddedStore {
     fn condition(&self) -> Condition {
         let file = self.directory.join(open::FILE_NAME);
         let shelf = self.shelf();
-        let tier_bytes = Tier::ALL.map(|tier| {
+        let tier_holdings = Tier::ALL.map(|tier| {
             let parts = shelf.parts().filter(|part| part.tier == tier);
-            parts.map(|part| part.bytes).sum()
+            let files: Vec<_> = parts.map(|part| (part.range, part.bytes)).collect();
+            TierHoldings::of(&files)
         });
+        let tier_bytes = tier_holdings.map(|holdings| holdings.bytes);
         let unsealed = self.unsealed_hours.lock().unwrap_or_else(PoisonError::into_inner);
         Condition {
             writable: !self.reopen.load(Ordering::Acquire),
@@ -403,6 +406,9 @@ impl Store for EmbeddedStore {
             tier_bytes,
             oldest_unsealed_hour_unix_ms: unsealed.keys().next().copied(),
             window: self.window.condition(),
+            unsealed_hours: unsealed.len() as u64,
+            sealing_due_unix_ms: unsealed.values().min().copied(),
+            tier_holdings,
         }
     }
 }

@@ -226,6 +226,9 @@ impl Store for MemoryStore {
             tier_bytes: [0; 4],
             oldest_unsealed_hour_unix_ms: None,
             window: WindowCondition::default(),
+            unsealed_hours: 0,
+            sealing_due_unix_ms: None,
+            tier_holdings: Default::default(),
         }
     }
 }

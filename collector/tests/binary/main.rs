@@ -15,4 +15,5 @@ mod queries;
 mod refusals;
 mod remote_write;
 mod slow;
+mod status;
 mod surface;

@@ -195,6 +195,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the collector fares: what waits, how long commits take, what was refused, when the disk is full, who is silent,
+         *     and whether any of it needs a person.
+         */
+        get: operations["status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/zones": {
         parameters: {
             query?: never;
@@ -327,6 +347,34 @@ export interface components {
             /** @description Its start. */
             start_at: components["schemas"]["UtcInstant"];
         };
+        /** @description One agent. */
+        AgentStanding: {
+            /** @description Its id. */
+            agent: string;
+            /**
+             * Format: int64
+             * @description Agent clock minus collector clock, in milliseconds, at the last report.
+             */
+            clock_skew_ms: number;
+            /** @description When its last report was received. */
+            last_report_at: components["schemas"]["UtcInstant"];
+            /** @description Its vantage point's name. */
+            name: string;
+            /**
+             * Format: int32
+             * @description 99th percentile of how late its probes left, in its last report; null when it sent none.
+             */
+            send_lateness_p99_us: number | null;
+            /**
+             * Format: int64
+             * @description How long ago that is, in seconds.
+             */
+            silent_s: number;
+            /** @description How recently it was heard. */
+            state: components["schemas"]["AgentState"];
+            /** @description Its software version. */
+            version: string;
+        };
         /**
          * @description How recently an agent was heard.
          * @enum {string}
@@ -362,6 +410,34 @@ export interface components {
          * @enum {string}
          */
         ClockName: "kernel" | "kernel_rx" | "user" | "tcp_info";
+        /** @description How long commits took lately. A commit is one transaction with its fsync. */
+        CommitStatus: {
+            /**
+             * Format: int64
+             * @description How many of them failed.
+             */
+            failed: number;
+            /**
+             * Format: int32
+             * @description The longest; what took more than 60 s counts as 60 s.
+             */
+            max_us: number | null;
+            /**
+             * Format: int64
+             * @description How many there were.
+             */
+            n: number;
+            /**
+             * Format: int32
+             * @description Half took at most this long, in microseconds.
+             */
+            p50_us: number | null;
+            /**
+             * Format: int32
+             * @description 99 of 100 took at most this long.
+             */
+            p99_us: number | null;
+        };
         /** @description `GET /api/v1/compare` */
         CompareAnswer: {
             /** @description What was read of the window it is held against. */
@@ -475,6 +551,19 @@ export interface components {
              */
             sent: number;
         };
+        /** @description Something that needs a person. */
+        ConcernAnswer: {
+            /** @description What is the matter. */
+            detail: string;
+            /**
+             * @description A stable word: `store_not_writable`, `commits_failing`, `ingest_overloaded`, `disk_filling`, `disk_low`,
+             *     `sealing_failing`, `sealing_behind`, `files_damaged`, `reports_unreadable`, `reports_refused`,
+             *     `queries_overloaded`, `connections_refused`, `commits_slow`, `agents_silent` or `clocks_off`.
+             */
+            name: string;
+            /** @description What to do about it. */
+            remedy: string;
+        };
         /** @description Which stored data an answer was made from, and what of the asked range it could not see. */
         CoverageAnswer: {
             /** @description Stretches of the asked range that nothing could answer. */
@@ -557,6 +646,52 @@ export interface components {
             to: components["schemas"]["UtcInstant"];
             /** @description The zone, `provider/region/zone`. */
             zone: string;
+        };
+        /**
+         * @description What an estimate rests on.
+         * @enum {string}
+         */
+        Estimate: "sealed_growth" | "beyond_ten_years" | "too_little_sealed" | "free_space_unknown";
+        /** @description Who delivers. */
+        FleetStatus: {
+            /**
+             * Format: int64
+             * @description Of the live ones, those whose clock is more than 2 s off.
+             */
+            clocks_off: number;
+            /**
+             * Format: int64
+             * @description Agents that ever had a report stored.
+             */
+            known: number;
+            /**
+             * Format: int64
+             * @description How many more there are.
+             */
+            left_out: number;
+            /**
+             * Format: int64
+             * @description Heard within 30 s.
+             */
+            live: number;
+            /**
+             * Format: int64
+             * @description Silent for longer.
+             */
+            offline: number;
+            /**
+             * Format: int64
+             * @description Of the offline ones, those heard within the last day. One that is silent for longer is taken to be gone, and is no
+             *     concern.
+             */
+            silent_lately: number;
+            /**
+             * Format: int64
+             * @description Heard within 5 min.
+             */
+            stale: number;
+            /** @description The worst first: silent since a short time, then wrong clocks, then the rest, then those that are gone. */
+            worst: components["schemas"]["AgentStanding"][];
         };
         /** @description Reports that will never come, with the reason: the agent's tombstone. */
         Gap: {
@@ -739,6 +874,59 @@ export interface components {
              */
             low_us: number;
         };
+        /** @description What comes in. */
+        IngestStatus: {
+            /**
+             * Format: double
+             * @description Bytes of bodies read per second, lately; null in the first second.
+             */
+            body_bytes_per_s: number | null;
+            /**
+             * Format: int64
+             * @description Bytes of bodies that are being read or examined.
+             */
+            held_bytes: number;
+            /**
+             * Format: int64
+             * @description Most bytes of bodies at once.
+             */
+            held_bytes_most: number;
+            /**
+             * Format: int64
+             * @description Bodies they came in.
+             */
+            queued_bodies: number;
+            /**
+             * Format: int64
+             * @description Most bodies that may wait.
+             */
+            queued_bodies_most: number;
+            /**
+             * Format: int64
+             * @description Bytes that wait for a commit.
+             */
+            queued_bytes: number;
+            /**
+             * Format: int64
+             * @description Most bytes that may wait.
+             */
+            queued_bytes_most: number;
+            /**
+             * Format: int64
+             * @description Reports and tombstones that wait for a commit, or are being committed.
+             */
+            queued_reports: number;
+            /**
+             * Format: int64
+             * @description Reports and tombstones stored since the start.
+             */
+            stored: number;
+            /**
+             * Format: double
+             * @description Reports and tombstones stored per second, lately; null in the first second.
+             */
+            stored_per_s: number | null;
+        };
         /**
          * @description A label.
          * @enum {string}
@@ -869,6 +1057,25 @@ export interface components {
             /** @description Always `about:blank`: the reason says more than a link would. */
             type: string;
         };
+        /** @description Something that was refused or lost. */
+        Refusal: {
+            /** @description What: `item` (a report or tombstone), `body`, `query`, `connection` or `store`. */
+            kind: string;
+            /**
+             * Format: int64
+             * @description How many lately.
+             */
+            lately: number;
+            /** @description Why, in the words of the problem that was answered and of `/metrics`. */
+            reason: string;
+            /** @description More exactly: the verdict, the endpoint, `refused` or `unavailable`; empty where there is no more to say. */
+            subject: string;
+            /**
+             * Format: int64
+             * @description How many since the start.
+             */
+            total: number;
+        };
         /** @description Records of a stored report that were not stored, because their series are not admitted. */
         RefusedRecords: {
             /**
@@ -962,6 +1169,119 @@ export interface components {
             sent: number;
             /** @description Start of the step. */
             start_at: components["schemas"]["UtcInstant"];
+        };
+        /**
+         * @description Whether anything needs a person.
+         * @enum {string}
+         */
+        State: "healthy" | "degraded";
+        /** @description How the collector fares. */
+        StatusAnswer: {
+            /** @description Who delivers. */
+            agents: components["schemas"]["FleetStatus"];
+            /** @description How long it takes to make it durable. */
+            commits: components["schemas"]["CommitStatus"];
+            /** @description What needs one, most urgent first. */
+            concerns: components["schemas"]["ConcernAnswer"][];
+            /** @description What comes in. */
+            ingest: components["schemas"]["IngestStatus"];
+            /**
+             * Format: int64
+             * @description What `lately` means below, in seconds: five minutes (up to 15 s more), or since the start.
+             */
+            lately_s: number;
+            /** @description The collector's clock. */
+            now: components["schemas"]["UtcInstant"];
+            /** @description Everything that was refused or lost, by name; what happened lately first. */
+            refusals: components["schemas"]["Refusal"][];
+            /** @description Whether anything needs a person. */
+            state: components["schemas"]["State"];
+            /** @description What is kept. */
+            store: components["schemas"]["StoreStatus"];
+            /**
+             * Format: int64
+             * @description How long it has run, in seconds.
+             */
+            uptime_s: number;
+            /** @description The release of this collector. */
+            version: string;
+        };
+        /** @description What is kept. */
+        StoreStatus: {
+            /**
+             * Format: double
+             * @description Days until the disk is full: see `estimate`.
+             */
+            days_until_full: number | null;
+            /**
+             * Format: int64
+             * @description What the store takes on disk.
+             */
+            disk_bytes: number;
+            /** @description What `days_until_full` rests on, or why it is null. */
+            estimate: components["schemas"]["Estimate"];
+            /**
+             * Format: int64
+             * @description Damaged files that were set aside and kept.
+             */
+            files_set_aside: number;
+            /**
+             * Format: int64
+             * @description What the file system has left for this process; null when it does not say.
+             */
+            free_bytes: number | null;
+            /**
+             * Format: double
+             * @description By how much the store grows in a day now; null while less than an hour is sealed.
+             */
+            growth_bytes_per_day: number | null;
+            /**
+             * Format: int64
+             * @description What of it is the file of reports that are not sealed yet.
+             */
+            hot_bytes: number;
+            oldest_unsealed_hour_at: components["schemas"]["UtcInstant"] | null;
+            /**
+             * Format: int64
+             * @description How long sealing is behind what is due, in seconds. 0 when it is not.
+             */
+            sealing_behind_s: number;
+            /** @description What is sealed, finest tier first. */
+            tiers: components["schemas"]["TierStatus"][];
+            /**
+             * Format: int64
+             * @description What the file system holds in all.
+             */
+            total_bytes: number | null;
+            /**
+             * Format: int64
+             * @description Hours that are not rolled up yet.
+             */
+            unsealed_hours: number;
+            /** @description Whether the last write went through. */
+            writable: boolean;
+        };
+        /** @description One level of detail. */
+        TierStatus: {
+            /**
+             * Format: int64
+             * @description What it takes on disk.
+             */
+            bytes: number;
+            /**
+             * Format: double
+             * @description Bytes it is given in a day, from its last sealed week; null while less than an hour is sealed.
+             */
+            bytes_per_day: number | null;
+            from: components["schemas"]["UtcInstant"] | null;
+            /**
+             * Format: int64
+             * @description How long it is kept, in seconds; null for ever.
+             */
+            kept_s: number | null;
+            /** @description `10s`, `1min`, `1h` or `1day`. */
+            tier: string;
+            to: components["schemas"]["UtcInstant"] | null;
         };
         /** @description A stretch of the asked range, and the tier that answered it. */
         TierStretch: {
@@ -1750,6 +2070,47 @@ export interface operations {
                 };
             };
             /** @description Too many queries at once, or the store cannot be read; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    status: {
+        parameters: {
+            query?: {
+                /** @description How many agents to name, worst first: 0 to 10000, default 20. */
+                agents?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How the collector fares, also when it is degraded. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatusAnswer"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or out of range; the detail says what is allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot be read, or too many queries wait; `Retry-After` says when to try again. */
             503: {
                 headers: {
                     [name: string]: unknown;

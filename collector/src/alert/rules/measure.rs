@@ -62,6 +62,7 @@ const COUNTERS: [&str; azimuth_measurement::counts::COUNTERS] = [
     "skipped",
     "missing_tx_stamp",
     "missing_rx_stamp",
+    "missing_follow_up",
 ];
 
 impl Measure {
