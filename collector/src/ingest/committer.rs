@@ -488,5 +488,15 @@ mod tests {
             committer.commit(vec![], report()).await,
             Err(CommitError::Stopping)
         );
+        assert_eq!(
+            committer.queued(),
+            (0, 0),
+            "what is durable, or was refused, does not wait"
+        );
+        let waiting = Arc::clone(&committer.waiting);
+        let two = (Queued::among(&waiting, 3), Queued::among(&waiting, 4));
+        assert_eq!(committer.queued(), (2, 7));
+        drop(two.0);
+        assert_eq!(committer.queued(), (1, 4));
     }
 }
