@@ -1,4 +1,4 @@
-// Takes pictures of the three screens, wide and narrow, light and dark, for a person to look at.
+// Takes pictures of the screens, wide and narrow, light and dark, for a person to look at.
 // Usage: AZIMUTH_URL=http://127.0.0.1:8361 node browser/shots.mjs OUTPUT_DIR [name-filter]
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ const SCREENS = {
   matrix: '/matrix',
   'matrix-metro': '/matrix?group=metro&metric=loss&sort=typical',
   pair: '/pair?agent=brest-orange&zone=aws/eu-west-3/euw3-az1',
+  status: '/status',
 };
 const browser = await launch();
 for (const width of [1440, 390]) {
@@ -30,7 +31,10 @@ for (const width of [1440, 390]) {
       page.on('pageerror', (error) => console.error(file, error.message));
       await page.goto(base + path, { waitUntil: 'networkidle' });
       await page.waitForTimeout(250);
-      await page.screenshot({ path: join(out, file), fullPage: width === 390 || name === 'pair' });
+      await page.screenshot({
+        path: join(out, file),
+        fullPage: width === 390 || ['pair', 'status'].includes(name),
+      });
       await page.close();
     }
   }

@@ -78,6 +78,7 @@ describe.skipIf(api === null)('the fake collector', () => {
   it.each([
     ['agents', ''],
     ['zones', ''],
+    ['status', 'agents=100'],
     ['map', ''],
     ['series', pair],
     ['heatmap', pair],

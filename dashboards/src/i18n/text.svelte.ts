@@ -1,7 +1,15 @@
 // Messages in the language of the reader, reactive.
 
 import { preferences } from '../shell/preferences.svelte.ts';
-import { message, segments, type Key, type Segment, type Vars } from './messages.ts';
+import {
+  message,
+  messageOf,
+  segments,
+  type Key,
+  type Messages,
+  type Segment,
+  type Vars,
+} from './messages.ts';
 
 export type { Key };
 
@@ -11,4 +19,9 @@ export function t(key: Key, vars?: Vars): string {
 
 export function parts(key: Key): Segment[] {
   return segments(preferences.language, key);
+}
+
+/** The same as `t`, over the texts of a screen that brings its own. */
+export function texts<K extends string>(messages: Messages<K>): (key: K, vars?: Vars) => string {
+  return (key, vars) => messageOf(messages, preferences.language, key, vars);
 }

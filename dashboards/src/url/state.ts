@@ -7,7 +7,7 @@ import { isLive, type TimeRange } from './time.ts';
 export const METRICS = ['p50', 'p90', 'p99', 'loss'] as const;
 export type Metric = (typeof METRICS)[number];
 
-export const SCREENS = { '/': 'map', '/matrix': 'matrix', '/pair': 'pair' } as const;
+export const SCREENS = { '/': 'map', '/matrix': 'matrix', '/pair': 'pair', '/status': 'status' } as const;
 export type Screen = (typeof SCREENS)[keyof typeof SCREENS] | 'unknown';
 
 export function screenOf(pathname: string): Screen {
@@ -36,6 +36,7 @@ const DEFAULT_FROM: Record<Screen, string> = {
   map: 'now-5m',
   matrix: 'now-5m',
   pair: 'now-1h',
+  status: 'now-5m',
   unknown: 'now-5m',
 };
 const REFRESH_S = 10;
@@ -84,9 +85,10 @@ export function formatQuery(query: URLSearchParams): string {
 
 /** Parameters that belong to one screen and would only clutter the address of another. */
 const LEFT_BEHIND: Record<string, readonly string[]> = {
-  '/': ['zone', 'group', 'sort', 'agents', 'zones'],
-  '/matrix': ['zone', 'metro'],
-  '/pair': ['metro', 'group', 'sort', 'agents', 'zones'],
+  '/': ['zone', 'group', 'sort', 'agents', 'zones', 'by'],
+  '/matrix': ['zone', 'metro', 'by'],
+  '/pair': ['metro', 'group', 'sort', 'agents', 'zones', 'by'],
+  '/status': ['zone', 'metro', 'group', 'sort', 'agents', 'zones'],
 };
 
 /**
