@@ -314,6 +314,44 @@ tests['the numbers can be taken away as CSV'] = async () => {
   await clean();
 };
 
+tests['the keyboard sheet opens on ?, keeps the focus, closes on Esc, and can turn single keys off'] =
+  async () => {
+    const { page, clean } = await open('/matrix', { bypassCSP: true });
+    await page.waitForSelector(SCREENS.matrix.ready, WAIT);
+    await page.focus('input[type=search]');
+    await page.keyboard.type('?');
+    assert.equal(await page.locator('dialog').count(), 0, 'a field takes its letters itself');
+    await page.fill('input[type=search]', '');
+    await page.focus('#main');
+    await page.keyboard.press('3');
+    await page.waitForFunction(() => location.search.includes('metric=p99'), null, WAIT);
+    await page.keyboard.press('Shift+?');
+    await page.waitForSelector('dialog[open] kbd', WAIT);
+    assert.ok(await page.evaluate(() => document.querySelector('dialog').contains(document.activeElement)));
+    await page.evaluate(axeSource);
+    const { violations } = await page.evaluate(() =>
+      window.axe.run('dialog', { resultTypes: ['violations'] }),
+    );
+    assert.deepEqual(
+      violations.filter((one) => ['serious', 'critical'].includes(one.impact)).map((one) => one.id),
+      [],
+    );
+    await page.uncheck('dialog input[type=checkbox]');
+    await page.keyboard.press('Escape');
+    await page.waitForSelector('dialog', { ...WAIT, state: 'detached' });
+    await page.keyboard.press('s');
+    await page.keyboard.press('Shift+?');
+    await page.waitForTimeout(200);
+    assert.equal(new URL(page.url()).pathname, '/matrix', 'turned off');
+    assert.equal(await page.locator('dialog').count(), 0);
+    await page.click('header .keys');
+    await page.check('dialog input[type=checkbox]');
+    await page.click('dialog >> text=Close');
+    await page.keyboard.press('s');
+    await page.waitForSelector(SCREENS.status.ready, WAIT);
+    await clean();
+  };
+
 const json = (body) => ({ status: 200, contentType: 'application/json', body: JSON.stringify(body) });
 const ofStatus = (change) => async (page) => {
   const answer = await api('status?agents=1000');

@@ -37,6 +37,7 @@ function browserLanguage(): Language {
 class Preferences {
   #theme = $state<ThemeChoice>(choice('theme', THEME_CHOICES, 'auto'));
   #language = $state<Language>(choice('lang', LANGUAGES, browserLanguage()));
+  #singleKeys = $state(choice('keys', ['on', 'off'], 'on') === 'on');
   #systemDark = $state(false);
 
   constructor() {
@@ -68,6 +69,15 @@ class Preferences {
     this.#language = value;
     store('lang', value);
     this.#apply();
+  }
+
+  /** Whether a key alone does something, such as `?`. */
+  get singleKeys(): boolean {
+    return this.#singleKeys;
+  }
+  set singleKeys(value: boolean) {
+    this.#singleKeys = value;
+    store('keys', value ? 'on' : 'off');
   }
 
   #apply(): void {
