@@ -72,6 +72,8 @@ const SCREENS = {
   map: { path: `/?agent=${best.agent}`, ready: 'table tbody tr td.value' },
   matrix: { path: '/matrix', ready: 'table[role=grid] tbody td a' },
   pair: { path: pair, ready: '.heat canvas' },
+  agent: { path: `/agent?agent=${best.agent}`, ready: 'td.p50 strong' },
+  zone: { path: `/zone?zone=${best.zone.replaceAll('%', '%25')}`, ready: 'td.p50 strong' },
   status: { path: '/status', ready: '.status-screen table tbody tr td.silent' },
 };
 
@@ -351,6 +353,47 @@ tests['the keyboard sheet opens on ?, keeps the focus, closes on Esc, and can tu
     await page.waitForSelector(SCREENS.status.ready, WAIT);
     await clean();
   };
+
+tests['the pages of an agent and of a zone say what the map says, sort by keyboard, and lead to the pair'] =
+  async () => {
+    const { page, clean } = await open(`${SCREENS.agent.path}&refresh=0&from=now-5m`);
+    await page.waitForSelector(SCREENS.agent.ready, WAIT);
+    const agent = (await api('agents')).agents.find((one) => one.agent === best.agent);
+    assert.ok((await page.textContent('h1')).includes(agent.vantage_point.name));
+    const numbers = async (column) =>
+      (await page.locator(`td.${column}`).allTextContents()).map(Number).filter(Number.isFinite);
+    const medians = await numbers('p50');
+    assert.ok(medians.length > 0);
+    assert.deepEqual(
+      medians,
+      medians.toSorted((a, b) => a - b),
+    );
+    await page.focus('th.p99 button');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('th.p99[aria-sort=descending]', WAIT);
+    const tails = await numbers('p99');
+    assert.deepEqual(
+      tails,
+      tails.toSorted((a, b) => b - a),
+    );
+    await page.waitForSelector('a[aria-current=true]:text("stamp")', WAIT);
+    await page.click('tbody th.name a');
+    await page.waitForSelector('.heat canvas', WAIT);
+    await page.click('h1 a >> nth=1');
+    await page.waitForSelector(SCREENS.zone.ready, WAIT);
+    assert.equal(new URL(page.url()).pathname, '/zone');
+    assert.ok((await page.locator('th.name a').count()) > 1);
+    await clean();
+  };
+
+tests['an agent or a zone nobody knows is said to be so'] = async () => {
+  for (const path of ['/agent?agent=<b>moon</b>', '/zone?zone=<b>moon</b>/x/y']) {
+    const { page, clean } = await open(path);
+    await page.waitForSelector('h1:has-text("<b>moon</b>")', WAIT);
+    await clean();
+  }
+};
 
 const json = (body) => ({ status: 200, contentType: 'application/json', body: JSON.stringify(body) });
 const ofStatus = (change) => async (page) => {

@@ -14,6 +14,8 @@ const SCREENS = {
   matrix: '/matrix',
   'matrix-metro': '/matrix?group=metro&metric=loss&sort=typical',
   pair: '/pair?agent=brest-orange&zone=aws/eu-west-3/euw3-az1',
+  agent: '/agent?agent=brest-orange',
+  zone: '/zone?zone=aws/eu-west-3/euw3-az1',
   status: '/status',
 };
 const browser = await launch();
@@ -33,7 +35,7 @@ for (const width of [1440, 390]) {
       await page.waitForTimeout(250);
       await page.screenshot({
         path: join(out, file),
-        fullPage: width === 390 || ['pair', 'status'].includes(name),
+        fullPage: width === 390 || ['pair', 'agent', 'zone', 'status'].includes(name),
       });
       await page.close();
     }

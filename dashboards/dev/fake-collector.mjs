@@ -295,6 +295,51 @@ function distribution(query, now_s) {
   };
 }
 
+/** Only by method, which is all the screens ask for. */
+function groups(query, now_s) {
+  only(query, ['group_by', 'from', 'to', 'agent', 'zone', 'load']);
+  if (query.get('group_by') !== 'method')
+    throw new Refusal('invalid_parameter', 'group_by: only method here');
+  const { from_s, to_s } = windowOf(query, now_s, 'now-1h');
+  const agentsOf = AGENTS.filter((one) => !query.has('agent') || one.agent === query.get('agent'));
+  const zonesOf = ZONES.filter((one) => !query.has('zone') || one.zone === query.get('zone'));
+  const rows = ['stamp', 'tcp_connect'].map((method) => {
+    const all = { sent: 0, lost: 0, delays_us: [] };
+    const heard = { agents: new Set(), zones: new Set() };
+    for (const agent of agentsOf) {
+      for (const zone of zonesOf) {
+        const one = gather(intervals(agent, zone, method, from_s, to_s, now_s, 6));
+        if (one.sent === 0) continue;
+        heard.agents.add(agent);
+        heard.zones.add(zone);
+        all.sent += one.sent;
+        all.lost += one.lost;
+        all.delays_us.push(...one.delays_us);
+      }
+    }
+    all.delays_us.sort((a, b) => a - b);
+    const { p10_us: _, ...rest } = summary(all);
+    return {
+      start_at: iso(from_s),
+      labels: { method },
+      agents: heard.agents.size,
+      zones: heard.zones.size,
+      ...rest,
+      loss_ratio: lossRatio(all),
+      clock: all.delays_us.length === 0 ? null : clockOf(method),
+      granularity: 'zone',
+    };
+  });
+  return {
+    from: iso(from_s),
+    to: iso(to_s),
+    step_s: null,
+    group_by: ['method'],
+    coverage: COVERAGE,
+    groups: rows.filter((row) => row.sent > 0),
+  };
+}
+
 /** A collector that is well, but for one agent that fell silent and a disk that fills. */
 function status(query, now_s) {
   only(query, ['agents']);
@@ -401,6 +446,7 @@ function status(query, now_s) {
 
 const ROUTES = {
   agents,
+  groups,
   status,
   zones: (query) => {
     only(query, []);

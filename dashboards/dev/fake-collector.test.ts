@@ -79,6 +79,7 @@ describe.skipIf(api === null)('the fake collector', () => {
     ['agents', ''],
     ['zones', ''],
     ['status', 'agents=100'],
+    ['groups', 'group_by=method&agent=brest-orange'],
     ['map', ''],
     ['series', pair],
     ['heatmap', pair],

@@ -15,6 +15,7 @@ export type SeriesPoint = Schemas['SeriesPoint'];
 export type Gap = Schemas['Gap'];
 export type HeatmapAnswer = Schemas['HeatmapAnswer'];
 export type DistributionAnswer = Schemas['DistributionAnswer'];
+export type GroupsAnswer = Schemas['GroupsAnswer'];
 export type StatusAnswer = Schemas['StatusAnswer'];
 export type AgentStanding = Schemas['AgentStanding'];
 export type Problem = Schemas['Problem'];

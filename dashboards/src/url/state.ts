@@ -7,7 +7,14 @@ import { isLive, type TimeRange } from './time.ts';
 export const METRICS = ['p50', 'p90', 'p99', 'loss'] as const;
 export type Metric = (typeof METRICS)[number];
 
-export const SCREENS = { '/': 'map', '/matrix': 'matrix', '/pair': 'pair', '/status': 'status' } as const;
+export const SCREENS = {
+  '/': 'map',
+  '/matrix': 'matrix',
+  '/pair': 'pair',
+  '/agent': 'agent',
+  '/zone': 'zone',
+  '/status': 'status',
+} as const;
 export type Screen = (typeof SCREENS)[keyof typeof SCREENS] | 'unknown';
 
 export function screenOf(pathname: string): Screen {
@@ -36,6 +43,8 @@ const DEFAULT_FROM: Record<Screen, string> = {
   map: 'now-5m',
   matrix: 'now-5m',
   pair: 'now-1h',
+  agent: 'now-1h',
+  zone: 'now-1h',
   status: 'now-5m',
   unknown: 'now-5m',
 };
@@ -88,6 +97,8 @@ const LEFT_BEHIND: Record<string, readonly string[]> = {
   '/': ['zone', 'group', 'sort', 'agents', 'zones', 'by'],
   '/matrix': ['zone', 'metro', 'by'],
   '/pair': ['metro', 'group', 'sort', 'agents', 'zones', 'by'],
+  '/agent': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by'],
+  '/zone': ['metro', 'group', 'sort', 'agents', 'zones', 'by'],
   '/status': ['zone', 'metro', 'group', 'sort', 'agents', 'zones'],
 };
 
