@@ -74,6 +74,7 @@ const SCREENS = {
   pair: { path: pair, ready: '.heat canvas' },
   agent: { path: `/agent?agent=${best.agent}`, ready: 'td.p50 strong' },
   zone: { path: `/zone?zone=${best.zone.replaceAll('%', '%25')}`, ready: 'td.p50 strong' },
+  compare: { path: '/compare?from=now-5m', ready: 'section[aria-labelledby=curves-title] path.curve[d^=M]' },
   status: { path: '/status', ready: '.status-screen table tbody tr td.silent' },
 };
 
@@ -386,6 +387,43 @@ tests['the pages of an agent and of a zone say what the map says, sort by keyboa
     assert.ok((await page.locator('th.name a').count()) > 1);
     await clean();
   };
+
+tests[
+  'a comparison says who is ahead, as the map does, and takes its zones from the address and the selects'
+] = async () => {
+  const to = new Date(Math.floor(Date.now() / 10_000) * 10_000 - 30_000);
+  const [a, b] = [new Date(to - 300_000), to].map((at) => at.toISOString().replace('.000Z', 'Z'));
+  const byAgent = new Map();
+  for (const cell of (await api(`map?from=${a}&to=${b}`)).cells) {
+    if (cell.n >= 10) byAgent.set(cell.agent, [...(byAgent.get(cell.agent) ?? []), cell]);
+  }
+  const [one, two, three] = byAgent.get(best.agent).map((cell) => cell.zone);
+  const { page, clean } = await open(`/compare?from=${a}&to=${b}&of=${one},moon,${two}`);
+  await page.waitForSelector(SCREENS.compare.ready, WAIT);
+  assert.match(await page.textContent('.note'), /moon/);
+  const wins = [0, 0];
+  let counting = 0;
+  for (const cells of byAgent.values()) {
+    const [x, y] = [one, two].map((zone) => cells.find((cell) => cell.zone === zone)?.p50_us);
+    if (x === undefined || y === undefined) continue;
+    counting += 1;
+    if (x !== y) wins[x < y ? 0 : 1] += 1;
+  }
+  const said = (await page.locator('td.wins').allTextContents()).map((text) => /(\d+) of (\d+)/.exec(text));
+  assert.deepEqual(
+    said.map(([, won, of]) => [Number(won), Number(of)]),
+    wins.map((won) => [won, counting]),
+  );
+  await page.selectOption('select[aria-label="Add a zone"]', three);
+  await page.waitForFunction(() => document.querySelectorAll('td.wins').length === 3, null, WAIT);
+  assert.deepEqual(new URL(page.url()).searchParams.get('of').split(','), [one, two, three]);
+  await page.locator('.slot button').first().focus();
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.querySelectorAll('td.wins').length === 2, null, WAIT);
+  await page.locator('tbody th button').last().press('Enter');
+  await page.waitForFunction(() => location.search.includes('agent='), null, WAIT);
+  await clean();
+};
 
 tests['an agent or a zone nobody knows is said to be so'] = async () => {
   for (const path of ['/agent?agent=<b>moon</b>', '/zone?zone=<b>moon</b>/x/y']) {

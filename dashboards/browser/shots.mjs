@@ -16,6 +16,8 @@ const SCREENS = {
   pair: '/pair?agent=brest-orange&zone=aws/eu-west-3/euw3-az1',
   agent: '/agent?agent=brest-orange',
   zone: '/zone?zone=aws/eu-west-3/euw3-az1',
+  compare:
+    '/compare?of=aws/eu-west-3/euw3-az1,gcp/europe-west9/europe-west9-a,scaleway/fr-par/fr-par-2,alibaba/eu-west-2/eu-west-2a',
   status: '/status',
 };
 const browser = await launch();
@@ -35,7 +37,7 @@ for (const width of [1440, 390]) {
       await page.waitForTimeout(250);
       await page.screenshot({
         path: join(out, file),
-        fullPage: width === 390 || ['pair', 'agent', 'zone', 'status'].includes(name),
+        fullPage: width === 390 || ['pair', 'agent', 'zone', 'compare', 'status'].includes(name),
       });
       await page.close();
     }

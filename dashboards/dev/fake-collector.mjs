@@ -295,19 +295,24 @@ function distribution(query, now_s) {
   };
 }
 
-/** Only by method, which is all the screens ask for. */
+/** Only by method or by zone, which is all the screens ask for. */
 function groups(query, now_s) {
-  only(query, ['group_by', 'from', 'to', 'agent', 'zone', 'load']);
-  if (query.get('group_by') !== 'method')
-    throw new Refusal('invalid_parameter', 'group_by: only method here');
+  only(query, ['group_by', 'from', 'to', 'agent', 'zone', 'load', 'method']);
+  const by = query.get('group_by');
+  if (by !== 'method' && by !== 'zone') throw new Refusal('invalid_parameter', 'group_by: method or zone');
   const { from_s, to_s } = windowOf(query, now_s, 'now-1h');
-  const agentsOf = AGENTS.filter((one) => !query.has('agent') || one.agent === query.get('agent'));
-  const zonesOf = ZONES.filter((one) => !query.has('zone') || one.zone === query.get('zone'));
-  const rows = ['stamp', 'tcp_connect'].map((method) => {
+  const agentsOf = AGENTS.filter((one) => !query.has('agent') || query.getAll('agent').includes(one.agent));
+  const zonesOf = ZONES.filter((one) => !query.has('zone') || query.getAll('zone').includes(one.zone));
+  const asked = query.get('method') ?? 'stamp';
+  const kinds =
+    by === 'method'
+      ? ['stamp', 'tcp_connect'].map((method) => ({ method, of: zonesOf, labels: { method } }))
+      : zonesOf.map((zone) => ({ method: asked, of: [zone], labels: { zone: zone.zone } }));
+  const rows = kinds.map(({ method, of, labels }) => {
     const all = { sent: 0, lost: 0, delays_us: [] };
     const heard = { agents: new Set(), zones: new Set() };
     for (const agent of agentsOf) {
-      for (const zone of zonesOf) {
+      for (const zone of of) {
         const one = gather(intervals(agent, zone, method, from_s, to_s, now_s, 6));
         if (one.sent === 0) continue;
         heard.agents.add(agent);
@@ -321,7 +326,7 @@ function groups(query, now_s) {
     const { p10_us: _, ...rest } = summary(all);
     return {
       start_at: iso(from_s),
-      labels: { method },
+      labels,
       agents: heard.agents.size,
       zones: heard.zones.size,
       ...rest,
@@ -334,9 +339,67 @@ function groups(query, now_s) {
     from: iso(from_s),
     to: iso(to_s),
     step_s: null,
-    group_by: ['method'],
+    group_by: [by],
     coverage: COVERAGE,
     groups: rows.filter((row) => row.sent > 0),
+  };
+}
+
+/** Two windows of the same pairs. The figures of significance are made up from the shift; the collector computes them. */
+function compare(query, now_s) {
+  only(query, ['from', 'to', 'baseline_from', 'baseline_to', 'method', 'agent', 'zone', 'load']);
+  const now = windowOf(query, now_s, 'now-1h');
+  const before = {
+    from_s: instant(query.get('baseline_from') ?? 'now-25h', now_s),
+    to_s: instant(query.get('baseline_to') ?? 'now-24h', now_s),
+  };
+  if (before.to_s > now.from_s && before.from_s < now.to_s)
+    throw new Refusal('overlap', 'the windows overlap');
+  const method = query.get('method') ?? 'stamp';
+  const window = (agent, zone, { from_s, to_s }) => {
+    const all = gather(intervals(agent, zone, method, from_s, to_s, now_s, 20));
+    const { n, sent, lost, p50_us, p90_us, p99_us } = summary(all);
+    const counts = { n, n_effective: n / 3, intervals: Math.min(20, n), sent, lost };
+    return { ...counts, loss_ratio: lossRatio(all), p50_us, p90_us, p99_us };
+  };
+  const pairs = [];
+  for (const agent of AGENTS) {
+    if (query.has('agent') && !query.getAll('agent').includes(agent.agent)) continue;
+    for (const zone of ZONES) {
+      if (query.has('zone') && !query.getAll('zone').includes(zone.zone)) continue;
+      const [current, baseline] = [window(agent, zone, now), window(agent, zone, before)];
+      if (current.sent + baseline.sent === 0) continue;
+      const judged = current.n >= 8 && baseline.n >= 8;
+      const shift = judged ? current.p50_us - baseline.p50_us : null;
+      const share = judged ? shift / baseline.p50_us : 0;
+      const p = judged ? Math.max(1e-6, Math.exp(-Math.abs(share) * 60)) : null;
+      pairs.push({
+        agent: agent.agent,
+        zone: zone.zone,
+        clock: judged ? clockOf(method) : null,
+        window: current,
+        baseline,
+        shift_p50_us: shift,
+        theta: judged ? Math.min(1, Math.max(0, 0.5 + share * 4)) : null,
+        p,
+        q: p,
+        why: judged ? null : 'not_enough',
+        loss_p: null,
+        loss_q: null,
+        loss_why: 'not_enough',
+      });
+    }
+  }
+  return {
+    from: iso(now.from_s),
+    to: iso(now.to_s),
+    baseline_from: iso(before.from_s),
+    baseline_to: iso(before.to_s),
+    method,
+    load: query.get('load') ?? 'idle',
+    coverage: COVERAGE,
+    baseline_coverage: COVERAGE,
+    pairs,
   };
 }
 
@@ -447,6 +510,7 @@ function status(query, now_s) {
 const ROUTES = {
   agents,
   groups,
+  compare,
   status,
   zones: (query) => {
     only(query, []);

@@ -80,6 +80,8 @@ describe.skipIf(api === null)('the fake collector', () => {
     ['zones', ''],
     ['status', 'agents=100'],
     ['groups', 'group_by=method&agent=brest-orange'],
+    ['groups', 'group_by=zone&agent=brest-orange'],
+    ['compare', 'agent=brest-orange'],
     ['map', ''],
     ['series', pair],
     ['heatmap', pair],

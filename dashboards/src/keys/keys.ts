@@ -6,7 +6,7 @@ import { METRICS, type Metric } from '../url/state.ts';
 export type Action = { sheet: true } | { go: string } | { metric: Metric };
 
 /** Screens by their key, as the sheet shows them. */
-export const SCREEN_KEYS: Record<string, string> = { m: '/', x: '/matrix', s: '/status' };
+export const SCREEN_KEYS: Record<string, string> = { m: '/', x: '/matrix', c: '/compare', s: '/status' };
 
 export interface Press {
   key: string;

@@ -13,6 +13,7 @@ export const SCREENS = {
   '/pair': 'pair',
   '/agent': 'agent',
   '/zone': 'zone',
+  '/compare': 'compare',
   '/status': 'status',
 } as const;
 export type Screen = (typeof SCREENS)[keyof typeof SCREENS] | 'unknown';
@@ -45,6 +46,7 @@ const DEFAULT_FROM: Record<Screen, string> = {
   pair: 'now-1h',
   agent: 'now-1h',
   zone: 'now-1h',
+  compare: 'now-1h',
   status: 'now-5m',
   unknown: 'now-5m',
 };
@@ -94,12 +96,13 @@ export function formatQuery(query: URLSearchParams): string {
 
 /** Parameters that belong to one screen and would only clutter the address of another. */
 const LEFT_BEHIND: Record<string, readonly string[]> = {
-  '/': ['zone', 'group', 'sort', 'agents', 'zones', 'by'],
-  '/matrix': ['zone', 'metro', 'by'],
-  '/pair': ['metro', 'group', 'sort', 'agents', 'zones', 'by'],
-  '/agent': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by'],
-  '/zone': ['metro', 'group', 'sort', 'agents', 'zones', 'by'],
-  '/status': ['zone', 'metro', 'group', 'sort', 'agents', 'zones'],
+  '/': ['zone', 'group', 'sort', 'agents', 'zones', 'by', 'of'],
+  '/matrix': ['zone', 'metro', 'by', 'of'],
+  '/pair': ['metro', 'group', 'sort', 'agents', 'zones', 'by', 'of'],
+  '/agent': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'of'],
+  '/zone': ['metro', 'group', 'sort', 'agents', 'zones', 'by', 'of'],
+  '/compare': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by'],
+  '/status': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'of'],
 };
 
 /**
