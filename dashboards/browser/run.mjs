@@ -425,6 +425,42 @@ tests[
   await clean();
 };
 
+tests['a view is taken away as commands, tables and pictures'] = async () => {
+  const { page, clean } = await open(`${pair}&from=now-5m`);
+  await page.waitForSelector(SCREENS.pair.ready, WAIT);
+  await page.click('header .export');
+  await page.waitForSelector('dialog[open] pre', WAIT);
+  const commands = (await page.textContent('dialog pre')).split('\n');
+  assert.ok(
+    commands.some((line) => /^curl 'http.*\/api\/v1\/series\?.*to=\d{4}-.*'$/.test(line)),
+    commands.join(),
+  );
+  for (const line of commands) assert.equal((await fetch(line.slice(6, -1))).status, 200, line);
+  const take = async (kind) => {
+    const [file] = await Promise.all([
+      page.waitForEvent('download', WAIT),
+      page.locator(`dialog button:text-is("${kind}")`).first().click(),
+    ]);
+    assert.match(file.suggestedFilename(), new RegExp(`^azimuth_[\\w.-]+\\.${kind.toLowerCase()}$`));
+    return readFileSync(await file.path());
+  };
+  const svg = (await take('SVG')).toString();
+  assert.match(svg, /^<svg[^>]*xmlns="http:\/\/www.w3.org\/2000\/svg"/);
+  assert.match(svg, /<image [^>]*href="data:image\/png/, 'the heat map is in it');
+  assert.ok(!/class=|style=|<script/.test(svg), 'it needs nothing of the page');
+  const png = await take('PNG');
+  assert.deepEqual([...png.subarray(1, 4)], [...Buffer.from('PNG')]);
+  assert.ok(png.length > 10_000, `${png.length} bytes`);
+  await page.keyboard.press('Escape');
+  await page.goto(`${base}/matrix?lang=en`);
+  await page.waitForSelector(SCREENS.matrix.ready, WAIT);
+  await page.focus('#main');
+  await page.keyboard.press('e');
+  const href = await page.getAttribute('dialog a[download]', 'href');
+  assert.match(href, /^\/api\/v1\/map\?.*format=csv$/);
+  await clean();
+};
+
 tests['an agent or a zone nobody knows is said to be so'] = async () => {
   for (const path of ['/agent?agent=<b>moon</b>', '/zone?zone=<b>moon</b>/x/y']) {
     const { page, clean } = await open(path);

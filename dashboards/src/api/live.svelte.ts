@@ -18,6 +18,14 @@ export interface Live<T> {
   readonly outdated: boolean;
 }
 
+/** The questions on screen now, by whoever asks them; not reactive. */
+const asking = new Map<symbol, string>();
+
+/** Every question whose answer is on the screen, once each, in the order in which they were first asked. */
+export function questionsAsked(): string[] {
+  return [...new Set(asking.values())];
+}
+
 /** Call while a component initialises. The question is a function so that a changed address asks anew. */
 export function live<T>(question: () => Question | null): Live<T> {
   let state = $state.raw<Freshness<T>>(unasked());
@@ -31,6 +39,8 @@ export function live<T>(question: () => Question | null): Live<T> {
     const question = url;
     const [again, everyS] = [isLive, refreshS];
     const abort = new AbortController();
+    const asker = Symbol(question);
+    asking.set(asker, question);
     let timer: ReturnType<typeof setTimeout> | undefined;
 
     const ask = async (): Promise<void> => {
@@ -54,6 +64,7 @@ export function live<T>(question: () => Question | null): Live<T> {
     // The first step runs inside this effect; what it reads must not make the effect run again.
     untrack(() => void ask());
     return () => {
+      asking.delete(asker);
       abort.abort();
       clearTimeout(timer);
     };

@@ -12,7 +12,8 @@ const press = (key: string, more = {}) => ({
 
 describe('single keys', () => {
   it('open the sheet, go to a screen, choose the number shown', () => {
-    expect(actionOf(press('?'), true)).toEqual({ sheet: true });
+    expect(actionOf(press('?'), true)).toEqual({ sheet: 'keys' });
+    expect(actionOf(press('e'), true)).toEqual({ sheet: 'export' });
     expect(actionOf(press('x'), true)).toEqual({ go: '/matrix' });
     expect(actionOf(press('3'), true)).toEqual({ metric: 'p99' });
     for (const key of ['5', '0', 'q', 'Enter', 'constructor', 'M'])

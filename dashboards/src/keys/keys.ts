@@ -3,7 +3,7 @@
 
 import { METRICS, type Metric } from '../url/state.ts';
 
-export type Action = { sheet: true } | { go: string } | { metric: Metric };
+export type Action = { sheet: 'keys' | 'export' } | { go: string } | { metric: Metric };
 
 /** Screens by their key, as the sheet shows them. */
 export const SCREEN_KEYS: Record<string, string> = { m: '/', x: '/matrix', c: '/compare', s: '/status' };
@@ -19,7 +19,8 @@ export interface Press {
 
 export function actionOf(press: Press, on: boolean): Action | null {
   if (!on || press.typing || press.ctrlKey || press.altKey || press.metaKey) return null;
-  if (press.key === '?') return { sheet: true };
+  if (press.key === '?') return { sheet: 'keys' };
+  if (press.key === 'e') return { sheet: 'export' };
   const path = Object.hasOwn(SCREEN_KEYS, press.key) ? SCREEN_KEYS[press.key] : undefined;
   if (path !== undefined) return { go: path };
   const metric = /^[1-9]$/.test(press.key) ? METRICS[Number(press.key) - 1] : undefined;

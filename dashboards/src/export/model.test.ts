@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest';
+import { csvOf, curlOf, fileName, fixed, nameOf, quoted } from './model.ts';
+
+const NOW = Date.parse('2026-11-25T16:00:00Z');
+
+describe('a view to take away', () => {
+  it('has absolute times, and everything else as it was', () => {
+    expect(fixed('/api/v1/map?agent=a&from=now-5m&to=now&method=stamp', NOW)).toBe(
+      '/api/v1/map?agent=a&from=2026-11-25T15:55:00Z&to=2026-11-25T16:00:00Z&method=stamp',
+    );
+    expect(fixed('/api/v1/map?from=moon&zone=a%252Fb/c/d', NOW)).toBe(
+      '/api/v1/map?from=moon&zone=a%252Fb/c/d',
+    );
+    expect(fixed('/api/v1/agents', NOW)).toBe('/api/v1/agents');
+  });
+
+  it('is a command that no name can break out of', () => {
+    expect(quoted(`a'; rm -rf $HOME "\``)).toBe(`'a'\\''; rm -rf $HOME "\`'`);
+    expect(curlOf('http://h:1', ['/api/v1/agents', '/api/v1/zones'], NOW)).toBe(
+      "curl 'http://h:1/api/v1/agents'\ncurl 'http://h:1/api/v1/zones'",
+    );
+  });
+
+  it('is CSV where the collector has it', () => {
+    expect(csvOf('/api/v1/map?from=now-5m', NOW)).toBe('/api/v1/map?from=2026-11-25T15:55:00Z&format=csv');
+    expect([csvOf('/api/v1/series?agent=a', NOW), csvOf('/api/v1/agents', NOW)]).toEqual([null, null]);
+    expect(nameOf('/api/v1/compare?x')).toBe('compare');
+  });
+
+  it('has a name that every file system takes', () => {
+    expect(fileName(['Brest (Orange): zoné', '../x'], 'svg')).toBe('azimuth_Brest_Orange_zone_.._x.svg');
+  });
+});
