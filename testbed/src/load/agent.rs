@@ -108,16 +108,13 @@ impl Agent {
             let mut tally = tally.lock().await;
             tally.requests += 1;
             tally.retries += u64::from(failures > 0);
-            let answer = match posted {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(_)) | Err(_) => {
-                    tally.unanswered += 1;
-                    drop(tally);
-                    connection = None;
-                    offered.extend(&sequences);
-                    self.wait(&mut failures, None).await;
-                    continue;
-                }
+            let Ok(Ok(answer)) = posted else {
+                tally.unanswered += 1;
+                drop(tally);
+                connection = None;
+                offered.extend(&sequences);
+                self.wait(&mut failures, None).await;
+                continue;
             };
             tally
                 .answer_us
