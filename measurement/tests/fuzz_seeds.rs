@@ -49,6 +49,7 @@ fn decode_batch_holds_for_its_seeds() {
         manifests: vec![encode_manifest(&manifest)],
         items: vec![
             BatchItem::Report {
+                age_uncertain: false,
                 age_ms: 1_000,
                 frame: encode_report(&report),
             },

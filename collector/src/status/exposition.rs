@@ -18,7 +18,7 @@ pub fn families(status: &StatusAnswer) -> Vec<Family> {
             ("stale", status.agents.stale),
             ("offline", status.agents.offline),
         ]
-        .map(|(state, count)| (state, Value::Whole(count as u64))),
+        .map(|(state, count)| (state, Value::Whole(count))),
     ));
     families
 }
