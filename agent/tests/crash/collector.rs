@@ -19,6 +19,9 @@ impl Collector {
             program.exists(),
             "azimuth-collector is not built; run `cargo build --workspace --bins` first (make test does)"
         );
+        // A connection without a word is given up while a test still looks.
+        let config = directory.with_extension("toml");
+        std::fs::write(&config, "[limits]\nidle_timeout = \"20s\"\n").unwrap();
         let mut command = match wrapper.split_first() {
             Some((first, rest)) => {
                 let mut command = Command::new(first);
@@ -30,6 +33,8 @@ impl Collector {
         let child = command
             .args(["serve", "--listen", listen, "--data-dir"])
             .arg(directory)
+            .arg("--config")
+            .arg(config)
             .arg("--unix-socket")
             .arg(socket)
             .env("AZIMUTH_LOG", "error")

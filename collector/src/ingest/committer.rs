@@ -460,6 +460,7 @@ mod tests {
             Err(CommitError::QueueFull)
         );
         drop(taken);
+        assert_eq!(committer.queued(), (0, 0), "what was refused does not wait");
         let share = HashMap::from([(agent("one"), u64::from(AGENT_QUEUED_BYTES))]);
         let taken = committer.shares.take(share).expect("room");
         assert_eq!(
@@ -476,7 +477,6 @@ mod tests {
             "others are not kept waiting by one"
         );
         drop(taken);
-        assert_eq!(committer.queued(), (0, 0), "what was refused does not wait");
         let stored = committer.commit(vec![verified(&manifest)], report()).await;
         assert_eq!(
             stored,

@@ -49,9 +49,9 @@ fn overall(status: &StatusAnswer) -> [Family; 3] {
 
 fn ingest(status: &StatusAnswer) -> [Family; 4] {
     let quantiles = [
-        ("0.5", status.commits.p50_us),
-        ("0.99", status.commits.p99_us),
-        ("1", status.commits.max_us),
+        ("p50", status.commits.p50_us),
+        ("p99", status.commits.p99_us),
+        ("max", status.commits.max_us),
     ];
     [
         Family::gauge(
@@ -71,8 +71,9 @@ fn ingest(status: &StatusAnswer) -> [Family; 4] {
         ),
         labelled(
             "azimuth_store_commit_recent_seconds",
-            "How long commits took in the last minutes, by quantile.",
-            "quantile",
+            "How long commits took in the last minutes: their median, 99th percentile and longest.",
+            // Not `quantile`, which is for summaries.
+            "statistic",
             quantiles
                 .into_iter()
                 .filter_map(|(quantile, took_us)| Some((quantile, Value::Real(f64::from(took_us?) / 1e6)))),

@@ -67,7 +67,7 @@ fn the_status_counts_what_came_in_and_what_was_refused_and_the_command_says_so()
         1
     );
     assert_eq!(collector.counter("azimuth_agents_by_state{state=\"live\"}"), 1);
-    assert_eq!(collector.counter("azimuth_store_unsealed_hours"), 1);
+    assert_eq!(collector.counter("azimuth_store_unsealed_rollups"), 1);
 
     let said = ask(&["--url", &url]);
     let text = String::from_utf8_lossy(&said.stdout);
