@@ -350,6 +350,7 @@ tests['the keyboard sheet opens on ?, keeps the focus, closes on Esc, and can tu
     await page.click('header .keys');
     await page.check('dialog input[type=checkbox]');
     await page.click('dialog >> text=Close');
+    await page.waitForSelector('dialog', { ...WAIT, state: 'detached' });
     await page.keyboard.press('s');
     await page.waitForSelector(SCREENS.status.ready, WAIT);
     await clean();
