@@ -5,6 +5,7 @@
 //! 9.5 leaves both to the server). Dripping the head byte by byte gains nothing: its time began with the first.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::ConnectionLimits;
@@ -85,15 +86,23 @@ impl Pace {
 
 /// The pace of one connection, known to its stream, which sees bytes, and to its service, which sees requests.
 #[derive(Debug, Clone)]
-pub(super) struct SharedPace(Arc<Mutex<Pace>>);
+pub(super) struct SharedPace {
+    pace: Arc<Mutex<Pace>>,
+    /// Who reads while an answer is under way. Nothing else would look again when the answer is done, and the time of an
+    /// idle connection would never begin.
+    reader: Arc<Mutex<Option<Waker>>>,
+}
 
 impl SharedPace {
     pub(super) fn new(limits: &ConnectionLimits) -> Self {
-        Self(Arc::new(Mutex::new(Pace::new(limits, clock::monotonic()))))
+        Self {
+            pace: Arc::new(Mutex::new(Pace::new(limits, clock::monotonic()))),
+            reader: Arc::default(),
+        }
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Pace) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.pace.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn read(&self) {
@@ -106,6 +115,11 @@ impl SharedPace {
 
     pub(super) fn due(&self) -> Option<(Instant, Overdue)> {
         self.with(|pace| pace.due())
+    }
+
+    /// A read found nothing while an answer is under way: `reader` is woken when that is done.
+    pub(super) fn wake_when_answered(&self, reader: &Waker) {
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader.clone());
     }
 
     /// A request head is whole; its answer is under way until what is returned is dropped.
@@ -122,6 +136,15 @@ pub(super) struct Answering(SharedPace);
 impl Drop for Answering {
     fn drop(&mut self) {
         self.0.with(|pace| pace.answered(clock::monotonic()));
+        let reader = self
+            .0
+            .reader
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
     }
 }
 

@@ -58,6 +58,7 @@ impl<S> Patience<S> {
     fn out_of_patience(&mut self, context: &mut Context<'_>) -> Poll<Overdue> {
         let Some((due, what)) = self.pace.due() else {
             self.expecting = None;
+            self.pace.wake_when_answered(context.waker());
             return Poll::Pending;
         };
         let due = due.into();

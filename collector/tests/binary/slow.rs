@@ -70,6 +70,23 @@ fn a_dripping_head_is_cut_off_and_a_silent_connection_is_closed() {
 }
 
 #[test]
+fn a_connection_is_closed_when_nothing_more_is_asked_after_an_answer() {
+    let (_directory, collector) = started("idle_timeout = \"1s\"\n");
+    let mut stream = connect(&collector);
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .expect("taken");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("closed, not cut");
+    assert!(
+        answer.starts_with(b"HTTP/1.1 200"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+    assert_eq!(collector.counter("azimuth_connections_idle_closed_total"), 1);
+}
+
+#[test]
 fn a_dripping_body_is_answered_408_and_counted_by_name() {
     let refused = |reason: &str| {
         format!("azimuth_ingest_bodies_refused_total{{status=\"refused\",reason=\"{reason}\"}}")
