@@ -316,6 +316,13 @@ fn verdict_of((sequence, epoch): (u64, u64), admission: Admission) -> Verdict {
             "manifest_conflict",
             "another manifest of this agent has the same id",
         ),
+        Admission::ManifestRate => not_stored(
+            VerdictKind::Retry,
+            StatusCode::TOO_MANY_REQUESTS,
+            "new_manifest_rate",
+            "too many manifests of this agent are new within the hour; keep what it measures the same, or raise \
+             new_manifests_per_agent_per_hour under [limits] of this collector",
+        ),
         Admission::ManifestUnknown => not_stored(
             VerdictKind::ManifestWanted,
             StatusCode::PRECONDITION_REQUIRED,

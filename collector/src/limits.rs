@@ -57,6 +57,7 @@ pub(crate) struct LimitsTable {
     series_per_agent: Option<Spanned<i64>>,
     new_series_per_hour: Option<Spanned<i64>>,
     new_series_per_agent_per_hour: Option<Spanned<i64>>,
+    new_manifests_per_agent_per_hour: Option<Spanned<i64>>,
 }
 
 /// From none at all, which freezes what there is, to as many as a store can number.
@@ -127,6 +128,13 @@ impl LimitsTable {
                     &self.new_series_per_agent_per_hour,
                     series.new_per_agent_per_hour,
                     SERIES,
+                ),
+                new_manifests_per_agent_per_hour: reader.count(
+                    "new_manifests_per_agent_per_hour",
+                    &self.new_manifests_per_agent_per_hour,
+                    series.new_manifests_per_agent_per_hour,
+                    // Without its first manifest nothing of an agent is taken.
+                    1..=100_000,
                 ),
             },
         };

@@ -121,6 +121,8 @@ pub enum Admission {
     ManifestConflict,
     /// Its manifest is not known; nothing changed.
     ManifestUnknown,
+    /// Its manifest is new, and too many of its agent were within the hour; nothing changed.
+    ManifestRate,
 }
 
 /// What to read.

@@ -30,6 +30,7 @@ const LIMITS: SeriesLimits = SeriesLimits {
     series_per_agent: 16,
     new_per_hour: 32,
     new_per_agent_per_hour: 8,
+    new_manifests_per_agent_per_hour: 8,
 };
 
 pub(crate) struct World {

@@ -144,7 +144,7 @@ mod tests {
         let mut dictionary = Dictionary::default();
         let number = dictionary.add_agent(&manifest.agent).expect("room");
         let id = manifest.id();
-        dictionary.add_manifest(number, id, Arc::new(manifest));
+        dictionary.add_manifest(number, id, Arc::new(manifest), 0);
         dictionary.admit(number, id, &[0, 1], 2, 0);
         let zones = zones_answer(&dictionary, &catalogue).zones;
         let of = |zone: &str| zones.iter().find(|answer| answer.zone == zone).expect("measured");

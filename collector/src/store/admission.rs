@@ -181,6 +181,13 @@ impl<'a> Plan<'a> {
             None if self.dictionary.agent_count() >= MAX_AGENTS => return Ok(Admission::AgentLimit),
             None => self.dictionary.next_agent_number(),
         };
+        if offer.is_some()
+            && !self
+                .limits
+                .takes_manifest(&self.dictionary, number, report.received_at_unix_ms)
+        {
+            return Ok(Admission::ManifestRate);
+        }
         // Settled before anything grows, for the same reason.
         let settle = self
             .settled_mut(number, report.epoch, standing)?
@@ -207,7 +214,8 @@ impl<'a> Plan<'a> {
     fn grow(&mut self, agent: AgentNumber, report: &VerifiedReport, offer: Option<&'a VerifiedManifest>) {
         let (manifest, now_unix_ms) = (report.manifest, report.received_at_unix_ms);
         if let Some(offer) = offer {
-            Arc::make_mut(&mut self.dictionary).add_manifest(agent, manifest, Arc::clone(&offer.manifest));
+            let taken_in = Arc::clone(&offer.manifest);
+            Arc::make_mut(&mut self.dictionary).add_manifest(agent, manifest, taken_in, now_unix_ms);
         }
         let Some(known) = self.dictionary.manifest(agent, manifest) else {
             return;

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use azimuth_measurement::{AgentId, Manifest, ManifestId, SeriesDescriptor};
 
+use super::series_limits::is_within_an_hour;
+
 /// Most agents kept. A new one beyond it is refused; those known keep flowing.
 pub const MAX_AGENTS: usize = 10_000;
 /// Most series kept. New ones beyond it are refused; those known keep flowing.
@@ -80,6 +82,8 @@ pub struct Dictionary {
     series: Vec<Arc<Series>>,
     /// How many of the series each agent has.
     series_by_agent: Vec<usize>,
+    /// When each agent's manifests of the hour before its last one were taken in, unix ms.
+    manifests_taken_in_at: Vec<Vec<u64>>,
     series_ids: HashMap<Arc<SeriesKey>, SeriesId>,
 }
 
@@ -145,6 +149,15 @@ impl Dictionary {
         self.series.iter().rev().map(Arc::as_ref)
     }
 
+    /// How many manifests of the agent were taken in within the hour before `now_unix_ms`.
+    pub(super) fn recent_manifests_of(&self, agent: AgentNumber, now_unix_ms: u64) -> usize {
+        let taken_in_at = self.manifests_taken_in_at.get(agent.0 as usize);
+        taken_in_at.map_or(0, |all| {
+            let recent = all.iter().filter(|at| is_within_an_hour(**at, now_unix_ms));
+            recent.count()
+        })
+    }
+
     /// The number the next agent will get.
     pub(super) fn next_agent_number(&self) -> AgentNumber {
         AgentNumber(u32::try_from(self.agents.len()).unwrap_or(u32::MAX))
@@ -164,12 +177,23 @@ impl Dictionary {
         let number = self.next_agent_number();
         self.agents.push(agent.clone());
         self.series_by_agent.push(0);
+        self.manifests_taken_in_at.push(Vec::new());
         self.agent_numbers.insert(agent.clone(), number);
         Ok(number)
     }
 
     /// Takes in a manifest. Of the series it describes it means those that are known; no new one is admitted.
-    pub fn add_manifest(&mut self, agent: AgentNumber, id: ManifestId, manifest: Arc<Manifest>) {
+    pub fn add_manifest(
+        &mut self,
+        agent: AgentNumber,
+        id: ManifestId,
+        manifest: Arc<Manifest>,
+        now_unix_ms: u64,
+    ) {
+        if let Some(taken_in_at) = self.manifests_taken_in_at.get_mut(agent.0 as usize) {
+            taken_in_at.retain(|at_unix_ms| is_within_an_hour(*at_unix_ms, now_unix_ms));
+            taken_in_at.push(now_unix_ms);
+        }
         let series = manifest
             .series
             .iter()
@@ -271,7 +295,7 @@ mod tests {
         let number = dictionary.add_agent(&agent("a")).expect("room");
         let (two, three) = (manifest_of("a", 2), manifest_of("a", 3));
         for manifest in [&two, &three, &two] {
-            dictionary.add_manifest(number, manifest.id(), Arc::new(manifest.clone()));
+            dictionary.add_manifest(number, manifest.id(), Arc::new(manifest.clone()), 0);
             dictionary.admit(number, manifest.id(), &[0, 1, 2], 10, 0);
         }
         assert_eq!(dictionary.series_count(), 3);

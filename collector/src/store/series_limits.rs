@@ -1,5 +1,5 @@
-//! How many series there may be, and how fast new ones may come. Pure: handed the time. Only new series are ever
-//! refused; those that are known keep flowing, whatever else their manifest describes.
+//! How many series there may be, and how fast new ones and new manifests may come. Pure: handed the time. Only what is new
+//! ever has to wait or is refused; what is known keeps flowing, whatever else its manifest describes.
 //!
 //! The rate is counted over the last hour from when each series was admitted, which the store keeps: a restart gives
 //! nobody a new allowance, and an hour later what was refused is admitted with the next report, without a word from
@@ -13,6 +13,11 @@ use super::dictionary::{AgentNumber, MAX_SERIES};
 
 const HOUR_MS: u64 = 3_600_000;
 
+/// Whether what happened at `at_unix_ms` counts among the last hour's.
+pub(super) fn is_within_an_hour(at_unix_ms: u64, now_unix_ms: u64) -> bool {
+    at_unix_ms.abs_diff(now_unix_ms) < HOUR_MS
+}
+
 /// How many series there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeriesLimits {
@@ -24,6 +29,8 @@ pub struct SeriesLimits {
     pub new_per_hour: usize,
     /// New ones of one agent, in any hour.
     pub new_per_agent_per_hour: usize,
+    /// New manifests of one agent, in any hour. Each is kept as long as the store, whatever it describes.
+    pub new_manifests_per_agent_per_hour: usize,
 }
 
 impl SeriesLimits {
@@ -33,7 +40,18 @@ impl SeriesLimits {
         series_per_agent: usize::MAX,
         new_per_hour: usize::MAX,
         new_per_agent_per_hour: usize::MAX,
+        new_manifests_per_agent_per_hour: usize::MAX,
     };
+
+    /// Whether one more manifest of this agent may be taken in now.
+    pub(super) fn takes_manifest(
+        &self,
+        dictionary: &Dictionary,
+        agent: AgentNumber,
+        now_unix_ms: u64,
+    ) -> bool {
+        dictionary.recent_manifests_of(agent, now_unix_ms) < self.new_manifests_per_agent_per_hour
+    }
 
     /// What there is room for now.
     pub(super) fn room(&self, dictionary: &Dictionary, agent: AgentNumber, now_unix_ms: u64) -> Room {
@@ -54,7 +72,7 @@ impl SeriesLimits {
         let (mut recent, mut recent_of_agent) = (0, 0);
         for series in dictionary
             .series_newest_first()
-            .take_while(|series| series.admitted_at_unix_ms.abs_diff(now_unix_ms) < HOUR_MS)
+            .take_while(|series| is_within_an_hour(series.admitted_at_unix_ms, now_unix_ms))
             .take(self.new_per_hour)
         {
             recent += 1;
@@ -69,13 +87,15 @@ impl SeriesLimits {
 }
 
 impl Default for SeriesLimits {
-    /// An agent with every zone by every method at once is a few hundred.
+    /// An agent with every zone by every method at once is a few hundred. A manifest changes when somebody edits a
+    /// configuration, or a target's name comes to stand for another address.
     fn default() -> Self {
         Self {
             series: MAX_SERIES,
             series_per_agent: 2_000,
             new_per_hour: 20_000,
             new_per_agent_per_hour: 500,
+            new_manifests_per_agent_per_hour: 20,
         }
     }
 }

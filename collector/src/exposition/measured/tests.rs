@@ -30,7 +30,7 @@ impl World {
         let report = report_of(manifest, slot + 1, slot, delays_us);
         let number = self.dictionary.add_agent(&manifest.agent).expect("room");
         self.dictionary
-            .add_manifest(number, manifest.id(), Arc::new(manifest.clone()));
+            .add_manifest(number, manifest.id(), Arc::new(manifest.clone()), 0);
         let positions: Vec<u32> = (0..manifest.series.len() as u32).collect();
         self.dictionary.admit(
             number,

@@ -19,6 +19,7 @@ pub(super) fn run(limited: &impl Fn(SeriesLimits) -> Box<dyn Store>) {
     all_agents_share_what_is_for_all(limited);
     a_series_two_manifests_describe_is_admitted_once(limited);
     a_refused_report_takes_no_room(limited);
+    new_manifests_wait_their_hour_and_known_ones_flow(limited);
     any_history_keeps_to_the_limits(limited);
 }
 
@@ -185,6 +186,61 @@ fn a_refused_report_takes_no_room(limited: &impl Fn(SeriesLimits) -> Box<dyn Sto
     assert_eq!(report(store, &two, 2, 1), in_part(0, 1));
 }
 
+fn new_manifests_wait_their_hour_and_known_ones_flow(limited: &impl Fn(SeriesLimits) -> Box<dyn Store>) {
+    let store = &*limited(SeriesLimits {
+        new_manifests_per_agent_per_hour: 2,
+        ..SeriesLimits::NONE
+    });
+    let [first, second, third, fourth] = [1, 2, 3, 4].map(|series| manifest_of("one", series));
+    let items = [
+        item(&report_of(&first, 1, 0, &[500])),
+        item(&report_of(&second, 2, 1, &[500])),
+        item(&report_of(&third, 3, 2, &[500])),
+    ];
+    assert_eq!(
+        commit(store, &[&first, &second, &third], &items),
+        [Admission::Stored, Admission::Stored, Admission::ManifestRate],
+        "within one commit as over several"
+    );
+    assert_eq!(report(store, &third, 3, 2), Admission::ManifestRate);
+    assert!(
+        store
+            .dictionary()
+            .manifest_of(&agent("one"), third.id())
+            .is_none(),
+        "it leaves no trace"
+    );
+    assert_eq!(store.dictionary().series_count(), 2);
+    assert_eq!(
+        report(store, &first, 4, 3),
+        Admission::Stored,
+        "what is known flows"
+    );
+    assert_eq!(report(store, &second, 5, 4), Admission::Stored);
+    assert_eq!(
+        report(store, &first, 1, 0),
+        Admission::Duplicate,
+        "a replay is one still"
+    );
+    assert_eq!(
+        report(store, &manifest_of("two", 3), 1, 4),
+        Admission::Stored,
+        "another agent has its own"
+    );
+    assert_eq!(
+        report(store, &third, 6, HOUR - 1),
+        Admission::ManifestRate,
+        "not yet"
+    );
+    assert_eq!(
+        report(store, &third, 3, HOUR),
+        Admission::Stored,
+        "the very report that had to wait, an hour after the first"
+    );
+    assert_eq!(report(store, &fourth, 7, HOUR), Admission::ManifestRate);
+    assert_eq!(report(store, &fourth, 7, HOUR + 1), Admission::Stored);
+}
+
 /// Random agents, manifests, orders and pauses, against the words of the limits themselves.
 fn any_history_keeps_to_the_limits(limited: &impl Fn(SeriesLimits) -> Box<dyn Store>) {
     let limits = SeriesLimits {
@@ -192,6 +248,7 @@ fn any_history_keeps_to_the_limits(limited: &impl Fn(SeriesLimits) -> Box<dyn St
         series_per_agent: 7,
         new_per_hour: 6,
         new_per_agent_per_hour: 4,
+        new_manifests_per_agent_per_hour: usize::MAX,
     };
     let agents = ["a", "b", "c"];
     for seed in 0..12 {

@@ -71,6 +71,26 @@ fn a_restart_keeps_the_numbers_the_hour_and_what_waits() {
 }
 
 #[test]
+fn a_restart_gives_no_new_allowance_of_manifests() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let limits = SeriesLimits {
+        new_manifests_per_agent_per_hour: 1,
+        ..SeriesLimits::NONE
+    };
+    let deliver = |series, sequence, slot| {
+        let manifest = manifest_of("a", series);
+        let report = item(&report_of(&manifest, sequence, slot, &[500]));
+        let store = EmbeddedStore::open(directory.path(), Retention::default(), T0).expect("openable");
+        let store = store.with_series_limits(limits);
+        store.commit(&[verified(&manifest)], &[report]).expect("writable")[0]
+    };
+    assert_eq!(deliver(1, 1, 0), Admission::Stored);
+    assert_eq!(deliver(2, 2, 1), Admission::ManifestRate);
+    assert_eq!(deliver(1, 3, 2), Admission::Stored, "what is known flows");
+    assert_eq!(deliver(2, 2, HOUR), Admission::Stored);
+}
+
+#[test]
 fn the_copy_beside_the_parts_knows_what_was_admitted_when() {
     let directory = tempfile::tempdir().expect("a scratch directory");
     let store = open(directory.path());

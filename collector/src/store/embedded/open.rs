@@ -351,7 +351,7 @@ pub(super) fn replay_growth(
         if dictionary.agent_number(&manifest.agent) != Some(number) {
             return Err("it has no agent".to_owned());
         }
-        dictionary.add_manifest(number, id, Arc::new(manifest));
+        dictionary.add_manifest(number, id, Arc::new(manifest), row.at_unix_ms);
     }
     let known = dictionary.manifest(number, id).ok_or("it was never taken in")?;
     let waiting: Vec<u32> = known.waiting().collect();
