@@ -36,6 +36,7 @@ pub(crate) fn run(limited: impl Fn(SeriesLimits) -> Box<dyn Store>) {
     two_hosts_under_one_name_are_not_merged(&*empty());
     a_sequence_may_come_late_or_far_ahead(&*empty());
     a_tombstone_settles_its_sequences_and_shows_as_a_gap(&*empty());
+    every_agent_has_its_own_gaps_in_order_of_their_end(&*empty());
     a_manifest_is_wanted_before_its_reports(&*empty());
     a_manifest_cannot_change_under_its_id(&*empty());
     a_new_manifest_continues_known_series(&*empty());
@@ -416,6 +417,53 @@ fn a_tombstone_settles_its_sequences_and_shows_as_a_gap(store: &dyn Store) {
         "known from now on"
     );
     assert_eq!(store.agents().expect("readable").len(), 1);
+}
+
+fn every_agent_has_its_own_gaps_in_order_of_their_end(store: &dyn Store) {
+    let agents = ["one", "two", "three"];
+    for (number, id) in (0_u64..).zip(agents) {
+        let manifest = manifest_of(id, 1);
+        commit(
+            store,
+            &[&manifest],
+            &[item(&report_of(&manifest, 1_000, 0, &[500]))],
+        );
+        // The later the sequence, the earlier the end; each agent's lie between those of the others.
+        for place in 0..4 {
+            let end_unix_ms = T0 + 100_000 - place * 10_000 + number * 1_000;
+            let tombstone = Tombstone {
+                agent: agent(id),
+                epoch: T0,
+                first_sequence: 1 + place * 10,
+                last_sequence: 1 + place * 10 + number,
+                start_unix_ms: end_unix_ms - 5_000,
+                end_unix_ms,
+                cause: LossCause::QueueFull,
+            };
+            assert_eq!(
+                commit(store, &[], &[Item::Tombstone(tombstone)]),
+                [Admission::Stored]
+            );
+        }
+    }
+    for (number, id) in (0_u64..).zip(agents) {
+        let told = |from_unix_ms, to_unix_ms| {
+            let range = TimeRange {
+                from_unix_ms: T0 + from_unix_ms,
+                to_unix_ms: T0 + to_unix_ms,
+            };
+            let gaps = store.gaps(&agent(id), range).expect("readable");
+            assert!(gaps.iter().all(|gap| gap.reports == number + 1), "{id}: its own");
+            gaps.iter()
+                .map(|gap| gap.end_unix_ms - T0 - number * 1_000)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told(0, 1_000_000), [70_000, 80_000, 90_000, 100_000], "{id}");
+        let end = 80_000 + number * 1_000;
+        assert_eq!(told(end - 1, end), [80_000], "{id}");
+        assert!(told(end, end + 5_000).is_empty(), "{id}: an end is not in it");
+        assert_eq!(told(end, end + 5_001), [90_000], "{id}: a start is");
+    }
 }
 
 fn a_manifest_is_wanted_before_its_reports(store: &dyn Store) {

@@ -62,7 +62,8 @@ use self::maintain::SEAL_AFTER_MS;
 use self::sealed::shelf::{HOUR_MS, Shelf};
 use self::standing::StandingTables;
 use self::tables::{
-    AGENTS, AgentRow, FORMAT, GAPS, HOT, HotKey, LatestRow, MANIFESTS, META, META_FORMAT, SETTLED, seal,
+    AGENTS, AgentRow, FORMAT, GAPS, HOT, HotKey, LatestRow, MANIFESTS, META, META_FORMAT, SETTLED, gaps_of,
+    seal,
 };
 use super::admission::{Plan, PlannedReport};
 use super::dictionary::AgentNumber;
@@ -356,12 +357,12 @@ impl Store for EmbeddedStore {
             let table = read.open_table(GAPS).map_err(while_doing(doing))?;
             let mut gaps = Vec::new();
             for row in table
-                .range((range.from_unix_ms, 0, 0, 0)..)
+                .range(gaps_of(number.0, range.from_unix_ms))
                 .map_err(while_doing(doing))?
             {
                 let (key, value) = row.map_err(while_doing(doing))?;
-                let ((end_unix_ms, of, _, _), (start_unix_ms, cause, reports)) = (key.value(), value.value());
-                let Some(cause) = LossCause::from_wire(cause.into()).filter(|_| of == number.0) else {
+                let ((_, end_unix_ms, _, _), (start_unix_ms, cause, reports)) = (key.value(), value.value());
+                let Some(cause) = LossCause::from_wire(cause.into()) else {
                     continue;
                 };
                 let gap = StoredGap {
@@ -514,8 +515,8 @@ fn write_plan(transaction: &WriteTransaction, plan: &Plan<'_>) -> Result<(), Sto
     }
     for (number, tombstone, reports) in &plan.tombstones {
         let key = (
-            tombstone.end_unix_ms,
             number.0,
+            tombstone.end_unix_ms,
             tombstone.epoch,
             tombstone.first_sequence,
         );

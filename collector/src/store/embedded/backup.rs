@@ -158,7 +158,7 @@ fn write_reports(read: &ReadTransaction, into: &mut dyn Write) -> Result<u64, re
     let mut rows = Rows::new("rows/gaps", into);
     for row in read.open_table(GAPS)?.iter()? {
         let (key, value) = row?;
-        let ((end, agent, epoch, first), (start, cause, reports)) = (key.value(), value.value());
+        let ((agent, end, epoch, first), (start, cause, reports)) = (key.value(), value.value());
         rows.push(
             &[end, agent.into(), epoch, first, start, cause.into(), reports],
             &[],
@@ -596,7 +596,7 @@ fn insert(write: &redb::WriteTransaction, table: &str, row: &Row) -> Result<bool
             let Ok(cause) = u8::try_from(cause) else {
                 return Ok(false);
             };
-            let key = (end, narrow(agent)?, epoch, first);
+            let key = (narrow(agent)?, end, epoch, first);
             write.open_table(GAPS)?.insert(key, (start, cause, reports))?;
         }
         ("rows/hot", &[start, agent, epoch, sequence]) => {

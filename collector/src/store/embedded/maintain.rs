@@ -95,14 +95,18 @@ impl EmbeddedStore {
         if cuts.is_empty() {
             return Ok(0);
         }
+        let agents = self.dictionary_now().next_agent_number().0;
         self.write(doing, |transaction| {
             for (tier, cut) in &cuts {
                 raise_retired_before(transaction, *tier, *cut, doing)?;
             }
             let mut gaps = transaction.open_table(GAPS).map_err(while_doing(doing))?;
             let cut = self.retention.keeps_from(Tier::OneHour, now_unix_ms);
-            gaps.retain_in(..(cut, 0, 0, 0), |_, _| false)
-                .map_err(while_doing(doing))
+            for agent in 0..agents {
+                gaps.retain_in((agent, 0, 0, 0)..(agent, cut, 0, 0), |_, _| false)
+                    .map_err(while_doing(doing))?;
+            }
+            Ok(())
         })?;
         let mut guard = self.shelf.write().unwrap_or_else(PoisonError::into_inner);
         let mut shelf = Shelf::clone(&guard);

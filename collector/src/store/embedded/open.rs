@@ -10,14 +10,18 @@ use std::sync::Arc;
 
 use azimuth_measurement::codec::decode_manifest;
 use azimuth_measurement::{AgentId, ManifestId};
-use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, StorageError};
+use redb::{
+    Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError,
+};
 use thiserror::Error;
 
 use super::dictionary_file::DictionaryCopy;
 use super::growth_row;
 use super::sealed::disk::Disk;
 use super::sealed::shelf::Shelf;
-use super::tables::{AGENTS, AgentRow, FORMAT, GAPS, HOT, MANIFESTS, META, META_FORMAT, META_STORE, SETTLED};
+use super::tables::{
+    AGENTS, AgentRow, FORMAT, GAPS, GAPS_BY_END, HOT, MANIFESTS, META, META_FORMAT, META_STORE, SETTLED,
+};
 use crate::store::Dictionary;
 use crate::store::dictionary::AgentNumber;
 use crate::store::sequences::SettledSequences;
@@ -287,6 +291,11 @@ pub(super) fn read_dictionary(database: &Database, file: &Path) -> Result<Dictio
     };
     let tables = || -> Result<_, redb::Error> {
         let read = database.begin_read()?;
+        // Not read here. A table whose description is damaged must be found before the first commit, which would fail on it
+        // for ever.
+        read.open_table(HOT)?;
+        read.open_table(SETTLED)?;
+        read.open_table(GAPS)?;
         Ok((
             read.open_table(META)?,
             read.open_table(AGENTS)?,
@@ -382,8 +391,19 @@ fn make_tables(database: &Database) -> Result<(), redb::Error> {
         write.open_table(MANIFESTS)?;
         write.open_table(HOT)?;
         write.open_table(SETTLED)?;
-        write.open_table(GAPS)?;
+        // The one table that files of earlier releases lack, so this is where theirs is found.
+        let mut gaps = write.open_table(GAPS)?;
+        let before = write.open_table(GAPS_BY_END)?;
+        if !before.is_empty()? {
+            meta.insert(META_FORMAT, FORMAT)?;
+        }
+        for row in before.iter()? {
+            let (key, value) = row?;
+            let (end, agent, epoch, first) = key.value();
+            gaps.insert((agent, end, epoch, first), value.value())?;
+        }
     }
+    write.delete_table(GAPS_BY_END)?;
     write.commit()?;
     Ok(())
 }

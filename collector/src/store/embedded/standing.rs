@@ -3,7 +3,7 @@
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
-use super::tables::{AGENTS, GAPS, GapKey, HOT, HotKey, SETTLED, unseal};
+use super::tables::{AGENTS, GAPS, GapKey, HOT, HotKey, SETTLED, gaps_of, unseal};
 use super::{read_status, while_doing};
 use crate::store::admission::Standing;
 use crate::store::dictionary::{AgentNumber, Dictionary};
@@ -66,14 +66,11 @@ impl Standing for StandingTables<'_> {
         epoch: u64,
         sequence: u64,
     ) -> Result<bool, StoreError> {
-        let ending_later = (start_unix_ms.saturating_add(1), 0, 0, 0)..;
+        let ending_later = gaps_of(agent.0, start_unix_ms.saturating_add(1));
         for row in self.gaps.range(ending_later).map_err(while_doing(DOING))? {
             let (key, value) = row.map_err(while_doing(DOING))?;
-            let ((_, of, of_epoch, first_sequence), (gap_start_unix_ms, ..)) = (key.value(), value.value());
-            if (of, of_epoch) == (agent.0, epoch)
-                && first_sequence <= sequence
-                && gap_start_unix_ms <= start_unix_ms
-            {
+            let ((_, _, of_epoch, first_sequence), (gap_start_unix_ms, ..)) = (key.value(), value.value());
+            if of_epoch == epoch && first_sequence <= sequence && gap_start_unix_ms <= start_unix_ms {
                 return Ok(true);
             }
         }

@@ -11,7 +11,7 @@ use crate::store::identity::Lives;
 use crate::store::tier::Tier;
 
 /// The form of everything below. Format 1, in which a row of [`MANIFESTS`] was the frame alone, is read as well; the first
-/// new row makes it format 2.
+/// new row makes it format 2, and so do gaps found in [`GAPS_BY_END`].
 pub(super) const FORMAT: u64 = 2;
 
 /// Facts about the file: [`META_FORMAT`], [`META_STORE`], [`retired_before_key`].
@@ -45,10 +45,20 @@ pub(super) type HotKey = (u64, u32, u64, u64);
 /// Agent number, epoch -> settled sequences.
 pub(super) const SETTLED: TableDefinition<'_, (u32, u64), &[u8]> = TableDefinition::new("settled");
 
-/// End (unix ms), agent number, epoch, first sequence -> start (unix ms), wire number of the cause, reports.
-pub(super) const GAPS: TableDefinition<'_, GapKey, (u64, u8, u64)> = TableDefinition::new("gaps");
+/// Agent number, end (unix ms), epoch, first sequence -> start (unix ms), wire number of the cause, reports.
+pub(super) const GAPS: TableDefinition<'_, GapKey, (u64, u8, u64)> = TableDefinition::new("gaps_by_agent");
 /// Key of [`GAPS`].
-pub(super) type GapKey = (u64, u32, u64, u64);
+pub(super) type GapKey = (u32, u64, u64, u64);
+
+/// Where gaps were before, by end and then agent: read once, when a file that has it is opened.
+pub(super) const GAPS_BY_END: TableDefinition<'_, GapByEndKey, (u64, u8, u64)> = TableDefinition::new("gaps");
+/// Key of [`GAPS_BY_END`].
+type GapByEndKey = (u64, u32, u64, u64);
+
+/// Every gap of this agent that ends at `from_unix_ms` or later.
+pub(super) fn gaps_of(agent: u32, from_unix_ms: u64) -> std::ops::RangeInclusive<GapKey> {
+    (agent, from_unix_ms, 0, 0)..=(agent, u64::MAX, u64::MAX, u64::MAX)
+}
 
 /// What [`AGENTS`] holds about an agent.
 #[derive(Debug, Serialize, Deserialize)]

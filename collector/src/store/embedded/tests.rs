@@ -23,6 +23,92 @@ fn seed(store: &EmbeddedStore, agents: &[&str]) {
 }
 
 #[test]
+fn gaps_leave_with_the_hours_they_are_of() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let store = open(directory.path());
+    let agents = ["one", "two"];
+    seed(&store, &agents);
+    const DAY_MS: u64 = 24 * 3_600_000;
+    for id in agents {
+        for (sequence, end_unix_ms) in [(1_000, T0 + 10_000), (2_000, T0 + 700 * DAY_MS)] {
+            let tombstone = azimuth_measurement::Tombstone {
+                agent: agent(id),
+                epoch: T0,
+                first_sequence: sequence,
+                last_sequence: sequence,
+                start_unix_ms: T0,
+                end_unix_ms,
+                cause: LossCause::QueueFull,
+            };
+            store
+                .commit(&[], &[Item::Tombstone(tombstone)])
+                .expect("writable");
+        }
+    }
+    let counts = || agents.map(|id| store.gaps(&agent(id), ALL_TIME).expect("readable").len());
+    let maintain = |now_unix_ms| {
+        for _ in 0..4 {
+            store.maintain(now_unix_ms).expect("writable");
+        }
+    };
+    maintain(T0 + DAY_MS);
+    assert_eq!(counts(), [2, 2], "what is still kept has its causes");
+    maintain(T0 + 800 * DAY_MS);
+    assert_eq!(counts(), [1, 1]);
+}
+
+#[test]
+fn gaps_of_an_earlier_release_are_taken_over() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let manifest = manifest_of("one", 1);
+    let report = item(&report_of(&manifest, 1, 0, &[500]));
+    let store = open(directory.path());
+    store.commit(&[verified(&manifest)], &[report]).expect("writable");
+    let as_before = |transaction: &WriteTransaction| {
+        let doing = "test";
+        transaction.delete_table(GAPS).map_err(while_doing(doing))?;
+        let mut meta = transaction.open_table(META).map_err(while_doing(doing))?;
+        meta.insert(META_FORMAT, 1).map_err(while_doing(doing))?;
+        let mut gaps = transaction
+            .open_table(tables::GAPS_BY_END)
+            .map_err(while_doing(doing))?;
+        let cause = LossCause::QueueFull.wire();
+        for end in [T0 + 10_000, T0 + 30_000] {
+            gaps.insert((end, 0, T0, end), (T0, cause, 7))
+                .map_err(while_doing(doing))?;
+        }
+        Ok(())
+    };
+    store.write("test", as_before).expect("writable");
+    drop(store);
+    let range = TimeRange {
+        from_unix_ms: T0 + 20_000,
+        to_unix_ms: u64::MAX,
+    };
+    for _ in 0..2 {
+        let store = open(directory.path());
+        let gaps = store.gaps(&agent("one"), range).expect("readable");
+        assert_eq!(gaps.len(), 1);
+        assert_eq!((gaps[0].start_unix_ms, gaps[0].reports), (T0, 7));
+        assert_eq!(gaps[0].end_unix_ms, T0 + 30_000);
+        let format = store.with_database("test", |database| {
+            let read = database.begin_read().map_err(while_doing("test"))?;
+            let meta = read.open_table(META).map_err(while_doing("test"))?;
+            Ok(meta
+                .get(META_FORMAT)
+                .map_err(while_doing("test"))?
+                .expect("named")
+                .value())
+        });
+        assert_eq!(
+            format.expect("readable"),
+            FORMAT,
+            "a release that knows only the old table must refuse it"
+        );
+    }
+}
+
+#[test]
 fn embedded_store_conforms() {
     // The directory must outlive the store in it, so each is kept to the end of the run.
     let kept = std::cell::RefCell::new(Vec::new());
