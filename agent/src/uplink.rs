@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod backoff;
+pub mod complaints;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tracing::{debug, info, warn};
 
 use self::answer::{Step, Verdict, judge};
 use self::backoff::Backoff;
+use self::complaints::{Complaints, Told};
 use crate::config::CollectorAddress;
 use crate::outbox::Outbox;
 use crate::spool::picker::Turn;
@@ -34,6 +36,7 @@ pub struct Uplink {
     /// Most bytes in one post; halved when the collector refuses a body as a whole.
     batch_bytes: usize,
     backoff: Backoff,
+    complaints: Complaints,
 }
 
 impl Uplink {
@@ -57,6 +60,7 @@ impl Uplink {
             url: format!("{base}/api/v1/reports"),
             batch_bytes: MAX_BATCH_BYTES,
             backoff: Backoff::default(),
+            complaints: Complaints::default(),
         })
     }
 
@@ -155,14 +159,17 @@ impl Uplink {
         let with_manifest = !dispatch.batch.manifests.is_empty();
         let (mut done, mut later, mut manifest_wanted) = (0_usize, 0_usize, false);
         let numbered = dispatch.sequences().into_iter().zip(verdicts);
+        for verdict in verdicts {
+            self.complaints.note(verdict).iter().for_each(tell);
+        }
         let verdicts: Vec<spool::Verdict> = numbered
             .map(|(sequence, verdict)| match verdict {
-                Verdict::Delivered => {
+                Verdict::Delivered { .. } => {
                     done += 1;
                     spool::Verdict::Stored
                 }
-                Verdict::Refused { reason } => {
-                    warn!(sequence, %reason, "the collector refused this item");
+                Verdict::Refused { reason, .. } => {
+                    debug!(sequence, %reason, "the collector refused this item");
                     done += 1;
                     spool::Verdict::Refused
                 }
@@ -170,7 +177,7 @@ impl Uplink {
                     manifest_wanted = true;
                     spool::Verdict::ManifestWanted
                 }
-                Verdict::Later => {
+                Verdict::Later { .. } => {
                     later += 1;
                     spool::Verdict::Retry
                 }
@@ -211,6 +218,15 @@ impl Uplink {
             answer.extend_from_slice(&chunk);
         }
         Ok((status, retry_after, answer))
+    }
+}
+
+fn tell(told: &Told) {
+    match told {
+        Told::Begins { reason, what, remedy } => {
+            warn!(%reason, %remedy, "the collector does not take everything: {what}");
+        }
+        Told::Over { reason, items } => info!(%reason, items, "the collector no longer says so"),
     }
 }
 

@@ -389,6 +389,45 @@ tests['the pages of an agent and of a zone say what the map says, sort by keyboa
     await clean();
   };
 
+tests['an agent that two hosts report as says so, and how many of its series are kept'] = async () => {
+  const answer = await api('agents');
+  const agent = answer.agents.find((one) => one.agent === best.agent);
+  assert.equal(agent.series_admitted, agent.series);
+  for (const [lang, words, series] of [
+    ['en', 'Two hosts report as', '2 of 5'],
+    ['fr', 'Deux machines parlent au nom de', '2 sur 5'],
+  ]) {
+    const { page, clean } = await open(`${SCREENS.agent.path}&refresh=0`, {
+      lang,
+      route: (p) =>
+        p.route('**/api/v1/agents', (route) =>
+          route.fulfill({
+            status: 200,
+            contentType: 'application/json',
+            body: JSON.stringify({
+              ...answer,
+              agents: answer.agents.map((one) => ({
+                ...one,
+                series: 5,
+                series_admitted: 2,
+                identity_conflicts: 17,
+                last_identity_conflict_at: '2026-11-23T10:00:00Z',
+              })),
+            }),
+          }),
+        ),
+    });
+    const told = await page.textContent('.conflict');
+    for (const part of [words, agent.agent, '17']) assert.ok(told.includes(part), `${part} in ${told}`);
+    assert.ok((await page.textContent('dl')).includes(series));
+    await clean();
+  }
+  const { page, clean } = await open(`${SCREENS.agent.path}&refresh=0`);
+  await page.waitForSelector(SCREENS.agent.ready, WAIT);
+  assert.equal(await page.locator('.conflict').count(), 0);
+  await clean();
+};
+
 tests[
   'a comparison says who is ahead, as the map does, and takes its zones from the address and the selects'
 ] = async () => {

@@ -129,8 +129,11 @@ function agents(query, now_s) {
         last_interval_end_at: iso(end_s),
         clock_skew_ms: (hash(one.agent) % 41) - 20,
         series: ZONES.length * 2,
+        series_admitted: ZONES.length * 2,
         reports_stored: 8640,
         send_lateness_p99_us: 40 + (hash(one.agent, 'late') % 60),
+        identity_conflicts: 0,
+        last_identity_conflict_at: null,
       };
     }),
   };
@@ -341,6 +344,7 @@ function groups(query, now_s) {
     step_s: null,
     group_by: [by],
     coverage: COVERAGE,
+    gaps: [],
     groups: rows.filter((row) => row.sent > 0),
   };
 }

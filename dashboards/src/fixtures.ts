@@ -62,6 +62,7 @@ export function makeAgent(agent: string, city: string, more: Partial<Agent> = {}
     identity_conflicts: 0,
     last_identity_conflict_at: null,
     series: 1,
+    series_admitted: 1,
     reports_stored: 1,
     send_lateness_p99_us: 40,
     ...more,

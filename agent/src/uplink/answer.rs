@@ -25,16 +25,36 @@ pub enum Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Stored, now or before: forget it.
-    Delivered,
+    Delivered {
+        /// What of it was left out.
+        refused: RefusedRecords,
+    },
     /// Will never be stored: forget it, count it, say why.
     Refused {
         /// The collector's reason.
         reason: String,
+        /// Its words about it; empty when it has none.
+        detail: String,
     },
     /// The collector does not know the manifest: send it along.
     ManifestWanted,
     /// Not now.
-    Later,
+    Later {
+        /// The collector's reason; empty when it gives none.
+        reason: String,
+        /// Its words about it; empty when it has none.
+        detail: String,
+    },
+}
+
+/// Records of a stored report that were not stored with it, by the limit on series that refused them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct RefusedRecords {
+    /// Of series that would be too many.
+    pub series_limit: u32,
+    /// Of series of which too many are new.
+    pub new_series_rate: u32,
 }
 
 #[derive(Deserialize)]
@@ -47,6 +67,7 @@ struct AnswerVerdict {
     sequence: Option<u64>,
     verdict: String,
     problem: Option<Problem>,
+    refused_records: Option<RefusedRecords>,
 }
 
 #[derive(Deserialize)]
@@ -101,18 +122,22 @@ fn verdicts(body: &[u8], sent: &[u64]) -> Result<Vec<Verdict>, String> {
 }
 
 fn one(verdict: AnswerVerdict) -> Result<Verdict, String> {
+    let refused = verdict.refused_records.unwrap_or_default();
+    let problem = verdict
+        .problem
+        .map(|problem| (problem.reason, problem.detail.unwrap_or_default()));
+    let (reason, detail) = problem.unwrap_or_default();
     match verdict.verdict.as_str() {
-        "stored" | "duplicate" => Ok(Verdict::Delivered),
-        "refused" => {
-            let said = verdict
-                .problem
-                .and_then(|problem| problem.reason.or(problem.detail));
-            Ok(Verdict::Refused {
-                reason: said.unwrap_or_else(|| "not said".to_owned()),
-            })
-        }
+        "stored" | "duplicate" => Ok(Verdict::Delivered { refused }),
+        "refused" => Ok(Verdict::Refused {
+            reason: reason.unwrap_or_else(|| "not said".to_owned()),
+            detail,
+        }),
         "manifest_wanted" => Ok(Verdict::ManifestWanted),
-        "retry" => Ok(Verdict::Later),
+        "retry" => Ok(Verdict::Later {
+            reason: reason.unwrap_or_default(),
+            detail,
+        }),
         other => Err(format!("the verdict {other:?} is not known to this version")),
     }
 }
@@ -140,25 +165,37 @@ mod tests {
         let less = |why: &str| Step::SendLess { why: why.to_owned() };
         let all = br#"{"verdicts":[
             {"sequence":7,"epoch":1,"verdict":"stored"},
+            {"sequence":8,"epoch":1,"verdict":"stored","refused_records":{"series_limit":2,"new_series_rate":1}},
             {"sequence":8,"epoch":1,"verdict":"duplicate","problem":{"reason":"duplicate"}},
             {"sequence":null,"epoch":null,"verdict":"refused","problem":{"reason":"bad_histogram","detail":"x"}},
             {"sequence":10,"epoch":1,"verdict":"manifest_wanted","problem":{}},
-            {"sequence":11,"epoch":1,"verdict":"retry","problem":{}}]}"#;
+            {"sequence":11,"epoch":1,"verdict":"retry","problem":{"reason":"new_manifest_rate"}}]}"#;
+        let whole = RefusedRecords::default();
         let settled = Step::Settle(vec![
-            Verdict::Delivered,
-            Verdict::Delivered,
+            Verdict::Delivered { refused: whole },
+            Verdict::Delivered {
+                refused: RefusedRecords {
+                    series_limit: 2,
+                    new_series_rate: 1,
+                },
+            },
+            Verdict::Delivered { refused: whole },
             Verdict::Refused {
                 reason: "bad_histogram".into(),
+                detail: "x".into(),
             },
             Verdict::ManifestWanted,
-            Verdict::Later,
+            Verdict::Later {
+                reason: "new_manifest_rate".into(),
+                detail: String::new(),
+            },
         ]);
         let stored = br#"{"verdicts":[{"sequence":7,"epoch":1,"verdict":"stored"}]}"#;
         let unknown = br#"{"verdicts":[{"sequence":7,"epoch":1,"verdict":"perhaps"}]}"#;
         let detail =
             br#"{"type":"about:blank","title":"t","status":400,"detail":"bad tag","reason":"bad_encoding"}"#;
         let table: [Case<'_>; 13] = [
-            (200, None, all, &[7, 8, 9, 10, 11], settled),
+            (200, None, all, &[7, 8, 8, 9, 10, 11], settled),
             (
                 200,
                 None,

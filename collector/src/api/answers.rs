@@ -292,6 +292,9 @@ pub struct AgentAnswer {
     pub clock_skew_ms: i64,
     /// Series in its current manifest.
     pub series: u32,
+    /// How many of those are admitted. The records of the others are not kept: the collector takes no more of them, or no
+    /// more new ones this hour.
+    pub series_admitted: u32,
     /// Reports stored since it was first seen.
     pub reports_stored: u64,
     /// 99th percentile of how late its probes left, in its last report; null when it sent none.

@@ -38,18 +38,23 @@ pub(super) async fn agents(State(context): State<Arc<Context>>, RawQuery(query):
     context
         .answer("agents", move |context, _| {
             let statuses = context.store.agents().map_err(QueryError::from)?;
+            let dictionary = context.store.dictionary();
             Reply::whole(&AgentsAnswer {
                 now: UtcInstant::from_unix_ms(now_unix_ms),
                 agents: statuses
                     .iter()
-                    .map(|status| agent_answer(status, now_unix_ms))
+                    .map(|status| agent_answer(status, &dictionary, now_unix_ms))
                     .collect(),
             })
         })
         .await
 }
 
-fn agent_answer(status: &AgentStatus, now_unix_ms: u64) -> AgentAnswer {
+fn agent_answer(status: &AgentStatus, dictionary: &Dictionary, now_unix_ms: u64) -> AgentAnswer {
+    let series = status.manifest.series.len();
+    let waiting = dictionary
+        .manifest_of(&status.agent, status.manifest_id)
+        .map_or(0, |known| known.waiting().count());
     let place = &status.manifest.vantage_point;
     AgentAnswer {
         agent: status.agent.to_string(),
@@ -67,7 +72,8 @@ fn agent_answer(status: &AgentStatus, now_unix_ms: u64) -> AgentAnswer {
         last_report_at: UtcInstant::from_unix_ms(status.last_report_at_unix_ms),
         last_interval_end_at: UtcInstant::from_unix_ms(status.last_interval_end_unix_ms),
         clock_skew_ms: status.clock_skew_ms,
-        series: u32::try_from(status.manifest.series.len()).unwrap_or(u32::MAX),
+        series: u32::try_from(series).unwrap_or(u32::MAX),
+        series_admitted: u32::try_from(series - waiting.min(series)).unwrap_or(u32::MAX),
         reports_stored: status.reports_stored,
         send_lateness_p99_us: status.send_lateness_p99_us,
         identity_conflicts: status.identity_conflicts,
@@ -134,6 +140,23 @@ mod tests {
 
     use super::*;
     use crate::store::conformance::manifest_of;
+
+    #[test]
+    fn an_agent_says_how_many_of_its_series_are_admitted() {
+        use crate::store::conformance::{T0, item, report_of, verified};
+        use crate::store::memory::MemoryStore;
+        use crate::store::{SeriesLimits, Store as _};
+        let store = MemoryStore::limited(SeriesLimits {
+            series_per_agent: 2,
+            ..SeriesLimits::NONE
+        });
+        let manifest = manifest_of("a", 5);
+        let report = item(&report_of(&manifest, 1, 0, &[500]));
+        store.commit(&[verified(&manifest)], &[report]).expect("writable");
+        let status = &store.agents().expect("readable")[0];
+        let answer = agent_answer(status, &store.dictionary(), T0);
+        assert_eq!((answer.series_admitted, answer.series), (2, 5));
+    }
 
     #[test]
     fn a_zone_of_the_catalogue_has_a_place_and_another_has_its_region() {

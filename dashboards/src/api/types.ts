@@ -321,6 +321,12 @@ export interface components {
              * @description Series in its current manifest.
              */
             series: number;
+            /**
+             * Format: int32
+             * @description How many of those are admitted. The records of the others are not kept: the collector takes no more of them, or no
+             *     more new ones this hour.
+             */
+            series_admitted: number;
             /** @description How recently it was heard. */
             state: components["schemas"]["AgentState"];
             /** @description Where it stands. */
