@@ -41,7 +41,7 @@ Examples:
       --output brest-1.hlog
   azimuth-collector export --format csv --method stamp | gzip > stamp.csv.gz
 
-Exit codes: 0 all of it, 1 failed (no file), 2 wrong usage, 3 written, but part of
+Exit codes: 0 all of it, or as much as the reader of a pipe took, 1 failed (no file), 2 wrong usage, 3 written, but part of
 the range is no longer there or damaged: said on standard error.")]
 pub struct ExportArgs {
     /// Address of the collector's API
@@ -104,7 +104,8 @@ fn format_of(text: &str) -> Result<ExportFormat, String> {
 /// 0 when everything asked for is in the file, 3 when some of it no longer exists, else 1 and no file.
 pub fn export(args: &ExportArgs) -> ExitCode {
     match take(args) {
-        Ok((summary, bytes)) => tell(args, &summary, bytes),
+        Ok(Some((summary, bytes))) => tell(args, &summary, bytes),
+        Ok(None) => ExitCode::SUCCESS,
         Err(line) => {
             eprintln!("{line}");
             ExitCode::FAILURE
@@ -143,7 +144,8 @@ fn tell(args: &ExportArgs, summary: &ExportSummary, bytes: u64) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn take(args: &ExportArgs) -> Result<(ExportSummary, u64), String> {
+/// What is in it, and its bytes; `None` when whoever read from standard output has seen enough, as `head` has.
+fn take(args: &ExportArgs) -> Result<Option<(ExportSummary, u64)>, String> {
     if is_standard_output(&args.output) {
         return fetch(args, &mut io::stdout().lock());
     }
@@ -174,19 +176,27 @@ fn is_standard_output(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-fn fetch(args: &ExportArgs, into: &mut dyn Write) -> Result<(ExportSummary, u64), String> {
+fn fetch(args: &ExportArgs, into: &mut dyn Write) -> Result<Option<(ExportSummary, u64)>, String> {
     let client = Client::new(args.collector)?;
     let mut progress = Progress::new(clock::unix_ms());
-    let trailers = client.stream(&path_of(args), &mut |bytes| {
-        into.write_all(bytes)
-            .map_err(|error| format!("{}: {error}", args.output.display()))?;
+    let mut nobody_reads = false;
+    let mut written = |result: io::Result<()>| {
+        result.map_err(|error| {
+            nobody_reads |= error.kind() == io::ErrorKind::BrokenPipe;
+            format!("{}: {error}", args.output.display())
+        })
+    };
+    let streamed = client.stream(&path_of(args), &mut |bytes| {
+        written(into.write_all(bytes))?;
         progress.add(bytes.len() as u64, clock::unix_ms());
         Ok(())
     });
     progress.end();
-    let trailers = trailers?;
-    into.flush()
-        .map_err(|error| format!("{}: {error}", args.output.display()))?;
+    let flushed = streamed.and_then(|trailers| written(into.flush()).map(|()| trailers));
+    if nobody_reads {
+        return Ok(None);
+    }
+    let trailers = flushed?;
     let summary = trailers
         .get(SUMMARY_TRAILER)
         .and_then(|value| serde_json::from_slice(value.as_bytes()).ok())
@@ -196,7 +206,7 @@ fn fetch(args: &ExportArgs, into: &mut dyn Write) -> Result<(ExportSummary, u64)
                 args.collector
             )
         })?;
-    Ok((summary, progress.bytes))
+    Ok(Some((summary, progress.bytes)))
 }
 
 fn path_of(args: &ExportArgs) -> String {

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use azimuth_collector::clock;
 use azimuth_measurement::interchange::LogReader;
@@ -178,6 +178,27 @@ fn a_log_holds_the_histograms_and_a_file_is_whole_or_not_there() {
     assert!(parquet.stdout.starts_with(b"PAR1") && parquet.stdout.ends_with(b"PAR1"));
     let wrong = export(&collector, &["--format", "xml"]);
     assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_the_export_quietly() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let collector = Collector::start(&directory.path().join("data"));
+    // More than any pipe holds.
+    seed(&collector, 20, 400);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_azimuth-collector"))
+        .args(["export", "--format", "csv", "--collector"])
+        .arg(collector.address.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut reader = child.stdout.take().expect("piped");
+    let mut first = [0; 100];
+    reader.read_exact(&mut first).expect("it begins");
+    drop(reader);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), said(&output).as_str()), (Some(0), ""));
 }
 
 #[test]
