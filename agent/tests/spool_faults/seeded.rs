@@ -36,6 +36,36 @@ fn delete_before_acknowledge_is_caught() {
     assert!(is_caught(|| life(true)));
 }
 
+#[test]
+fn forget_on_failed_post_is_caught() {
+    let life = |forgotten: bool| {
+        let mut life = Life::small();
+        life.intervals(5);
+        // Two posts of which nobody heard; the second could not even connect.
+        for sent in [
+            azimuth_agent::spool::Sent::Perhaps,
+            azimuth_agent::spool::Sent::Nothing,
+        ] {
+            let now = life.now;
+            let Some(dispatch) = life.spool().next_dispatch(now, 1 << 20) else {
+                assert!(forgotten, "what was given back goes again");
+                break;
+            };
+            if forgotten {
+                let verdicts = vec![Verdict::Duplicate; dispatch.batch.items.len()];
+                life.spool().settle(dispatch, &verdicts).unwrap();
+            } else {
+                life.spool().give_back(dispatch, sent);
+            }
+            life.intervals(5);
+        }
+        life.flush();
+        life.end(false);
+    };
+    life(false);
+    assert!(is_caught(|| life(true)));
+}
+
 /// To a reader without checksums, damage looks as damage with a matching checksum looks to ours.
 #[test]
 fn ignored_checksums_are_caught() {

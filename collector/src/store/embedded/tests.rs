@@ -22,6 +22,38 @@ fn seed(store: &EmbeddedStore, agents: &[&str]) {
     }
 }
 
+/// A report is committed between the one look and the other; whoever looks at the dictionary first misses it.
+#[test]
+fn seeded_fault_dictionary_copied_before_the_look_is_caught() {
+    let seen = |copied_before: bool| {
+        let directory = tempfile::tempdir().expect("a scratch directory");
+        let store = open(directory.path());
+        seed(&store, &["one"]);
+        let before = store.dictionary();
+        seed(&store, &["two"]);
+        let series: super::super::SeriesSelection = store.dictionary().series().map(|(id, _)| id).collect();
+        let request = ScanRequest {
+            range: ALL_TIME,
+            series: &series,
+            step_ms: 10_000,
+        };
+        let mut observations = 0;
+        let coverage = store.with_database("test", |database| {
+            let look = || {
+                let dictionary = if copied_before { before } else { store.dictionary() };
+                (dictionary, store.shelf())
+            };
+            scan::scan(database, look, request, &|| false, &mut |_| {
+                observations += 1;
+                std::ops::ControlFlow::Continue(())
+            })
+        });
+        (observations, coverage.expect("readable").unreadable_reports)
+    };
+    assert_eq!(seen(false), (2 * 20 * 3, 0));
+    assert_ne!(seen(true), seen(false), "it went unnoticed");
+}
+
 #[test]
 fn gaps_leave_with_the_hours_they_are_of() {
     let directory = tempfile::tempdir().expect("a scratch directory");
