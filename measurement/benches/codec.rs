@@ -1,6 +1,10 @@
 //! How long a report takes to write and to read, and a histogram to merge. One report = 60 series of 30 delays.
 
-use azimuth_measurement::codec::{decode_report, encode_report};
+#[path = "../../collector/benches/store_peers/truth.rs"]
+#[allow(dead_code, reason = "the store's bench uses more of it")]
+mod truth;
+
+use azimuth_measurement::codec::{decode_report, encode_report, varint};
 use azimuth_measurement::{
     Accumulator, AgentHealth, DelayHistogram, Interval, ManifestId, ProbeCounts, Report, SeriesRecord,
     StampClock,
@@ -8,57 +12,103 @@ use azimuth_measurement::{
 use divan::counter::ItemsCount;
 
 const SERIES: u32 = 60;
-const DELAYS: u32 = 30;
 
 fn main() {
     divan::main();
 }
 
-/// Delays as a series has them: a base between 0.8 and 30 ms, a narrow spread, now and then a straggler.
-fn delays_us(series: u32) -> Vec<u32> {
-    let mut state = u64::from(series).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = |below: u64| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        ((state >> 33) % below) as u32
+/// The report of one interval: delays as the store's bench has them, and the agent's own health.
+fn report_of(interval: u64) -> Report {
+    let slot = truth::Slot {
+        start_unix_ms: 1_700_000_000_000 + interval * 10_000,
+        length_ms: 10_000,
     };
-    let base = 800 + next(29_200);
-    (0..DELAYS)
-        .map(|_| base + next(120) + if next(100) == 0 { next(1_200) } else { 0 })
-        .collect()
+    let mut delays_us = Vec::new();
+    let mut record = |series| {
+        let sent = truth::Path::of(1, series).see(slot, &mut delays_us);
+        SeriesRecord {
+            series,
+            counts: ProbeCounts {
+                sent,
+                returned: delays_us.len() as u64,
+                ..Default::default()
+            },
+            delays: vec![(StampClock::Kernel, DelayHistogram::from_values_us(&mut delays_us))],
+        }
+    };
+    let mut random = fastrand::Rng::with_seed(interval);
+    let mut lateness_us: Vec<u32> = (0..SERIES * 30)
+        .map(|_| 20 + random.u32(0..40) * random.u32(0..3))
+        .collect();
+    Report {
+        agent: "vantage-0001".parse().expect("a valid id"),
+        epoch: 1_700_000_000_000,
+        sequence: 1 + interval,
+        manifest: ManifestId(0x0123_4567_89ab_cdef),
+        interval: Interval::new(slot.start_unix_ms, slot.length_ms).expect("on the grid"),
+        records: (0..SERIES).map(&mut record).collect(),
+        health: AgentHealth {
+            send_lateness: DelayHistogram::from_values_us(&mut lateness_us),
+            ..AgentHealth::default()
+        },
+    }
 }
 
 fn report() -> Report {
-    let record = |series| SeriesRecord {
-        series,
-        counts: ProbeCounts {
-            sent: DELAYS.into(),
-            returned: DELAYS.into(),
-            ..Default::default()
-        },
-        delays: vec![(
-            StampClock::Kernel,
-            DelayHistogram::from_values_us(&mut delays_us(series)),
-        )],
+    report_of(0)
+}
+
+/// The report as agents wrote it before there were columns.
+fn encode_rows(report: &Report) -> Vec<u8> {
+    let bytes = |out: &mut Vec<u8>, field: u64, value: &[u8]| {
+        varint::write(out, field << 3 | 2);
+        varint::write(out, value.len() as u64);
+        out.extend(value);
     };
-    Report {
-        agent: "bench".parse().expect("a valid id"),
-        epoch: 1_700_000_000_000,
-        sequence: 1,
-        manifest: ManifestId(1),
-        interval: Interval::new(1_700_000_000_000, 10_000).expect("on the grid"),
-        records: (0..SERIES).map(record).collect(),
-        health: AgentHealth::default(),
+    let number = |out: &mut Vec<u8>, field: u64, value: u64| {
+        if value != 0 {
+            varint::write(out, field << 3);
+            varint::write(out, value);
+        }
+    };
+    let mut out = Vec::new();
+    number(&mut out, 1, 1);
+    number(&mut out, 2, 1);
+    bytes(&mut out, 3, report.agent.as_str().as_bytes());
+    number(&mut out, 4, report.epoch);
+    number(&mut out, 5, report.sequence);
+    varint::write(&mut out, 6 << 3 | 1);
+    out.extend(report.manifest.0.to_le_bytes());
+    number(&mut out, 7, report.interval.start_unix_ms());
+    number(&mut out, 8, report.interval.length_ms().into());
+    let mut row = Vec::new();
+    for record in &report.records {
+        row.clear();
+        number(&mut row, 1, record.series.into());
+        number(&mut row, 2, record.counts.sent);
+        number(&mut row, 3, record.counts.returned);
+        bytes(&mut row, 13, record.delays[0].1.as_bytes());
+        bytes(&mut out, 9, &row);
     }
+    row.clear();
+    bytes(&mut row, 1, report.health.send_lateness.as_bytes());
+    bytes(&mut out, 10, &row);
+    zstd::bulk::compress(&out, 3).expect("there is memory")
+}
+
+fn bytes_per_histogram(encode: impl Fn(&Report) -> Vec<u8>) -> f64 {
+    const INTERVALS: u64 = 60;
+    let bytes: usize = (0..INTERVALS).map(|i| encode(&report_of(i)).len()).sum();
+    bytes as f64 / (INTERVALS * u64::from(SERIES)) as f64
 }
 
 #[divan::bench]
 fn encode(bencher: divan::Bencher<'_, '_>) {
     let report = report();
     eprintln!(
-        "wire: {:.1} bytes per histogram",
-        encode_report(&report).len() as f64 / f64::from(SERIES)
+        "wire: {:.1} bytes per histogram, health included, without manifests; {:.1} in rows",
+        bytes_per_histogram(encode_report),
+        bytes_per_histogram(encode_rows),
     );
     bencher
         .counter(ItemsCount::new(SERIES))
@@ -68,6 +118,15 @@ fn encode(bencher: divan::Bencher<'_, '_>) {
 #[divan::bench]
 fn decode(bencher: divan::Bencher<'_, '_>) {
     let frame = encode_report(&report());
+    bencher
+        .counter(ItemsCount::new(SERIES))
+        .bench(|| decode_report(&frame));
+}
+
+#[divan::bench]
+fn decode_rows(bencher: divan::Bencher<'_, '_>) {
+    let frame = encode_rows(&report());
+    assert_eq!(decode_report(&frame), Ok(report()), "the same report");
     bencher
         .counter(ItemsCount::new(SERIES))
         .bench(|| decode_report(&frame));

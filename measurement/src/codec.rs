@@ -7,6 +7,7 @@
 //! our bytes with an independent protobuf library to keep it honest.
 
 pub mod batch;
+mod columns;
 pub(crate) mod frame;
 pub mod manifest;
 mod protobuf;
@@ -75,6 +76,12 @@ pub enum CodecError {
         /// Protobuf wire type.
         wire_type: u8,
     },
+    /// A column with more or fewer values than there are records, or with damaged ones.
+    #[error("column {field} does not hold one whole value for each record; the bytes are damaged")]
+    Column {
+        /// Field number.
+        field: u32,
+    },
     /// A codec version this build does not read.
     #[error("codec version {0} is not supported; this build reads version {VERSION}")]
     Version(u64),
@@ -122,7 +129,9 @@ impl CodecError {
             Self::TooLarge { .. } => "too_large",
             Self::TooMany { .. } => "too_many",
             Self::Zstd => "bad_compression",
-            Self::Protobuf { .. } | Self::WireType { .. } | Self::Utf8(_) => "bad_encoding",
+            Self::Protobuf { .. } | Self::WireType { .. } | Self::Column { .. } | Self::Utf8(_) => {
+                "bad_encoding"
+            }
             Self::Version(_) => "unsupported_version",
             Self::Profile(_) => "unsupported_profile",
             Self::Value { .. } => "bad_value",

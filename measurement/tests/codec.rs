@@ -43,6 +43,46 @@ mod independent {
         pub(crate) length_ms: u32,
         #[prost(message, repeated, tag = "9")]
         pub(crate) records: Vec<SeriesRecord>,
+        #[prost(message, optional, tag = "10")]
+        pub(crate) health: Option<AgentHealth>,
+        #[prost(message, optional, tag = "11")]
+        pub(crate) columns: Option<Columns>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(crate) struct AgentHealth {
+        #[prost(bytes = "vec", tag = "1")]
+        pub(crate) send_lateness: Vec<u8>,
+        #[prost(uint64, tag = "2")]
+        pub(crate) reports_dropped: u64,
+        #[prost(uint64, tag = "5")]
+        pub(crate) clock_steps: u64,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(crate) struct Columns {
+        #[prost(bytes = "vec", tag = "1")]
+        pub(crate) series: Vec<u8>,
+        #[prost(bytes = "vec", tag = "2")]
+        pub(crate) sent: Vec<u8>,
+        #[prost(bytes = "vec", tag = "3")]
+        pub(crate) returned: Vec<u8>,
+        #[prost(bytes = "vec", tag = "4")]
+        pub(crate) late: Vec<u8>,
+        #[prost(bytes = "vec", tag = "8")]
+        pub(crate) discarded: Vec<u8>,
+        #[prost(bytes = "vec", tag = "11")]
+        pub(crate) missing_tx_stamp: Vec<u8>,
+        #[prost(bytes = "vec", tag = "13")]
+        pub(crate) delays_kernel: Vec<u8>,
+        #[prost(bytes = "vec", tag = "15")]
+        pub(crate) delays_user: Vec<u8>,
+        #[prost(bytes = "vec", tag = "17")]
+        pub(crate) missing_follow_up: Vec<u8>,
+        #[prost(bytes = "vec", tag = "18")]
+        pub(crate) number_kernel: Vec<u8>,
+        #[prost(bytes = "vec", tag = "20")]
+        pub(crate) number_user: Vec<u8>,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
@@ -53,10 +93,22 @@ mod independent {
         pub(crate) sent: u64,
         #[prost(uint64, tag = "3")]
         pub(crate) returned: u64,
+        #[prost(uint64, tag = "4")]
+        pub(crate) late: u64,
+        #[prost(uint64, tag = "7")]
+        pub(crate) refused: u64,
+        #[prost(uint64, tag = "8")]
+        pub(crate) discarded: u64,
+        #[prost(uint64, tag = "11")]
+        pub(crate) missing_tx_stamp: u64,
         #[prost(uint64, tag = "12")]
         pub(crate) missing_rx_stamp: u64,
         #[prost(bytes = "vec", tag = "13")]
         pub(crate) delays_kernel: Vec<u8>,
+        #[prost(bytes = "vec", tag = "14")]
+        pub(crate) delays_kernel_rx: Vec<u8>,
+        #[prost(bytes = "vec", tag = "15")]
+        pub(crate) delays_user: Vec<u8>,
         #[prost(bytes = "vec", tag = "16")]
         pub(crate) delays_tcp_info: Vec<u8>,
         #[prost(uint64, tag = "17")]
@@ -137,8 +189,52 @@ fn report() -> Report {
     }
 }
 
-/// The report above, uncompressed, byte for byte. A change here is a new codec version.
-const GOLDEN: &[u8] = &[
+/// The report as agents wrote it first, its records as rows: by the independent library, from all this file uses.
+fn in_rows(report: &Report) -> Vec<u8> {
+    let row = |record: &SeriesRecord| {
+        let delays = |clock| {
+            let of = record.delays.iter().find(|(of, _)| *of == clock);
+            of.map(|(_, delays)| delays.as_bytes().to_vec())
+                .unwrap_or_default()
+        };
+        independent::SeriesRecord {
+            series: record.series,
+            sent: record.counts.sent,
+            returned: record.counts.returned,
+            late: record.counts.late,
+            refused: record.counts.refused,
+            discarded: record.counts.discarded,
+            missing_tx_stamp: record.counts.missing_tx_stamp,
+            missing_rx_stamp: record.counts.missing_rx_stamp,
+            delays_kernel: delays(StampClock::Kernel),
+            delays_kernel_rx: delays(StampClock::KernelRx),
+            delays_user: delays(StampClock::User),
+            delays_tcp_info: delays(StampClock::TcpInfo),
+            missing_follow_up: record.counts.missing_follow_up,
+        }
+    };
+    let message = independent::Report {
+        codec: 1,
+        profile: 1,
+        agent: report.agent.to_string(),
+        epoch: report.epoch,
+        sequence: report.sequence,
+        manifest: report.manifest.0,
+        start_unix_ms: report.interval.start_unix_ms(),
+        length_ms: report.interval.length_ms(),
+        records: report.records.iter().map(row).collect(),
+        health: Some(independent::AgentHealth {
+            send_lateness: report.health.send_lateness.as_bytes().to_vec(),
+            reports_dropped: report.health.reports_dropped,
+            clock_steps: report.health.clock_steps,
+        }),
+        columns: None,
+    };
+    message.encode_to_vec()
+}
+
+/// The report above, uncompressed, byte for byte, as it was written before there were columns. It must be read for ever.
+const GOLDEN_ROWS: &[u8] = &[
     0x08, 0x01, 0x10, 0x01, 0x1a, 0x0e, 0x62, 0x72, 0x65, 0x73, 0x74, 0x2d, 0x6f, 0x72, 0x61, 0x6e, 0x67,
     0x65, 0x2d, 0x31, 0x20, 0x80, 0xd0, 0x95, 0xff, 0xbc, 0x31, 0x28, 0x07, 0x31, 0xef, 0xcd, 0xab, 0x89,
     0x67, 0x45, 0x23, 0x01, 0x38, 0x90, 0x9e, 0x96, 0xff, 0xbc, 0x31, 0x40, 0x90, 0x4e, 0x4a, 0x14, 0x08,
@@ -146,14 +242,27 @@ const GOLDEN: &[u8] = &[
     0x80, 0x47, 0x52, 0x06, 0x0a, 0x02, 0x50, 0x1c, 0x28, 0x01,
 ];
 
+/// The same as it is written now. A change here is a new codec version.
+const GOLDEN: &[u8] = &[
+    0x08, 0x01, 0x10, 0x01, 0x1a, 0x0e, 0x62, 0x72, 0x65, 0x73, 0x74, 0x2d, 0x6f, 0x72, 0x61, 0x6e, 0x67,
+    0x65, 0x2d, 0x31, 0x20, 0x80, 0xd0, 0x95, 0xff, 0xbc, 0x31, 0x28, 0x07, 0x31, 0xef, 0xcd, 0xab, 0x89,
+    0x67, 0x45, 0x23, 0x01, 0x38, 0x90, 0x9e, 0x96, 0xff, 0xbc, 0x31, 0x40, 0x90, 0x4e, 0x52, 0x06, 0x0a,
+    0x02, 0x50, 0x1c, 0x28, 0x01, 0x5a, 0x1e, 0x0a, 0x01, 0x03, 0x12, 0x01, 0x06, 0x42, 0x01, 0x01, 0x5a,
+    0x01, 0x01, 0x92, 0x01, 0x01, 0x03, 0x6a, 0x04, 0xed, 0x46, 0x00, 0x30, 0xa2, 0x01, 0x01, 0x01, 0x7a,
+    0x02, 0x80, 0x47,
+];
+
 #[test]
 fn golden_bytes_stand() {
     let plain = zstd::bulk::decompress(&encode_report(&report()), MAX_INFLATED_BYTES).unwrap();
     assert_eq!(plain, GOLDEN, "the wire form changed: {plain:02x?}");
-    assert_eq!(
-        decode_report(&zstd::bulk::compress(GOLDEN, 1).unwrap()).unwrap(),
-        report()
-    );
+    assert_eq!(in_rows(&report()), GOLDEN_ROWS);
+    for golden in [GOLDEN, GOLDEN_ROWS] {
+        assert_eq!(
+            decode_report(&zstd::bulk::compress(golden, 1).unwrap()).unwrap(),
+            report()
+        );
+    }
 }
 
 #[test]
@@ -163,8 +272,51 @@ fn a_counter_of_a_later_release_has_its_own_field_and_an_older_reader_skips_it()
     let frame = encode_report(&later);
     assert_eq!(decode_report(&frame).unwrap(), later);
     let plain = zstd::bulk::decompress(&frame, MAX_INFLATED_BYTES).unwrap();
-    let read = independent::Report::decode(&plain[..]).unwrap();
+    let read = independent::Report::decode(&plain[..]).unwrap().columns.unwrap();
+    assert_eq!((read.missing_follow_up, read.sent), (vec![2], vec![6]));
+    let rows = in_rows(&later);
+    assert_eq!(
+        decode_report(&zstd::bulk::compress(&rows, 1).unwrap()).unwrap(),
+        later
+    );
+    let read = independent::Report::decode(&rows[..]).unwrap();
     assert_eq!((read.records[0].missing_follow_up, read.records[0].sent), (2, 6));
+}
+
+#[test]
+fn columns_and_rows_hold_the_same_to_an_independent_reader() {
+    let mut sent = report();
+    let mut second = sent.records[0].clone();
+    second.series = 300;
+    second.counts.sent = 7;
+    second.counts.late = 200;
+    second.delays.truncate(1);
+    second.counts.returned = 4;
+    sent.records.push(second);
+    let frame = encode_report(&sent);
+    assert_eq!(decode_report(&frame).unwrap(), sent);
+    let plain = zstd::bulk::decompress(&frame, MAX_INFLATED_BYTES).unwrap();
+    let read = independent::Report::decode(&plain[..]).unwrap();
+    assert!(read.records.is_empty());
+    let columns = read.columns.unwrap();
+    let values = |mut bytes: &[u8]| {
+        let mut values = Vec::new();
+        while !bytes.is_empty() {
+            values.push(prost::encoding::decode_varint(&mut bytes).unwrap());
+        }
+        values
+    };
+    assert_eq!(values(&columns.series), [3, 297]);
+    assert_eq!(values(&columns.sent), [6, 7]);
+    assert!(columns.returned.is_empty(), "it follows from the others");
+    assert_eq!(values(&columns.late), [0, 200]);
+    assert_eq!(values(&columns.discarded), [1], "the same in both");
+    assert_eq!(values(&columns.missing_tx_stamp), [1]);
+    assert_eq!(values(&columns.number_kernel), [3]);
+    assert_eq!(values(&columns.number_user), [1, 0]);
+    let delays = |at: usize| sent.records[0].delays[at].1.as_bytes();
+    assert_eq!(columns.delays_kernel, [delays(0), delays(0)].concat());
+    assert_eq!(columns.delays_user, delays(1));
 }
 
 #[test]
@@ -179,6 +331,9 @@ fn an_independent_reader_reads_the_same() {
         (read.manifest, read.start_unix_ms, read.length_ms),
         (0x0123_4567_89ab_cdef, 1_700_000_010_000, 10_000)
     );
+    let health = read.health.unwrap();
+    assert_eq!(health.send_lateness, report().health.send_lateness.as_bytes());
+    let read = independent::Report::decode(GOLDEN_ROWS).unwrap();
     let record = &read.records[0];
     assert_eq!((record.series, record.sent, record.returned), (3, 6, 5));
     assert_eq!(record.delays_kernel, report().records[0].delays[0].1.as_bytes());
@@ -278,7 +433,7 @@ fn a_field_from_a_later_version_is_skipped() {
 }
 
 /// The worst that fits: as many records as allowed, each with every clock, and as many bins as the inflated size holds.
-fn largest_report() -> Vec<u8> {
+fn largest_report() -> Report {
     let delays_us = |seed: u32| {
         (0..12_u32)
             .map(|i| 1 + (i * 5_003 + seed) % 60_000)
@@ -300,10 +455,10 @@ fn largest_report() -> Vec<u8> {
                 .collect(),
         }
     };
-    encode_report(&Report {
+    Report {
         records: (0..4_096).map(record).collect(),
         ..report()
-    })
+    }
 }
 
 #[test]
@@ -313,12 +468,30 @@ fn decoding_stays_within_4_mib() {
         plain.extend([0x4a, 0x00].repeat(400_000));
         zstd::bulk::compress(&plain, 19).unwrap()
     };
-    let largest = largest_report();
+    let many_in_columns = {
+        let series = [1].repeat(900_000);
+        let columns = independent::Columns {
+            series,
+            ..Default::default()
+        };
+        let message = independent::Report {
+            columns: Some(columns),
+            ..independent::Report::decode(GOLDEN).unwrap()
+        };
+        zstd::bulk::compress(&message.encode_to_vec(), 19).unwrap()
+    };
+    let largest = encode_report(&largest_report());
+    let largest_rows = zstd::bulk::compress(&in_rows(&largest_report()), 3).unwrap();
     assert!(
-        decode_report(&largest).is_ok(),
+        decode_report(&largest).is_ok() && decode_report(&largest_rows).is_ok(),
         "the largest report must be one that is accepted"
     );
-    for (name, frame) in [("largest", &largest), ("many empty records", &many_empty_records)] {
+    for (name, frame) in [
+        ("largest", &largest),
+        ("largest in rows", &largest_rows),
+        ("many empty records", &many_empty_records),
+        ("many records in columns", &many_in_columns),
+    ] {
         let before = HEAP.current_usage();
         HEAP.reset_peak_usage();
         let _ = decode_report(frame);
@@ -371,7 +544,9 @@ prop_compose! {
 proptest! {
     #[test]
     fn decode_of_encode_is_the_report(report in any_report()) {
-        prop_assert_eq!(decode_report(&encode_report(&report)).unwrap(), report);
+        prop_assert_eq!(&decode_report(&encode_report(&report)).unwrap(), &report);
+        let rows = zstd::bulk::compress(&in_rows(&report), 1).unwrap();
+        prop_assert_eq!(decode_report(&rows).unwrap(), report);
     }
 
     #[test]
@@ -387,7 +562,7 @@ proptest! {
     #[test]
     fn any_damage_is_met_without_panic(at in any::<prop::sample::Index>(), byte: u8, cut in any::<prop::sample::Index>()) {
         let plain = zstd::bulk::decompress(&encode_manifest(&manifest()), MAX_INFLATED_BYTES).unwrap();
-        for mut damaged in [GOLDEN.to_vec(), plain] {
+        for mut damaged in [GOLDEN.to_vec(), GOLDEN_ROWS.to_vec(), plain] {
             let position = at.index(damaged.len());
             damaged[position] = byte;
             damaged.truncate(cut.index(damaged.len()) + 1);

@@ -1,7 +1,8 @@
-//! The report on the wire.
+//! The report on the wire. Its records leave as [columns](super::columns); rows (`SeriesRecord`), as reports had them
+//! first, are still read.
 
 use super::protobuf::{Fields, Writer};
-use super::{CodecError, VERSION, frame};
+use super::{CodecError, VERSION, columns, frame};
 use crate::agent_id::AgentId;
 use crate::counts::{COUNTERS, ProbeCounts};
 use crate::histogram::{DelayHistogram, PROFILE};
@@ -10,10 +11,10 @@ use crate::method::StampClock;
 use crate::report::{AgentHealth, Report, SeriesRecord};
 use crate::series::{MAX_SERIES, ManifestId};
 
-/// Field numbers of the counters in a series record, in [`ProbeCounts`] order.
-const COUNT_FIELDS: [u32; COUNTERS] = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 17];
+/// Field numbers of the counters, in rows and in columns, in [`ProbeCounts`] order.
+pub(super) const COUNT_FIELDS: [u32; COUNTERS] = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 17];
 /// Field number of the first clock's histogram; the others follow in clock order.
-const DELAY_FIELDS: u32 = 13;
+pub(super) const DELAY_FIELDS: u32 = 13;
 
 /// The report as a zstd frame.
 pub fn encode_report(report: &Report) -> Vec<u8> {
@@ -31,24 +32,15 @@ pub(crate) fn encode_plain(report: &Report) -> Vec<u8> {
     out.number(7, report.interval.start_unix_ms());
     out.number(8, report.interval.length_ms().into());
     let mut inner = Writer::default();
-    for record in &report.records {
-        inner.clear();
-        inner.number(1, record.series.into());
-        for (field, count) in COUNT_FIELDS.into_iter().zip(record.counts.all()) {
-            inner.number(field, count);
-        }
-        for (clock, histogram) in &record.delays {
-            inner.bytes(DELAY_FIELDS + u32::from(clock.wire()) - 1, histogram.as_bytes());
-        }
-        out.message(9, &inner);
-    }
-    inner.clear();
     inner.bytes(1, report.health.send_lateness.as_bytes());
     inner.number(2, report.health.reports_dropped);
     inner.number(3, report.health.reports_refused);
     inner.number(4, report.health.deliveries_failed);
     inner.number(5, report.health.clock_steps);
     out.message(10, &inner);
+    if !report.records.is_empty() {
+        out.message(11, &columns::encode(&report.records));
+    }
     out.bytes
 }
 
@@ -82,6 +74,7 @@ fn decode_plain(plain: &[u8]) -> Result<Report, CodecError> {
             }
             9 => records.push(decode_record(value.bytes(field)?)?),
             10 => health = decode_health(value.bytes(field)?)?,
+            11 => columns::decode(value.bytes(field)?, &mut records)?,
             _ => {}
         }
     }

@@ -36,6 +36,14 @@ pub enum BinsError {
     /// Bins not in ascending order, or a count of nothing.
     #[error("histogram bins must ascend and count at least one delay each")]
     Order,
+    /// Entries that pass over the number of delays stated beside them.
+    #[error("histogram entries count {counted} delays, not the {stated} stated; the bytes are damaged")]
+    Stated {
+        /// Delays up to the end of the entry.
+        counted: u64,
+        /// Delays as stated.
+        stated: u64,
+    },
     /// More delays than a record may hold.
     #[error("histogram counts more than {MAX_COUNT} delays")]
     TooMany,
@@ -73,29 +81,29 @@ impl DelayHistogram {
 
     /// Takes bytes from outside; every entry is checked before anything is kept.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, BinsError> {
-        let mut rest = bytes;
-        let mut next_index = 0_u64;
-        let mut total = 0_u64;
-        while !rest.is_empty() {
-            let entry = varint::Error {
-                at: bytes.len() - rest.len(),
-            };
-            let (bin, after) = read_bin(rest).map_err(|_| BinsError::Varint { at: entry.at })?;
-            let index = next_index.saturating_add(bin.gap);
-            if index >= u64::from(BUCKETS) {
-                return Err(BinsError::Index { index });
-            }
-            total = total
-                .checked_add(bin.count)
-                .filter(|&t| t <= MAX_COUNT)
-                .ok_or(BinsError::TooMany)?;
-            next_index = index + 1;
-            rest = after;
+        let mut checked = Checked::of(bytes);
+        while !checked.rest.is_empty() {
+            checked.step()?;
         }
-        Ok(Self {
-            bytes: bytes.into(),
-            count: total,
-        })
+        Ok(checked.finish())
+    }
+
+    /// Takes the histogram of `count` delays off the front of bytes from outside: it and the rest.
+    pub fn split_off(bytes: &[u8], count: u64) -> Result<(Self, &[u8]), BinsError> {
+        if count > MAX_COUNT {
+            return Err(BinsError::TooMany);
+        }
+        let mut checked = Checked::of(bytes);
+        while checked.total < count {
+            checked.step()?;
+        }
+        if checked.total > count {
+            return Err(BinsError::Stated {
+                counted: checked.total,
+                stated: count,
+            });
+        }
+        Ok((checked.finish(), checked.rest))
     }
 
     /// The canonical bytes.
@@ -116,6 +124,53 @@ impl DelayHistogram {
     /// The buckets that hold a count, ascending, with their counts.
     pub fn bins(&self) -> Bins<'_> {
         Bins::of_bytes(&self.bytes)
+    }
+}
+
+/// Bytes from outside that have been checked up to `rest`.
+struct Checked<'a> {
+    bytes: &'a [u8],
+    rest: &'a [u8],
+    next_index: u64,
+    total: u64,
+}
+
+impl<'a> Checked<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            rest: bytes,
+            next_index: 0,
+            total: 0,
+        }
+    }
+
+    fn at(&self) -> usize {
+        self.bytes.len() - self.rest.len()
+    }
+
+    #[inline]
+    fn step(&mut self) -> Result<(), BinsError> {
+        let (bin, after) = read_bin(self.rest).map_err(|_| BinsError::Varint { at: self.at() })?;
+        let index = self.next_index.saturating_add(bin.gap);
+        if index >= u64::from(BUCKETS) {
+            return Err(BinsError::Index { index });
+        }
+        self.total = self
+            .total
+            .checked_add(bin.count)
+            .filter(|&total| total <= MAX_COUNT)
+            .ok_or(BinsError::TooMany)?;
+        self.next_index = index + 1;
+        self.rest = after;
+        Ok(())
+    }
+
+    fn finish(&self) -> DelayHistogram {
+        DelayHistogram {
+            bytes: self.bytes[..self.at()].into(),
+            count: self.total,
+        }
     }
 }
 
