@@ -6,6 +6,8 @@
 
 pub mod authenticated;
 pub mod extension;
+#[cfg(test)]
+mod golden;
 pub mod key;
 pub mod ntp;
 pub mod packet;

@@ -156,7 +156,7 @@ impl Rules {
         let extensions = request.get(self.packet_length()..length).unwrap_or_default();
         let asks = extension::asks_follow_up(extensions);
         // Padding needs no signature; what is acted upon does.
-        let forged = asks
+        let forged = extension::asks_anything(extensions)
             && self.key.as_ref().is_some_and(|key| {
                 let seal = Seal {
                     key,
@@ -378,6 +378,15 @@ mod tests {
         let unsigned = judge(&datagram).expect("answered");
         assert_eq!(unsigned.session(), None, "the question is not signed");
         datagram.extend(seal.sign(&extension::ask_follow_up()));
+        let mut unsigned = asked.encode_authenticated(&key).to_vec();
+        unsigned.extend([0x80, 4, 0, 4, 46 << 2, 0, 0, 0]);
+        let marked = judge(&unsigned).expect("answered");
+        let class = rules.fill_extensions(&marked, None, &mut unsigned);
+        assert_eq!(
+            (class, unsigned[AUTHENTICATED_LENGTH]),
+            (None, 0x20),
+            "nor is this one"
+        );
         let answer = judge(&datagram).expect("answered");
         assert!(answer.session().is_some());
         rules.fill_extensions(&answer, None, &mut datagram);

@@ -70,6 +70,16 @@ pub fn asks_follow_up(extensions: &[u8]) -> bool {
     whole(extensions).any(|extension| extension.kind == FOLLOW_UP && extension.length == FOLLOW_UP_VALUE)
 }
 
+/// Whether a sender's extensions ask for anything that is acted upon, so that with a key they must be signed
+/// (RFC 8972 section 4.8). Padding is not.
+#[must_use]
+pub fn asks_anything(extensions: &[u8]) -> bool {
+    let acted_upon = [CLASS_OF_SERVICE, FOLLOW_UP];
+    whole(extensions)
+        .take_while(|extension| extension.flags & UNRECOGNISED != 0)
+        .any(|extension| acted_upon.contains(&extension.kind))
+}
+
 /// What the extensions of a reply say about the follow-up.
 #[must_use]
 pub fn followed(extensions: &[u8]) -> Followed {
