@@ -88,6 +88,8 @@ pub struct Probe {
     pub waiting_time_ms: u32,
     /// Whether a STAMP reflector is asked for the kernel's stamps on its replies (RFC 8972 section 4.7).
     pub follow_up: bool,
+    /// Whether a STAMP reflector is asked for what it counted, to tell losses apart by their way (RFC 8972 section 4.5).
+    pub direct_measurement: bool,
     /// The key shared with the STAMP reflector; `None` for unauthenticated mode.
     pub key: Option<StampKey>,
 }
@@ -366,6 +368,11 @@ fn read_probe(mut section: Section<'_>, address: Option<IpAddr>, seen: &mut Seen
         let what = "only stamp has follow-ups".to_owned();
         section.wrong("follow_up", Wrong(what, "Remove the key".into()));
     }
+    let direct_measurement = section.optional("direct_measurement", boolean);
+    if direct_measurement.is_some() && method.is_some_and(|method| method != Method::Stamp) {
+        let what = "only stamp has direct measurement".to_owned();
+        section.wrong("direct_measurement", Wrong(what, "Remove the key".into()));
+    }
     let key = section.optional("key_file", |value| {
         let file = text(value)?;
         key_file::read(Path::new(&file)).map_err(|error| {
@@ -385,6 +392,7 @@ fn read_probe(mut section: Section<'_>, address: Option<IpAddr>, seen: &mut Seen
         period_ms: u32::try_from(period_ms?).ok()?,
         waiting_time_ms: u32::try_from(waiting_time_ms).ok()?,
         follow_up: follow_up.unwrap_or(true),
+        direct_measurement: direct_measurement.unwrap_or(false),
         key,
     };
     let line = section.line_of("method");

@@ -136,6 +136,7 @@ fn plan(address: SocketAddr, method: Method) -> SeriesPlan {
         waiting_time_ms: WAITING_TIME_MS,
         limit: Some(PROBES),
         follow_up: true,
+        direct_measurement: false,
         key: None,
     }
 }

@@ -81,6 +81,7 @@ fn plans(targets: &[Target], args: &ProbeArgs) -> anyhow::Result<Vec<SeriesPlan>
         waiting_time_ms: args.waiting_time_ms,
         limit: Some(count),
         follow_up: true,
+        direct_measurement: false,
         key: key.clone(),
     });
     Ok(plans.collect())

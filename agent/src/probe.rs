@@ -15,6 +15,7 @@
 pub mod connect_session;
 pub mod core;
 pub mod delay;
+pub mod direction;
 pub mod history;
 pub mod icmp_session;
 pub mod stamp_session;

@@ -177,6 +177,12 @@ impl Tally {
         self.at(interval, series).map(|tally| &mut tally.counts)
     }
 
+    /// Whether `interval` is not closed yet.
+    #[must_use]
+    pub fn is_open(&self, interval: IntervalOrdinal) -> bool {
+        interval.0 >= self.front
+    }
+
     /// Records one delay.
     pub fn record(&mut self, interval: IntervalOrdinal, series: u32, clock: StampClock, delay_us: u32) {
         if let Some(tally) = self.at(interval, series) {

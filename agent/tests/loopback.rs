@@ -227,6 +227,7 @@ fn one_prober_measures_both_families_and_both_methods_at_once() {
         waiting_time_ms: 5_000,
         limit: Some(10),
         follow_up: true,
+        direct_measurement: false,
         key: None,
     };
     let stamps = reflector.udp.iter().map(|address| plan(address, Method::Stamp));

@@ -213,6 +213,15 @@ def main():
         ]:
             measured, _ = its_sender_against_our_reflector(name, [*asked, *suite], ours, packet_bytes)
             expect(f"{name}: matched", measured["follow_up"]["matched"], PROBES - 1)
+        for name, suite, ours, packet_bytes in [
+            ("asking for counters", [], [], 44),
+            ("asking for counters with a key", its_key, our_key, 112),
+        ]:
+            asked = ["--direct-measurement", *suite]
+            measured, _ = its_sender_against_our_reflector(name, asked, ours, packet_bytes)
+            told = measured["direct_measurement"]
+            ways = (told["observations"], told["unavailable"], told["forward_missing"], told["reverse_missing"])
+            expect(f"{name}: observations, unavailable, missing forward, missing reverse", ways, (PROBES, 0, 0, 0))
 
 
 main()

@@ -6,7 +6,7 @@ use thiserror::Error;
 /// No counter of one record may exceed this: far above any real rate, far below overflow when records are added.
 pub const MAX_COUNT: u64 = 1 << 40;
 /// How many counters a record has.
-pub const COUNTERS: usize = 12;
+pub const COUNTERS: usize = 14;
 
 /// Counts of probes, each attributed to the interval in which the probe was sent.
 ///
@@ -39,6 +39,11 @@ pub struct ProbeCounts {
     /// Answers whose reflector was asked for the kernel's stamp on its sending and gave none: their delay contains the
     /// reflector's send call (RFC 8972 section 4.7).
     pub missing_follow_up: u64,
+    /// Lost probes known not to have reached the reflector (RFC 8972 section 4.5). Those neither here nor in `lost_back` were
+    /// lost on a way that is unknown.
+    pub lost_out: u64,
+    /// Lost probes known to have reached the reflector, whose answer did not come in time.
+    pub lost_back: u64,
 }
 
 /// The counts contradict each other.
@@ -63,6 +68,16 @@ pub enum CountsError {
         refused: u64,
         /// As counted.
         discarded: u64,
+    },
+    /// More lost on known ways than were lost.
+    #[error("{out} lost on the way out and {back} on the way back exceed the {lost} lost")]
+    WaysExceedLost {
+        /// As counted.
+        out: u64,
+        /// As counted.
+        back: u64,
+        /// Sent but not returned.
+        lost: u64,
     },
     /// Beyond [`MAX_COUNT`].
     #[error("a counter of {0} exceeds the allowed {MAX_COUNT}")]
@@ -98,6 +113,13 @@ impl ProbeCounts {
                 discarded,
             });
         }
+        if self.lost_out + self.lost_back > self.lost() {
+            return Err(CountsError::WaysExceedLost {
+                out: self.lost_out,
+                back: self.lost_back,
+                lost: self.lost(),
+            });
+        }
         Ok(())
     }
 
@@ -126,6 +148,8 @@ impl ProbeCounts {
             self.missing_tx_stamp,
             self.missing_rx_stamp,
             self.missing_follow_up,
+            self.lost_out,
+            self.lost_back,
         ]
     }
 
@@ -144,6 +168,8 @@ impl ProbeCounts {
             missing_tx_stamp,
             missing_rx_stamp,
             missing_follow_up,
+            lost_out,
+            lost_back,
         ] = all;
         Self {
             sent,
@@ -158,6 +184,8 @@ impl ProbeCounts {
             missing_tx_stamp,
             missing_rx_stamp,
             missing_follow_up,
+            lost_out,
+            lost_back,
         }
     }
 }

@@ -113,6 +113,10 @@ mod independent {
         pub(crate) delays_tcp_info: Vec<u8>,
         #[prost(uint64, tag = "17")]
         pub(crate) missing_follow_up: u64,
+        #[prost(uint64, tag = "18")]
+        pub(crate) lost_out: u64,
+        #[prost(uint64, tag = "19")]
+        pub(crate) lost_back: u64,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
@@ -211,6 +215,8 @@ fn in_rows(report: &Report) -> Vec<u8> {
             delays_user: delays(StampClock::User),
             delays_tcp_info: delays(StampClock::TcpInfo),
             missing_follow_up: record.counts.missing_follow_up,
+            lost_out: record.counts.lost_out,
+            lost_back: record.counts.lost_back,
         }
     };
     let message = independent::Report {
@@ -269,6 +275,7 @@ fn golden_bytes_stand() {
 fn a_counter_of_a_later_release_has_its_own_field_and_an_older_reader_skips_it() {
     let mut later = report();
     later.records[0].counts.missing_follow_up = 2;
+    later.records[0].counts.lost_back = 1;
     let frame = encode_report(&later);
     assert_eq!(decode_report(&frame).unwrap(), later);
     let plain = zstd::bulk::decompress(&frame, MAX_INFLATED_BYTES).unwrap();
@@ -281,6 +288,10 @@ fn a_counter_of_a_later_release_has_its_own_field_and_an_older_reader_skips_it()
     );
     let read = independent::Report::decode(&rows[..]).unwrap();
     assert_eq!((read.records[0].missing_follow_up, read.records[0].sent), (2, 6));
+    assert_eq!((read.records[0].lost_out, read.records[0].lost_back), (0, 1));
+    // One was lost, and on one way only.
+    later.records[0].counts.lost_out = 1;
+    assert!(decode_report(&encode_report(&later)).is_err());
 }
 
 #[test]

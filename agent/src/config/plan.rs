@@ -48,6 +48,7 @@ impl Config {
             waiting_time_ms: probe.waiting_time_ms,
             limit: None,
             follow_up: probe.follow_up,
+            direct_measurement: probe.direct_measurement,
             key: probe.key.clone(),
         });
         plans.collect()

@@ -93,7 +93,7 @@ fn unknown_keys_are_refused_wherever_they_are() {
     );
     assert_eq!(
         message("  port = 443", "  prot = 443"),
-        "agent.toml:25: target[1].probe[2].prot: unknown key. Keys allowed here: method, port, period_ms, waiting_time_ms, follow_up, key_file"
+        "agent.toml:25: target[1].probe[2].prot: unknown key. Keys allowed here: method, port, period_ms, waiting_time_ms, follow_up, direct_measurement, key_file"
     );
 }
 
@@ -149,6 +149,11 @@ fn values_out_of_range_say_what_is_allowed() {
             "waiting_time_ms = 3000",
             "follow_up = false",
             "agent.toml:27: target[1].probe[2].follow_up: only stamp has follow-ups. Remove the key",
+        ),
+        (
+            "waiting_time_ms = 3000",
+            "direct_measurement = true",
+            "agent.toml:27: target[1].probe[2].direct_measurement: only stamp has direct measurement. Remove the key",
         ),
         (
             "waiting_time_ms = 3000",

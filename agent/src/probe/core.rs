@@ -44,6 +44,9 @@ pub struct SeriesPlan {
     /// Whether a STAMP reflector is asked for the kernel's stamps on its replies (RFC 8972 section 4.7). Taken as no where
     /// the next probe leaves only after the waiting time of this one.
     pub follow_up: bool,
+    /// Whether a STAMP reflector is asked for what it counted, so that losses are told apart by their way (RFC 8972 section
+    /// 4.5).
+    pub direct_measurement: bool,
     /// Shared with the STAMP reflector, for authenticated mode; `None` for unauthenticated.
     pub key: Option<StampKey>,
 }
@@ -153,6 +156,12 @@ impl Core {
                         key: plan.key.clone(),
                         // A follow-up comes with the answer to the next probe.
                         asks_follow_up: plan.follow_up && period_ns < waiting_ns,
+                        asks_counted: plan.direct_measurement,
+                    };
+                    let session = if wire.asks_counted {
+                        session.asking_counted()
+                    } else {
+                        session
                     };
                     let session = if wire.asks_follow_up {
                         session.asking_follow_up()
@@ -316,7 +325,7 @@ impl Core {
         let Some(Session::Stamp(session, wire)) = self.session(index) else {
             return;
         };
-        let (reply, followed) = match wire.decode(payload) {
+        let (reply, told) = match wire.decode(payload) {
             Ok(read) => read,
             Err(PacketError::Signature) => {
                 self.strays.unauthentic += 1;
@@ -327,7 +336,7 @@ impl Core {
                 return;
             }
         };
-        let arrival = session.handle_reply(&reply, followed, received, kernel_received);
+        let arrival = session.handle_reply(&reply, told, received, kernel_received);
         self.count_arrival(index, arrival);
         self.settle(index);
     }
@@ -505,6 +514,16 @@ impl Series {
 
 fn count_finding(tally: &mut Tally, series: u32, finding: Finding) {
     let (interval, missing_tx_stamp) = match finding {
+        Finding::Ways(ways) => {
+            // Too late to be said of an interval that is gone; the ways of its losses stay unknown.
+            if tally.is_open(ways.interval)
+                && let Some(counts) = tally.counts(ways.interval, series)
+            {
+                counts.lost_out += ways.out;
+                counts.lost_back += ways.back;
+            }
+            return;
+        }
         Finding::Returned {
             interval,
             missing_tx_stamp,

@@ -1,11 +1,14 @@
 //! The octets of one STAMP series: plain or authenticated packets, with or without the question for follow-up telemetry.
 //! Pure. What the fields mean is [`crate::stamp`]'s, what an answer is worth the session's.
 
-use crate::stamp::extension::{self, FOLLOW_UP_BYTES, Followed, SIGNATURE_EXTENSION_BYTES, Seal};
+use crate::stamp::extension::{
+    self, DIRECT_MEASUREMENT_BYTES, FOLLOW_UP_BYTES, Followed, SIGNATURE_EXTENSION_BYTES, Seal, Told,
+};
 use crate::stamp::{AUTHENTICATED_LENGTH, MINIMUM_LENGTH, PacketError, Reply, Request, StampKey};
 
-/// Octets of the longest probe: authenticated, with its question and the signature on it.
-pub const LONGEST_PROBE: usize = AUTHENTICATED_LENGTH + FOLLOW_UP_BYTES + SIGNATURE_EXTENSION_BYTES;
+/// Octets of the longest probe: authenticated, with its questions and the signature on them.
+pub const LONGEST_PROBE: usize =
+    AUTHENTICATED_LENGTH + FOLLOW_UP_BYTES + DIRECT_MEASUREMENT_BYTES + SIGNATURE_EXTENSION_BYTES;
 
 /// The octets of a STAMP probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +44,8 @@ pub struct Wire {
     pub key: Option<StampKey>,
     /// Whether probes ask for follow-up telemetry.
     pub asks_follow_up: bool,
+    /// Whether probes ask for what the reflector has counted.
+    pub asks_counted: bool,
 }
 
 impl Wire {
@@ -52,29 +57,36 @@ impl Wire {
             None => payload.push(&request.encode()),
             Some(key) => payload.push(&request.encode_authenticated(key)),
         }
+        let packet = payload.length;
         if self.asks_follow_up {
-            let question = extension::ask_follow_up();
-            payload.push(&question);
-            if let Some(key) = &self.key {
-                let seal = Seal {
-                    key,
-                    sequence: request.sequence,
-                };
-                payload.push(&seal.sign(&question));
-            }
+            payload.push(&extension::ask_follow_up());
+        }
+        if self.asks_counted {
+            // Numbers begin at zero, and a probe that was not sent takes none.
+            payload.push(&extension::ask_counted(request.sequence.wrapping_add(1)));
+        }
+        if let Some(key) = &self.key
+            && payload.length > packet
+        {
+            let seal = Seal {
+                key,
+                sequence: request.sequence,
+            };
+            let signature = seal.sign(&payload.octets[packet..payload.length]);
+            payload.push(&signature);
         }
         payload
     }
 
-    /// The answer, and what it says about the one before it. Extensions that are not signed as they must be say nothing.
+    /// The answer, and what it says in its extensions. Extensions that are not signed as they must be say nothing.
     ///
     /// # Errors
     /// [`PacketError`] when the octets are no answer, or not one by the holder of the key.
-    pub fn decode(&self, octets: &[u8]) -> Result<(Reply, Followed), PacketError> {
+    pub fn decode(&self, octets: &[u8]) -> Result<(Reply, Told), PacketError> {
         let after = |length| octets.get(length..).unwrap_or_default();
         let Some(key) = &self.key else {
             let reply = Reply::decode(octets)?;
-            return Ok((reply, extension::followed(after(MINIMUM_LENGTH))));
+            return Ok((reply, extension::told(after(MINIMUM_LENGTH))));
         };
         let reply = Reply::decode_authenticated(octets, key)?;
         let extensions = after(AUTHENTICATED_LENGTH);
@@ -82,19 +94,19 @@ impl Wire {
             key,
             sequence: reply.sequence,
         };
-        let followed = if seal.verifies(extensions) {
-            extension::followed(extensions)
+        let told = if seal.verifies(extensions) {
+            extension::told(extensions)
         } else {
-            Followed::NotSpoken
+            Followed::NotSpoken.into()
         };
-        Ok((reply, followed))
+        Ok((reply, told))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stamp::extension::{Filling, FollowUp};
+    use crate::stamp::extension::{Counted, Filling, FollowUp};
     use crate::stamp::{ErrorEstimate, NtpTimestamp};
 
     fn request() -> Request {
@@ -126,14 +138,18 @@ mod tests {
 
     #[test]
     fn probes_are_as_long_as_what_they_carry() {
-        let length = |key: Option<StampKey>, asks_follow_up| {
-            let wire = Wire { key, asks_follow_up };
+        let length = |key: Option<StampKey>, asks: bool| {
+            let wire = Wire {
+                key,
+                asks_follow_up: asks,
+                asks_counted: asks,
+            };
             wire.encode(&request()).as_slice().len()
         };
-        assert_eq!((length(None, false), length(None, true)), (44, 64));
+        assert_eq!((length(None, false), length(None, true)), (44, 80));
         assert_eq!(
             (length(Some(key()), false), length(Some(key()), true)),
-            (112, 152)
+            (112, 168)
         );
     }
 
@@ -142,11 +158,13 @@ mod tests {
         let wire = Wire {
             key: Some(key()),
             asks_follow_up: true,
+            asks_counted: true,
         };
         let known = FollowUp {
             sequence: 8,
             sent_at: NtpTimestamp::from_bits(6),
         };
+        let counted = Counted { received: 4, sent: 3 };
         let seal = Seal {
             key: &key(),
             sequence: 9,
@@ -155,13 +173,18 @@ mod tests {
         octets[..AUTHENTICATED_LENGTH].copy_from_slice(&reply().encode_authenticated(&key()));
         let filling = Filling {
             follow_up: Some(known),
+            counted: Some(counted),
             traffic_class: None,
             seal: Some(seal),
         };
         extension::reflect(&mut octets[AUTHENTICATED_LENGTH..], filling);
-        assert_eq!(wire.decode(&octets), Ok((reply(), Followed::Up(known))));
+        let told = Told {
+            followed: Followed::Up(known),
+            counted: Some(counted),
+        };
+        assert_eq!(wire.decode(&octets), Ok((reply(), told)));
         octets[AUTHENTICATED_LENGTH + 8] ^= 1;
-        assert_eq!(wire.decode(&octets), Ok((reply(), Followed::NotSpoken)));
+        assert_eq!(wire.decode(&octets), Ok((reply(), Followed::NotSpoken.into())));
         octets[30] ^= 1;
         assert_eq!(wire.decode(&octets), Err(PacketError::Signature));
     }

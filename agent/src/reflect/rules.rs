@@ -9,7 +9,7 @@ use crate::stamp::{
 };
 
 use super::Allowed;
-use super::sessions::SessionKey;
+use super::sessions::{Known, SessionKey};
 
 /// Source ports of reflectors. STAMP carries no mark of direction, so a datagram forged to come from one reflector to
 /// another would bounce between them for ever; no sender of ours uses these ports.
@@ -154,7 +154,7 @@ impl Rules {
         };
         let length = request.len().min(LONGEST_ANSWER);
         let extensions = request.get(self.packet_length()..length).unwrap_or_default();
-        let asks = extension::asks_follow_up(extensions);
+        let asks = extension::asks_follow_up(extensions) || extension::asks_counted(extensions);
         // Padding needs no signature; what is acted upon does.
         let forged = extension::asks_anything(extensions)
             && self.key.as_ref().is_some_and(|key| {
@@ -178,14 +178,9 @@ impl Rules {
         })
     }
 
-    /// Turns the extensions in `datagram`, which holds the request, into those of `answer`; `follow_up` is what is known of
-    /// the session's reply before. Returns the traffic class octet that the answer was asked to leave with.
-    pub fn fill_extensions(
-        &self,
-        answer: &Answer,
-        follow_up: Option<extension::FollowUp>,
-        datagram: &mut Vec<u8>,
-    ) -> Option<u8> {
+    /// Turns the extensions in `datagram`, which holds the request, into those of `answer`; `known` is what is remembered of
+    /// its session. Returns the traffic class octet that the answer was asked to leave with.
+    pub fn fill_extensions(&self, answer: &Answer, known: Known, datagram: &mut Vec<u8>) -> Option<u8> {
         datagram.truncate(answer.length);
         let extensions = datagram.get_mut(self.packet_length()..)?;
         if answer.forged {
@@ -197,7 +192,8 @@ impl Rules {
             sequence: answer.reply.sequence,
         });
         let filling = Filling {
-            follow_up,
+            follow_up: known.follow_up,
+            counted: known.counted,
             traffic_class: answer.traffic_class,
             seal,
         };
@@ -227,7 +223,7 @@ impl Rules {
 }
 
 impl Answer {
-    /// The session that asks for follow-up telemetry with this request.
+    /// The session that asks for something to be remembered with this request.
     #[must_use]
     pub fn session(&self) -> Option<SessionKey> {
         self.session
@@ -332,7 +328,10 @@ mod tests {
         datagram.extend([0; 10]);
         let answer = judge("[::1]:40000", &datagram).expect("answered");
         assert_eq!(answer.session(), None);
-        assert_eq!(rules().fill_extensions(&answer, None, &mut datagram), None);
+        assert_eq!(
+            rules().fill_extensions(&answer, Known::default(), &mut datagram),
+            None
+        );
         rules().write(answer, NtpTimestamp::from_bits(1), &mut datagram);
         assert_eq!(datagram[MINIMUM_LENGTH..], [0; 10]);
 
@@ -349,7 +348,11 @@ mod tests {
             sequence: 6,
             sent_at: NtpTimestamp::from_bits(3),
         };
-        rules().fill_extensions(&answer, Some(known), &mut datagram);
+        let remembered = Known {
+            follow_up: Some(known),
+            counted: None,
+        };
+        rules().fill_extensions(&answer, remembered, &mut datagram);
         rules().write(answer, NtpTimestamp::from_bits(1), &mut datagram);
         assert_eq!(
             extension::followed(&datagram[MINIMUM_LENGTH..]),
@@ -381,7 +384,7 @@ mod tests {
         let mut unsigned = asked.encode_authenticated(&key).to_vec();
         unsigned.extend([0x80, 4, 0, 4, 46 << 2, 0, 0, 0]);
         let marked = judge(&unsigned).expect("answered");
-        let class = rules.fill_extensions(&marked, None, &mut unsigned);
+        let class = rules.fill_extensions(&marked, Known::default(), &mut unsigned);
         assert_eq!(
             (class, unsigned[AUTHENTICATED_LENGTH]),
             (None, 0x20),
@@ -389,7 +392,7 @@ mod tests {
         );
         let answer = judge(&datagram).expect("answered");
         assert!(answer.session().is_some());
-        rules.fill_extensions(&answer, None, &mut datagram);
+        rules.fill_extensions(&answer, Known::default(), &mut datagram);
         rules.write(answer, NtpTimestamp::from_wall(T2.plus_ns(5_000)), &mut datagram);
         let reply = Reply::decode_authenticated(&datagram, &key).expect("signed");
         assert_eq!((reply.residence_ns(), reply.sender_sequence), (5_000, 7));

@@ -289,24 +289,30 @@ impl Answering {
             };
             self.counters.missing_rx_stamp += u64::from(ancillary.kernel_stamp.is_none());
             let session = complete.session();
-            let follow_up = session.and_then(|session| self.sessions.follow_up(&session));
-            self.counters.followed_up += u64::from(follow_up.is_some());
-            let remembered =
-                session.filter(|session| self.sessions.answering(*session, complete.sequence(), now));
-            self.counters.sessions_full += u64::from(session.is_some() && remembered.is_none());
+            let known =
+                session.and_then(|session| self.sessions.answering(session, complete.sequence(), now));
+            self.counters.sessions_full += u64::from(session.is_some() && known.is_none());
+            let remembered = session.filter(|_| known.is_some());
+            let known = known.unwrap_or_default();
+            self.counters.followed_up += u64::from(known.follow_up.is_some());
             self.answer.clear();
             self.answer.extend_from_slice(datagram.payload);
             let departure = Departure {
                 from: asked_at,
                 interface: ancillary.interface,
-                traffic_class: self.rules.fill_extensions(&complete, follow_up, &mut self.answer),
+                traffic_class: self.rules.fill_extensions(&complete, known, &mut self.answer),
                 stamp_for: remembered.map(|session| (session, complete.sequence())),
             };
             // T3 is read here, as late as can be: what follows is one encoding of 44 octets and the send call.
             self.rules
                 .write(complete, NtpTimestamp::from_wall(clock::wall()), &mut self.answer);
             match socket.answer(&self.answer, from, departure) {
-                Ok(()) => self.counters.answered += 1,
+                Ok(()) => {
+                    self.counters.answered += 1;
+                    if let Some(session) = remembered {
+                        self.sessions.answered(&session);
+                    }
+                }
                 Err(_) => self.counters.send_errors += 1,
             }
         }

@@ -1,14 +1,17 @@
-//! The last reply to each sender that asks for follow-up telemetry (RFC 8972 section 4.7). Pure; handed the time.
+//! What is kept of each sender that asks for it: its last reply, for follow-up telemetry (RFC 8972 section 4.7), and how many
+//! packets it sent and got, for direct measurement (section 4.5). Pure; handed the time.
 //!
-//! Bounded: when every place is taken by a sender heard of lately, a new one is answered without follow-up. What is
-//! kept decides nothing but one timestamp, so forgetting costs a fallback at the sender, never an answer.
+//! Bounded: when every place is taken by a sender heard of lately, a new one is answered without either. What is kept decides
+//! nothing but these, so forgetting costs the sender a fallback, never an answer. Counters of a session start at a number of
+//! their own, so that a sender cannot take those after a restart for a continuation.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, SocketAddr};
 
 use crate::clock::{Monotonic, NS_PER_S};
 use crate::stamp::NtpTimestamp;
-use crate::stamp::extension::FollowUp;
+use crate::stamp::extension::{Counted, FollowUp};
 
 /// Sessions remembered: about 2 MiB.
 const ROOM: usize = 16_384;
@@ -28,11 +31,21 @@ pub struct SessionKey {
     pub session_id: u16,
 }
 
+/// What an answer can tell its session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The kernel's stamp on the reply before.
+    pub follow_up: Option<FollowUp>,
+    /// What was counted, this request included and its answer not.
+    pub counted: Option<Counted>,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct LastReply {
     sequence: u32,
     sent_at: Option<NtpTimestamp>,
     answered_at: Monotonic,
+    counted: Counted,
 }
 
 /// All sessions of one reflector.
@@ -41,6 +54,9 @@ pub struct Sessions {
     last: HashMap<SessionKey, LastReply>,
     room: usize,
     swept_at: Option<Monotonic>,
+    /// Where the counters of the next session start.
+    starts: RandomState,
+    begun: u64,
 }
 
 impl Default for Sessions {
@@ -55,38 +71,62 @@ impl Sessions {
             last: HashMap::new(),
             room,
             swept_at: None,
+            starts: RandomState::new(),
+            begun: 0,
         }
     }
 
-    /// The kernel's stamp on the session's last reply, if it came.
-    #[must_use]
-    pub fn follow_up(&self, session: &SessionKey) -> Option<FollowUp> {
-        let last = self.last.get(session)?;
-        Some(FollowUp {
-            sequence: last.sequence,
-            sent_at: last.sent_at?,
-        })
-    }
-
-    /// A reply with number `sequence` is about to leave. `false` when there is no room to remember it.
-    pub fn answering(&mut self, session: SessionKey, sequence: u32, now: Monotonic) -> bool {
-        let reply = LastReply {
-            sequence,
-            sent_at: None,
-            answered_at: now,
-        };
+    /// A request has come, and a reply with number `sequence` is about to leave: what it can tell. `None` when there is no
+    /// room to remember the session.
+    pub fn answering(&mut self, session: SessionKey, sequence: u32, now: Monotonic) -> Option<Known> {
         if let Some(last) = self.last.get_mut(&session) {
-            *last = reply;
-            return true;
+            let follow_up = last.sent_at.map(|sent_at| FollowUp {
+                sequence: last.sequence,
+                sent_at,
+            });
+            last.counted.received = last.counted.received.wrapping_add(1);
+            let counted = last.counted;
+            *last = LastReply {
+                sequence,
+                sent_at: None,
+                answered_at: now,
+                counted,
+            };
+            return Some(Known {
+                follow_up,
+                counted: Some(counted),
+            });
         }
         if self.last.len() >= self.room {
             self.sweep(now);
         }
-        let fits = self.last.len() < self.room;
-        if fits {
-            self.last.insert(session, reply);
+        if self.last.len() >= self.room {
+            return None;
         }
-        fits
+        self.begun += 1;
+        let start = self.starts.hash_one(self.begun) as u32;
+        let counted = Counted {
+            received: start.wrapping_add(1),
+            sent: start,
+        };
+        let reply = LastReply {
+            sequence,
+            sent_at: None,
+            answered_at: now,
+            counted,
+        };
+        self.last.insert(session, reply);
+        Some(Known {
+            follow_up: None,
+            counted: Some(counted),
+        })
+    }
+
+    /// That reply has left.
+    pub fn answered(&mut self, session: &SessionKey) {
+        if let Some(last) = self.last.get_mut(session) {
+            last.counted.sent = last.counted.sent.wrapping_add(1);
+        }
     }
 
     /// The kernel stamped that reply. Nothing changes if the session has been answered again since.
@@ -126,42 +166,68 @@ mod tests {
         Monotonic::from_ns(s * NS_PER_S)
     }
 
+    fn follow_up(sessions: &mut Sessions, port: u16, sequence: u32) -> Option<FollowUp> {
+        let known = sessions.answering(session(port), sequence, at(0));
+        known.expect("there is room").follow_up
+    }
+
     #[test]
     fn the_stamp_of_the_last_reply_is_kept_and_no_other() {
         let mut sessions = Sessions::default();
-        assert_eq!(sessions.follow_up(&session(1)), None);
-        assert!(sessions.answering(session(1), 7, at(0)));
-        assert_eq!(sessions.follow_up(&session(1)), None, "not stamped yet");
+        assert_eq!(follow_up(&mut sessions, 1, 7), None);
         sessions.stamped(&session(1), 7, T3);
         let known = FollowUp {
             sequence: 7,
             sent_at: T3,
         };
-        assert_eq!(sessions.follow_up(&session(1)), Some(known));
-        assert!(sessions.answering(session(1), 8, at(1)));
+        assert_eq!(follow_up(&mut sessions, 1, 8), Some(known));
         sessions.stamped(&session(1), 7, T3);
         assert_eq!(
-            sessions.follow_up(&session(1)),
+            follow_up(&mut sessions, 1, 9),
             None,
             "the stamp of an older reply"
         );
-        assert_eq!(sessions.follow_up(&session(2)), None, "another sender");
+        assert_eq!(follow_up(&mut sessions, 2, 1), None, "another sender");
+    }
+
+    #[test]
+    fn requests_and_replies_are_counted_per_session_from_a_start_of_its_own() {
+        let mut sessions = Sessions::default();
+        let mut counted = |port, leaves| {
+            let known = sessions
+                .answering(session(port), 0, at(0))
+                .expect("there is room");
+            if leaves {
+                sessions.answered(&session(port));
+            }
+            known.counted.expect("counted")
+        };
+        let first = counted(1, true);
+        let other = counted(2, true);
+        let grown = |now: Counted| {
+            (
+                now.received.wrapping_sub(first.received),
+                now.sent.wrapping_sub(first.sent),
+            )
+        };
+        assert_eq!(grown(counted(1, false)), (1, 1), "its answer does not leave");
+        assert_eq!(grown(counted(1, true)), (2, 1));
+        assert_ne!(other, first);
+        let again = Sessions::default()
+            .answering(session(1), 0, at(0))
+            .expect("there is room");
+        assert_ne!(again.counted, Some(first), "after a restart");
     }
 
     #[test]
     fn a_full_table_keeps_those_heard_of_lately_and_makes_room_of_the_rest() {
         let mut sessions = Sessions::with_room(2);
-        assert!(sessions.answering(session(1), 1, at(0)));
-        assert!(sessions.answering(session(2), 1, at(80)));
-        assert!(!sessions.answering(session(3), 1, at(80)));
-        assert!(
-            sessions.answering(session(2), 2, at(85)),
-            "a known one is always heard"
-        );
-        assert!(
-            sessions.answering(session(3), 1, at(90)),
-            "the first was idle for 90 s"
-        );
-        assert!(!sessions.answering(session(4), 1, at(100)));
+        let mut fits = |port, s| sessions.answering(session(port), 1, at(s)).is_some();
+        assert!(fits(1, 0));
+        assert!(fits(2, 80));
+        assert!(!fits(3, 80));
+        assert!(fits(2, 85), "a known one is always heard");
+        assert!(fits(3, 90), "the first was idle for 90 s");
+        assert!(!fits(4, 100));
     }
 }

@@ -1,7 +1,7 @@
 //! Optional extensions of STAMP: type, length, value after the 44 octets (RFC 8972 section 4). Pure.
 //!
-//! Spoken here: extra padding (type 1), class of service (type 4) and follow-up telemetry (type 7), which tells when the
-//! reply before left the reflector by the kernel's stamp. In authenticated mode a signature (type 8) follows them, over the
+//! Spoken here: extra padding (type 1), class of service (type 4), direct measurement (type 5), which tells what the reflector
+//! has counted, and follow-up telemetry (type 7), which tells when the reply before left the reflector by the kernel's stamp. In authenticated mode a signature (type 8) follows them, over the
 //! packet's sequence number and all that stands before it. Everything else comes back marked as not understood.
 //!
 //! ```text
@@ -22,12 +22,16 @@ const INTEGRITY: u8 = 0x20;
 
 const EXTRA_PADDING: u8 = 1;
 const CLASS_OF_SERVICE: u8 = 4;
+const DIRECT_MEASUREMENT: u8 = 5;
 const FOLLOW_UP: u8 = 7;
 const SIGNATURE: u8 = 8;
 
 /// Octets of a follow-up telemetry extension, header included (RFC 8972 section 4.7).
 pub const FOLLOW_UP_BYTES: usize = HEADER_BYTES + FOLLOW_UP_VALUE;
 const FOLLOW_UP_VALUE: usize = 16;
+/// Octets of a direct measurement extension, header included (RFC 8972 section 4.5).
+pub const DIRECT_MEASUREMENT_BYTES: usize = HEADER_BYTES + DIRECT_MEASUREMENT_VALUE;
+const DIRECT_MEASUREMENT_VALUE: usize = 12;
 /// "Software, local": the stamp is the kernel's (RFC 8972 section 4.3, timestamping methods).
 const METHOD_SOFTWARE_LOCAL: u8 = 2;
 const CLASS_OF_SERVICE_VALUE: usize = 4;
@@ -54,6 +58,75 @@ pub enum Followed {
     Up(FollowUp),
 }
 
+/// What a reflector has counted of a session. Only differences mean anything: counters may start anywhere, and wrap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// Requests received, the one answered included.
+    pub received: u32,
+    /// Answers sent before this one.
+    pub sent: u32,
+}
+
+/// What the extensions of a reply say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// About the reply before.
+    pub followed: Followed,
+    /// About the session.
+    pub counted: Option<Counted>,
+}
+
+impl From<Followed> for Told {
+    fn from(followed: Followed) -> Self {
+        Self {
+            followed,
+            counted: None,
+        }
+    }
+}
+
+/// What the extensions of a reply say.
+#[must_use]
+pub fn told(extensions: &[u8]) -> Told {
+    Told {
+        followed: followed(extensions),
+        counted: counted(extensions),
+    }
+}
+
+/// The extension by which a sender that has sent `sent` packets asks for what the reflector has counted.
+#[must_use]
+pub fn ask_counted(sent: u32) -> [u8; DIRECT_MEASUREMENT_BYTES] {
+    let mut bytes = [0; DIRECT_MEASUREMENT_BYTES];
+    bytes[0] = UNRECOGNISED;
+    bytes[1] = DIRECT_MEASUREMENT;
+    bytes[3] = DIRECT_MEASUREMENT_VALUE as u8;
+    bytes[4..8].copy_from_slice(&sent.to_be_bytes());
+    bytes
+}
+
+/// Whether a sender's extensions ask for what the reflector has counted.
+#[must_use]
+pub fn asks_counted(extensions: &[u8]) -> bool {
+    whole(extensions)
+        .any(|extension| extension.kind == DIRECT_MEASUREMENT && extension.length == DIRECT_MEASUREMENT_VALUE)
+}
+
+/// What the extensions of a reply say the reflector has counted; `None` if it does not say.
+fn counted(extensions: &[u8]) -> Option<Counted> {
+    let found = whole(extensions).find(|extension| extension.kind == DIRECT_MEASUREMENT)?;
+    let understood = found.flags & (UNRECOGNISED | MALFORMED | INTEGRITY) == 0;
+    if !understood || found.length != DIRECT_MEASUREMENT_VALUE {
+        return None;
+    }
+    let value = extensions.get(found.value_at..)?;
+    let &[_, _, _, _, r0, r1, r2, r3, s0, s1, s2, s3] = value.first_chunk::<DIRECT_MEASUREMENT_VALUE>()?;
+    Some(Counted {
+        received: u32::from_be_bytes([r0, r1, r2, r3]),
+        sent: u32::from_be_bytes([s0, s1, s2, s3]),
+    })
+}
+
 /// The extension by which a sender asks for follow-up telemetry: all zero but for its header.
 #[must_use]
 pub const fn ask_follow_up() -> [u8; FOLLOW_UP_BYTES] {
@@ -74,7 +147,7 @@ pub fn asks_follow_up(extensions: &[u8]) -> bool {
 /// (RFC 8972 section 4.8). Padding is not.
 #[must_use]
 pub fn asks_anything(extensions: &[u8]) -> bool {
-    let acted_upon = [CLASS_OF_SERVICE, FOLLOW_UP];
+    let acted_upon = [CLASS_OF_SERVICE, DIRECT_MEASUREMENT, FOLLOW_UP];
     whole(extensions)
         .take_while(|extension| extension.flags & UNRECOGNISED != 0)
         .any(|extension| acted_upon.contains(&extension.kind))
@@ -156,6 +229,8 @@ impl Seal<'_> {
 pub struct Filling<'k> {
     /// The stamp of the session's reply before, if there is one.
     pub follow_up: Option<FollowUp>,
+    /// What was counted of the session, if it is remembered.
+    pub counted: Option<Counted>,
     /// The traffic class octet with which the request arrived, if known: six bits DSCP, two bits ECN.
     pub traffic_class: Option<u8>,
     /// In authenticated mode, how the reply's extensions are signed.
@@ -208,13 +283,22 @@ pub fn reflect(extensions: &mut [u8], filling: Filling<'_>) -> Option<u8> {
                 reflect_class_of_service(value, filling.traffic_class);
                 0
             }
+            (DIRECT_MEASUREMENT, DIRECT_MEASUREMENT_VALUE) => match filling.counted {
+                Some(counted) => {
+                    value[4..8].copy_from_slice(&counted.received.to_be_bytes());
+                    value[8..].copy_from_slice(&counted.sent.to_be_bytes());
+                    0
+                }
+                // Nothing counted is not "counted nothing".
+                None => UNRECOGNISED,
+            },
             (SIGNATURE, SIGNATURE_BYTES) if filling.seal.is_some() => {
                 if let Some(seal) = filling.seal {
                     value.copy_from_slice(&seal.signature(before));
                 }
                 0
             }
-            (FOLLOW_UP | CLASS_OF_SERVICE, _) => MALFORMED,
+            (FOLLOW_UP | CLASS_OF_SERVICE | DIRECT_MEASUREMENT, _) => MALFORMED,
             _ => UNRECOGNISED,
         };
         at += HEADER_BYTES + length;
@@ -282,6 +366,10 @@ mod tests {
     fn filling() -> Filling<'static> {
         Filling {
             follow_up: Some(follow_up()),
+            counted: Some(Counted {
+                received: 0x304,
+                sent: 0x303,
+            }),
             traffic_class: Some(0b1011_1001),
             seal: None,
         }
@@ -308,6 +396,20 @@ mod tests {
         reflect(&mut extensions, Filling::default());
         assert_eq!(followed(&extensions), Followed::Nothing);
         assert_eq!(followed(&[]), Followed::NotSpoken);
+    }
+
+    #[test]
+    fn what_was_counted_is_asked_for_and_told_in_the_octets_of_the_standard() {
+        let mut extensions = ask_counted(0x506);
+        assert_eq!(extensions[..8], [0x80, 5, 0, 12, 0, 0, 5, 6]);
+        assert!(asks_counted(&extensions) && asks_anything(&extensions));
+        assert_eq!(told(&extensions).counted, None, "echoed as it was sent");
+        let mut unknown = extensions;
+        reflect(&mut unknown, Filling::default());
+        assert_eq!(unknown, extensions, "a session that is not remembered");
+        reflect(&mut extensions, filling());
+        assert_eq!(extensions, [0, 5, 0, 12, 0, 0, 5, 6, 0, 0, 3, 4, 0, 0, 3, 3]);
+        assert_eq!(told(&extensions).counted, filling().counted);
     }
 
     #[test]

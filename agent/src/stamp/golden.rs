@@ -1,7 +1,7 @@
 //! What another implementation says and expects, octet by octet: recorded between stamp-suite 1.0.0 and this reflector over
 //! loopback (`ci/interop-stamp --show`), and between its own two ends. The key is 32 octets of 0x0b. Tests only.
 
-use super::extension::{self, Filling, FollowUp, Followed, Seal};
+use super::extension::{self, Counted, Filling, FollowUp, Followed, Seal};
 use super::{AUTHENTICATED_LENGTH, MINIMUM_LENGTH, NtpTimestamp, Reply, Request, StampKey};
 
 /// Its sender with `--cos --dscp 46 --ecn 1`, arrived with traffic class 185; and the answer that it took for right.
@@ -113,8 +113,7 @@ fn its_replies_are_read_with_the_follow_up_in_them() {
         sequence: 0,
         sent_at: stamp(0xeeb1_986d_86bd_bd1c),
     };
-    assert_eq!(
-        extension::followed(&signed[AUTHENTICATED_LENGTH..]),
-        Followed::Up(told)
-    );
+    let said = extension::told(&signed[AUTHENTICATED_LENGTH..]);
+    assert_eq!(said.followed, Followed::Up(told));
+    assert_eq!(said.counted, Some(Counted { received: 2, sent: 1 }));
 }

@@ -1,4 +1,5 @@
 //! The prober against a simulated network: time is a number, nothing sleeps, and every count is known beforehand.
 
+mod direction;
 mod network;
 mod prober;

@@ -1,13 +1,14 @@
 //! A network of reflectors in which a script decides the fate of every single packet. It turns the prober's handle just
 //! as the probing thread does: what has arrived first, then timeouts, then what is due.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 
 use azimuth_agent::clock::{Moment, Monotonic, NS_PER_MS, NS_PER_S, Wall};
 use azimuth_agent::probe::connect_session::ConnectEnd;
 use azimuth_agent::probe::{Core, ProbeToken, SeriesPlan, Transmit};
-use azimuth_agent::stamp::{ErrorEstimate, NtpTimestamp, Reply, Request};
+use azimuth_agent::stamp::extension::{self, Counted, Filling};
+use azimuth_agent::stamp::{ErrorEstimate, MINIMUM_LENGTH, NtpTimestamp, Reply, Request};
 use azimuth_agent::tally::ClosedInterval;
 use azimuth_measurement::Method;
 
@@ -25,6 +26,8 @@ const REFLECTOR_CLOCK_OFF_NS: i64 = -37 * NS_PER_S;
 pub(crate) struct Fate {
     /// Delays of the answers on the wire, residence not counted; none: lost; several: duplicated.
     pub(crate) answers_ns: &'static [i64],
+    /// Where there is no answer: whether the request reached the reflector, so that only its answer was lost.
+    pub(crate) lost_back: bool,
     /// Whether the kernel stamps the sending.
     pub(crate) tx_stamp: bool,
     /// Whether the kernel stamps the arrival.
@@ -35,6 +38,7 @@ pub(crate) struct Fate {
 
 pub(crate) const FINE: Fate = Fate {
     answers_ns: &[2 * NS_PER_MS],
+    lost_back: false,
     tx_stamp: true,
     rx_stamp: true,
     send_error: false,
@@ -59,6 +63,9 @@ pub(crate) struct World<F> {
     in_flight: BTreeMap<(i64, u64), Event>,
     events: u64,
     fate: F,
+    /// What each reflector has counted of its session.
+    counted: HashMap<SocketAddr, Counted>,
+    restarts: VecDeque<i64>,
     pub(crate) closed: Vec<ClosedInterval>,
     pub(crate) transmits: Vec<(u32, i64)>,
 }
@@ -75,6 +82,7 @@ pub(crate) fn stamp_series(period_ms: u32, waiting_time_ms: u32, limit: Option<u
         waiting_time_ms,
         limit,
         follow_up: false,
+        direct_measurement: false,
         key: None,
     }
 }
@@ -93,6 +101,8 @@ impl<F: FnMut(ProbeToken) -> Fate> World<F> {
             in_flight: BTreeMap::new(),
             events: 0,
             fate,
+            counted: HashMap::new(),
+            restarts: VecDeque::new(),
             closed: Vec::new(),
             transmits: Vec::new(),
         }
@@ -101,6 +111,32 @@ impl<F: FnMut(ProbeToken) -> Fate> World<F> {
     /// At `at_ns` the wall clock jumps by `by_ns`. Calls in order of time.
     pub(crate) fn step_wall_clock(&mut self, at_ns: i64, by_ns: i64) {
         self.steps.push_back((at_ns, by_ns));
+    }
+
+    /// At `at_ns` every reflector forgets what it has counted. Calls in order of time.
+    pub(crate) fn restart_reflectors(&mut self, at_ns: i64) {
+        self.restarts.push_back(at_ns);
+    }
+
+    /// A request reaches the reflector at `at`, and an answer leaves: what it can tell.
+    fn count(&mut self, at: SocketAddr) -> Counted {
+        while self
+            .restarts
+            .pop_front_if(|at_ns| *at_ns <= self.now_ns)
+            .is_some()
+        {
+            self.counted.clear();
+        }
+        // A session's counters start anywhere; here where the day began.
+        let start = u32::MAX - 5 - (self.now_ns / 1_000) as u32;
+        let counted = self.counted.entry(at).or_insert(Counted {
+            received: start,
+            sent: start,
+        });
+        counted.received = counted.received.wrapping_add(1);
+        let told = *counted;
+        counted.sent = counted.sent.wrapping_add(1);
+        told
     }
 
     /// Runs until `until_ns`, jumping from one thing that happens to the next.
@@ -190,10 +226,14 @@ impl<F: FnMut(ProbeToken) -> Fate> World<F> {
         if fate.tx_stamp {
             self.post(left_ns, Event::TxStamp(token, self.wall_at(left_ns)));
         }
+        if fate.lost_back {
+            self.count(to);
+        }
         for wire_ns in fate.answers_ns {
             let back_ns = left_ns + wire_ns + RESIDENCE_NS;
             let stamped = fate.rx_stamp.then(|| self.wall_at(back_ns));
-            let payload = reflect(payload.as_slice(), self.wall_at(left_ns + wire_ns / 2));
+            let counted = self.count(to);
+            let payload = reflect(payload.as_slice(), self.wall_at(left_ns + wire_ns / 2), counted);
             self.post(
                 back_ns + WAKE_UP_NS,
                 Event::Answer {
@@ -237,8 +277,8 @@ impl<F: FnMut(ProbeToken) -> Fate> World<F> {
     }
 }
 
-fn reflect(request: &[u8], received: Wall) -> Vec<u8> {
-    let request = Request::decode(request).expect("a request of the prober");
+fn reflect(octets: &[u8], received: Wall, counted: Counted) -> Vec<u8> {
+    let request = Request::decode(octets).expect("a request of the prober");
     let received = received.plus_ns(REFLECTOR_CLOCK_OFF_NS);
     let reply = Reply {
         sequence: request.sequence,
@@ -251,5 +291,12 @@ fn reflect(request: &[u8], received: Wall) -> Vec<u8> {
         sender_error_bits: request.error.to_bits(),
         sender_ttl: 60,
     };
-    reply.encode().to_vec()
+    let mut answer = octets.to_vec();
+    answer[..MINIMUM_LENGTH].copy_from_slice(&reply.encode());
+    let filling = Filling {
+        counted: Some(counted),
+        ..Filling::default()
+    };
+    extension::reflect(&mut answer[MINIMUM_LENGTH..], filling);
+    answer
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::network::{FINE, Fate, SEND_CALL_NS, START_UNIX_NS, World, stamp_series};
 
-fn total(closed: &[ClosedInterval], series: usize) -> ProbeCounts {
+pub(crate) fn total(closed: &[ClosedInterval], series: usize) -> ProbeCounts {
     let all = closed.iter().map(|interval| interval.series[series].counts);
     all.fold(ProbeCounts::default(), |sum, counts| {
         sum.plus(&counts).expect("small numbers")
@@ -23,7 +23,7 @@ fn delays(closed: &[ClosedInterval], series: usize) -> Vec<(StampClock, u32)> {
 }
 
 /// The invariants of every closed interval, whatever happened.
-fn assert_accounted(closed: &[ClosedInterval]) {
+pub(crate) fn assert_accounted(closed: &[ClosedInterval]) {
     for interval in closed {
         for series in &interval.series {
             let delays = series.delays_us.len() as u64;
@@ -385,6 +385,7 @@ proptest! {
         let mut script = fates.iter();
         let mut world = World::new(&plans, |_| {
             script.next().map_or(FINE, |(answers, tx_stamp, rx_stamp, send_error)| Fate {
+                lost_back: false,
                 answers_ns: ANSWERS[*answers],
                 tx_stamp: *tx_stamp,
                 rx_stamp: *rx_stamp,

@@ -34,6 +34,8 @@ const COUNT_NAMES: [&str; COUNTERS] = [
     "missing_tx_stamp",
     "missing_rx_stamp",
     "missing_follow_up",
+    "lost_out",
+    "lost_back",
 ];
 
 /// Writes the lines.

@@ -5,7 +5,7 @@
 //! Form: `message Columns` in `measurement/proto/azimuth.proto`.
 
 use super::protobuf::{Fields, Writer};
-use super::report::{COUNT_FIELDS, DELAY_FIELDS};
+use super::report::DELAY_FIELDS;
 use super::{CodecError, varint};
 use crate::counts::{COUNTERS, ProbeCounts};
 use crate::histogram::DelayHistogram;
@@ -14,6 +14,8 @@ use crate::report::SeriesRecord;
 use crate::series::MAX_SERIES;
 
 const SERIES_FIELD: u32 = 1;
+/// Field numbers of the counters, in [`ProbeCounts`] order.
+const COUNT_FIELDS: [u32; COUNTERS] = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 17, 22, 23];
 /// Field number of the column that says how many delays the first clock has; the others follow in clock order.
 const NUMBER_FIELDS: u32 = 18;
 const CLOCKS: usize = StampClock::ALL.len();
@@ -104,7 +106,8 @@ pub(super) fn decode(message: &[u8], records: &mut Vec<SeriesRecord>) -> Result<
                 counters[place] = Column::of(field, value.bytes(field)?)?;
                 returned_given |= place == RETURNED;
             }
-            17 => counters[COUNTERS - 1] = Column::of(field, value.bytes(field)?)?,
+            17 => counters[11] = Column::of(field, value.bytes(field)?)?,
+            22 | 23 => counters[field as usize - 10] = Column::of(field, value.bytes(field)?)?,
             13..=16 => delays[(field - DELAY_FIELDS) as usize] = value.bytes(field)?,
             18..=21 => {
                 numbers[(field - NUMBER_FIELDS) as usize] = Column::of(field, value.bytes(field)?)?;

@@ -4,15 +4,13 @@
 use super::protobuf::{Fields, Writer};
 use super::{CodecError, VERSION, columns, frame};
 use crate::agent_id::AgentId;
-use crate::counts::{COUNTERS, ProbeCounts};
+use crate::counts::ProbeCounts;
 use crate::histogram::{DelayHistogram, PROFILE};
 use crate::interval::Interval;
 use crate::method::StampClock;
 use crate::report::{AgentHealth, Report, SeriesRecord};
 use crate::series::{MAX_SERIES, ManifestId};
 
-/// Field numbers of the counters, in rows and in columns, in [`ProbeCounts`] order.
-pub(super) const COUNT_FIELDS: [u32; COUNTERS] = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 17];
 /// Field number of the first clock's histogram; the others follow in clock order.
 pub(super) const DELAY_FIELDS: u32 = 13;
 
@@ -106,7 +104,7 @@ fn decode_record(message: &[u8]) -> Result<SeriesRecord, CodecError> {
         match field {
             1 => series = value.number_u32(field, "series")?,
             2..=12 => counts[field as usize - 2] = value.number(field)?,
-            17 => counts[11] = value.number(field)?,
+            17..=19 => counts[field as usize - 6] = value.number(field)?,
             13..=16 => {
                 delays[(field - DELAY_FIELDS) as usize] =
                     Some(DelayHistogram::from_bytes(value.bytes(field)?)?);

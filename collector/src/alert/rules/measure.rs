@@ -63,6 +63,8 @@ const COUNTERS: [&str; azimuth_measurement::counts::COUNTERS] = [
     "missing_tx_stamp",
     "missing_rx_stamp",
     "missing_follow_up",
+    "lost_out",
+    "lost_back",
 ];
 
 impl Measure {
