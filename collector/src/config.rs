@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::exposition;
 use crate::ingest::placement::MAX_AGE_MS;
 use crate::limits::{Limits, LimitsTable};
+use crate::notify;
 use crate::remote_write;
 use crate::store::{Retention, Tier};
 use crate::utc::parse_span_ms;
@@ -50,6 +51,8 @@ pub struct Config {
     pub metrics: exposition::settings::Settings,
     /// Where it is sent, if anywhere.
     pub remote_write: Option<remote_write::settings::Settings>,
+    /// Who is told of alerts.
+    pub notify: Vec<notify::settings::Channel>,
 }
 
 /// Flags of the command line; each wins over the file.
@@ -113,6 +116,8 @@ struct File {
     #[serde(default)]
     metrics: exposition::settings::Table,
     remote_write: Option<remote_write::settings::Table>,
+    #[serde(default)]
+    notify: notify::settings::Tables,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -250,6 +255,8 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
         .map(|table| table.resolve(&listen.to_string()))
         .transpose()
         .map_err(|(at, reason)| invalid(file, text, at, reason))?;
+    let notify = notify::settings::resolve(given.notify, file.parent().unwrap_or(Path::new("")))
+        .map_err(|mistakes| several(file, text, mistakes))?;
     Ok(Config {
         listen,
         unix_socket: flags.unix_socket.clone().or(given.unix_socket),
@@ -266,6 +273,7 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
             .map_err(|mistakes| several(file, text, mistakes))?,
         metrics,
         remote_write,
+        notify,
     })
 }
 
@@ -387,6 +395,11 @@ mod tests {
                 "[remote_write]\nurl = \"http://x/\"\nhistograms = \"both\"\n",
                 "line 3: ",
                 "`native` or `classic`",
+            ),
+            (
+                "\n[notify.noc]\nkind = \"fax\"\n",
+                "/collector.toml, line 3: notify.noc.kind",
+                "write \"alertmanager\"",
             ),
             ("data_dir = 7\n", "line 1: ", "integer"),
             ("data_dir = \"/data\nlisten = 1", "line 1: ", ""),

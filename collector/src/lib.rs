@@ -11,6 +11,7 @@
 //! | [`alert`] | says when a series got worse, since when and by how much (pure) |
 //! | [`exposition`] | the measurements for Prometheus, and the two forms of `/metrics` |
 //! | [`remote_write`] | the same, sent to a receiver |
+//! | [`notify`] | pages to people: Alertmanager, webhook, chat, mail |
 //! | [`evaluate`] | from what is stored to what the rules are held against |
 //! | [`status`] | how the collector itself fares, and what needs a person |
 //! | [`commands`] | the command line, one file a command |
@@ -31,6 +32,7 @@ pub mod import;
 pub mod ingest;
 pub mod limits;
 pub mod metrics;
+pub mod notify;
 pub mod problem;
 pub mod query;
 pub mod remote_write;

@@ -10,6 +10,7 @@ use azimuth_collector::commands::config_check;
 use azimuth_collector::commands::export::{self, ExportArgs};
 use azimuth_collector::commands::import::{self, ImportArgs};
 use azimuth_collector::commands::rules::files::{self, CheckArgs, TestArgs};
+use azimuth_collector::commands::rules::notify_test::{self, NotifyTestArgs};
 use azimuth_collector::commands::rules::{self, ReplayArgs};
 use azimuth_collector::commands::serve::{self, ServeArgs};
 use azimuth_collector::commands::status::{self, StatusArgs};
@@ -56,6 +57,7 @@ enum Rules {
     Check(CheckArgs),
     Test(TestArgs),
     Replay(ReplayArgs),
+    NotifyTest(NotifyTestArgs),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +71,9 @@ fn main() -> ExitCode {
         Command::Import(args) => import::import(&args),
         Command::Rules(Rules::Check(args)) => files::check(&args, &mut stdout().lock(), &mut stderr().lock()),
         Command::Rules(Rules::Test(args)) => files::test(&args, &mut stdout().lock(), &mut stderr().lock()),
+        Command::Rules(Rules::NotifyTest(args)) => {
+            notify_test::notify_test(&args, clock::unix_ms(), &mut stdout().lock())
+        }
         Command::Rules(Rules::Replay(args)) => rules::replay(args, clock::unix_ms(), &mut stdout().lock()),
     }
 }

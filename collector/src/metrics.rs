@@ -117,6 +117,8 @@ pub struct Metrics {
     pub measured: Measured,
     /// What remote write counts.
     pub remote_write: Arc<Counters>,
+    /// What notifications count.
+    pub notify: Arc<crate::notify::counters::Counters>,
 }
 
 impl Metrics {
@@ -188,6 +190,7 @@ impl Metrics {
         families.extend(window(&store.window));
         families.extend(self.own_families(store, dictionary, queued_bytes));
         families.extend(self.remote_write.families());
+        families.extend(self.notify.families());
         families.push(process::build_info());
         families.extend(process::read());
         families

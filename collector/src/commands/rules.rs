@@ -2,6 +2,7 @@
 //! reading files is all it does itself, the decisions are `alert`'s.
 
 pub mod files;
+pub mod notify_test;
 pub mod stored;
 
 use std::fs::File;

@@ -1,0 +1,41 @@
+//! What notifications count. Nothing but numbers; they are shown on `/metrics`.
+
+use crate::exposition::family::Family as Shown;
+use crate::metrics::{Family, labelled};
+
+/// Attempts and pages.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Attempts by kind of channel and what came of them.
+    pub attempts: Family,
+    /// Pages by what came of them and why.
+    pub pages: Family,
+    /// What was not as it should be, by what and why: a template that was not used, an outbox that could not be kept.
+    pub faults: Family,
+}
+
+impl Counters {
+    /// As families.
+    pub fn families(&self) -> [Shown; 3] {
+        [
+            labelled(
+                "azimuth_notify_attempts_total",
+                "Messages tried, by kind of channel and result; what was not delivered or refused is tried again.",
+                ("kind", "result"),
+                &self.attempts,
+            ),
+            labelled(
+                "azimuth_notify_pages_total",
+                "Pages for channels, by outcome; reason is empty for what waits.",
+                ("outcome", "reason"),
+                &self.pages,
+            ),
+            labelled(
+                "azimuth_notify_faults_total",
+                "Templates not used, outboxes not written or read, channels called dead.",
+                ("what", "reason"),
+                &self.faults,
+            ),
+        ]
+    }
+}
