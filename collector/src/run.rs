@@ -14,6 +14,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
+use crate::notify::notifier::Notifier;
 use crate::remote_write::RemoteWrite;
 use crate::serve::{Listeners, bind_unix, serve};
 use crate::site;
@@ -87,6 +88,16 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             Some(started.context("cannot start remote write")?)
         }
     };
+    for channel in &config.notify {
+        tracing::info!(
+            "alerts are told to notify.{} at {}",
+            channel.name,
+            channel.shown()
+        );
+    }
+    let counters = Arc::clone(&metrics.notify);
+    let notifier = Notifier::start(config.notify, &config.data_dir, counters, clock::unix_ms)
+        .context("cannot read the outbox of a notification channel")?;
     let maintaining = tokio::spawn(maintain_regularly(Arc::clone(&store), Arc::clone(&metrics)));
 
     let watching = tokio::spawn(look_regularly(watch, Arc::clone(&metrics)));
@@ -116,6 +127,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     maintaining.abort();
     watching.abort();
     tokio::task::spawn_blocking(move || context.ingest.finish()).await?;
+    notifier.finish().await;
     // Last, so that it tells of everything that was stored.
     if let Some(remote_write) = remote_write {
         remote_write.finish().await;

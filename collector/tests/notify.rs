@@ -111,7 +111,7 @@ impl Running {
     }
 
     fn stop(self) {
-        self.notifier.finish();
+        self.runtime.block_on(self.notifier.finish());
         self.runtime.shutdown_timeout(Duration::from_secs(5));
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use super::counters::Counters;
@@ -23,6 +23,9 @@ pub const CHANNEL_RULE: &str = "notification-channel";
 /// The longest a task sleeps; the wall clock may be set while it does.
 const LONGEST_SLEEP_MS: u64 = 60_000;
 
+/// How long a message that is under way when the collector stops may take.
+const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// The tasks of all channels.
 pub struct Notifier {
     hub: Arc<Hub>,
@@ -33,6 +36,7 @@ struct Hub {
     posts: Vec<Post>,
     counters: Arc<Counters>,
     now_unix_ms: fn() -> u64,
+    closing: watch::Sender<bool>,
 }
 
 /// A channel and what it still has to tell.
@@ -83,6 +87,7 @@ impl Notifier {
             posts,
             counters,
             now_unix_ms,
+            closing: watch::Sender::new(false),
         });
         let tasks = (0..hub.posts.len()).map(|which| tokio::spawn(Arc::clone(&hub).serve(which)));
         let tasks = tasks.collect();
@@ -109,10 +114,13 @@ impl Notifier {
         dead.map(|post| post.channel.name.clone()).collect()
     }
 
-    /// Stops; what waits is told after the next start.
-    pub fn finish(self) {
-        for task in self.tasks {
-            task.abort();
+    /// Stops once what is under way has arrived, or soon; what waits is told after the next start.
+    pub async fn finish(self) {
+        self.hub.closing.send_replace(true);
+        for mut task in self.tasks {
+            if tokio::time::timeout(LAST_WORDS_TIMEOUT, &mut task).await.is_err() {
+                task.abort();
+            }
         }
     }
 }
@@ -175,7 +183,8 @@ impl Hub {
 
     async fn serve(self: Arc<Self>, which: usize) {
         let Some(post) = self.posts.get(which) else { return };
-        loop {
+        let mut closing = self.closing.subscribe();
+        while !*closing.borrow_and_update() {
             let pace = post.channel.pace;
             let now_unix_ms = (self.now_unix_ms)();
             let (message, due) = {
@@ -187,6 +196,7 @@ impl Hub {
                 tokio::select! {
                     () = tokio::time::sleep(Duration::from_millis(wait_ms.clamp(1, LONGEST_SLEEP_MS))) => {}
                     () = post.filled.notified() => {}
+                    _ = closing.changed() => {}
                 }
                 continue;
             };
