@@ -1,12 +1,13 @@
 //! The command line: what can be asked for, in words that teach. Parses; does nothing.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use azimuth_measurement::Method;
 use clap::{Args, Parser, Subcommand};
 
-use crate::reflect::Prefix;
+use crate::reflect::{DEFAULT_MAX_PER_SECOND, Prefix};
 
 /// Default UDP port of a reflector.
 pub const STAMP_PORT: u16 = 8620;
@@ -107,6 +108,9 @@ pub struct ReflectArgs {
     /// Answer everyone. Only where something else keeps strangers out
     #[arg(long)]
     pub allow_any: bool,
+    /// Answer each address (IPv6: each /64) at most this often a second; what is beyond gets no answer and is counted
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_PER_SECOND)]
+    pub max_per_second: NonZeroU32,
     /// Answer only STAMP packets signed with the key in this file (hexadecimal digits), and sign the answers
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,

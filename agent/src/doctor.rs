@@ -17,8 +17,8 @@ use crate::icmp::Family;
 use crate::net::icmp::EchoSocket;
 use crate::probe::SeriesPlan;
 use crate::prober::Prober;
-use crate::reflect::Allowed;
 use crate::reflect::serve::Reflector;
+use crate::reflect::{Allowed, DEFAULT_MAX_PER_SECOND};
 use crate::tally::SeriesTally;
 
 /// One interval of a day holds the whole examination.
@@ -76,6 +76,7 @@ fn examine() -> anyhow::Result<Vec<Finding>> {
             &[SocketAddr::new(at, 0)],
             &[SocketAddr::new(at, 0)],
             Allowed::Any,
+            DEFAULT_MAX_PER_SECOND,
             None,
         )
     };

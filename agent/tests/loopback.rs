@@ -10,8 +10,8 @@ use azimuth_agent::clock;
 use azimuth_agent::probe::SeriesPlan;
 use azimuth_agent::probe::core::Strays;
 use azimuth_agent::prober::Prober;
-use azimuth_agent::reflect::Allowed;
 use azimuth_agent::reflect::serve::Reflector as Reflecting;
+use azimuth_agent::reflect::{Allowed, DEFAULT_MAX_PER_SECOND};
 use azimuth_agent::stamp::{ErrorEstimate, NtpTimestamp, Reply, Request};
 use azimuth_measurement::Method;
 use serde_json::Value;
@@ -218,7 +218,8 @@ fn with_a_key_probes_and_answers_are_signed_and_strangers_get_none() {
 #[test]
 fn one_prober_measures_both_families_and_both_methods_at_once() {
     let listen = ["127.0.0.1:0", "[::1]:0"].map(|at| at.parse().expect("an address"));
-    let reflector = Reflecting::start(&listen, &listen, Allowed::Any, None).expect("a reflector");
+    let reflector =
+        Reflecting::start(&listen, &listen, Allowed::Any, DEFAULT_MAX_PER_SECOND, None).expect("a reflector");
     let plan = |address: &SocketAddr, method| SeriesPlan {
         address: *address,
         method,

@@ -1,6 +1,7 @@
 //! `azimuth-agent reflect`: starts the reflector, waits for SIGTERM or Ctrl-C, says what it has done.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -26,9 +27,9 @@ pub async fn run(args: &ReflectArgs) -> anyhow::Result<ExitCode> {
     };
     let key = args.key_file.as_deref().map(key_file::read).transpose()?;
     let reflector = if args.listen.is_empty() {
-        start_default(&args.tcp_listen, &allowed, key.as_ref())?
+        start_default(&args.tcp_listen, &allowed, args.max_per_second, key.as_ref())?
     } else {
-        Reflector::start(&args.listen, &args.tcp_listen, allowed, key)?
+        Reflector::start(&args.listen, &args.tcp_listen, allowed, args.max_per_second, key)?
     };
     let (udp, tcp) = (join(&reflector.udp), join(&reflector.tcp));
     info!(%udp, %tcp, "reflecting");
@@ -42,14 +43,15 @@ pub async fn run(args: &ReflectArgs) -> anyhow::Result<ExitCode> {
 fn start_default(
     tcp: &[SocketAddr],
     allowed: &Allowed,
+    max_per_second: NonZeroU32,
     key: Option<&StampKey>,
 ) -> Result<Reflector, StartError> {
     let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, STAMP_PORT));
     let v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, STAMP_PORT));
-    match Reflector::start(&[v4, v6], tcp, allowed.clone(), key.cloned()) {
+    match Reflector::start(&[v4, v6], tcp, allowed.clone(), max_per_second, key.cloned()) {
         Err(StartError::Udp(error)) if error.is_family_unsupported() => {
             warn!(%error, "this host has no IPv6; reflecting IPv4 only");
-            Reflector::start(&[v4], tcp, allowed.clone(), key.cloned())
+            Reflector::start(&[v4], tcp, allowed.clone(), max_per_second, key.cloned())
         }
         other => other,
     }

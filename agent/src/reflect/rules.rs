@@ -11,8 +11,8 @@ use crate::stamp::{
 use super::Allowed;
 use super::sessions::{Known, SessionKey};
 
-/// Source ports of reflectors. STAMP carries no mark of direction, so a datagram forged to come from one reflector to
-/// another would bounce between them for ever; no sender of ours uses these ports.
+/// Source ports of reflectors. A datagram forged to come from one reflector to another would bounce between them; no sender
+/// of ours uses these ports. For reflectors on other ports see [`is_answer`].
 const REFLECTOR_PORTS: [u16; 2] = [862, 8620];
 /// Longest answer. Longer requests get their first octets back: shorter than asked is always allowed.
 pub const LONGEST_ANSWER: usize = 2_048;
@@ -32,17 +32,23 @@ pub enum Dropped {
     NoPort,
     /// The kernel did not say at which address it was asked.
     NoAddress,
+    /// It is an answer, not a request: forged to make two reflectors answer each other.
+    Answer,
+    /// Its address has had as many answers as it gets.
+    RateLimited,
 }
 
 impl Dropped {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::TooShort,
         Self::BadSignature,
         Self::NotAllowed,
         Self::ReflectorPort,
         Self::NoPort,
         Self::NoAddress,
+        Self::Answer,
+        Self::RateLimited,
     ];
 
     /// The counter's name.
@@ -55,6 +61,8 @@ impl Dropped {
             Self::ReflectorPort => "reflector_port",
             Self::NoPort => "no_port",
             Self::NoAddress => "no_address",
+            Self::Answer => "answer",
+            Self::RateLimited => "rate_limited",
         }
     }
 }
@@ -137,6 +145,9 @@ impl Rules {
             Err(PacketError::TooShort { .. } | PacketError::ZeroMultiplier) => return Err(Dropped::TooShort),
             Err(PacketError::Signature) => return Err(Dropped::BadSignature),
         };
+        if is_answer(request, self.key.is_some()) {
+            return Err(Dropped::Answer);
+        }
         let received_at = ancillary
             .kernel_stamp
             .map_or(received_at, NtpTimestamp::from_wall);
@@ -220,6 +231,22 @@ impl Rules {
             }
         }
     }
+}
+
+/// Whether a datagram is what a reflector sends. STAMP carries no mark of direction, but where an answer has its T2 a request
+/// must be zero, and where a request may have padding of another protocol (TWAMP Light, RFC 8762 section 4.6) an answer must be.
+fn is_answer(datagram: &[u8], authenticated: bool) -> bool {
+    let (received_at, must_be_zero): (_, [_; 2]) = if authenticated {
+        (32..40, [40..48, 52..64])
+    } else {
+        (16..24, [38..40, 41..44])
+    };
+    let is_zero = |at| {
+        datagram
+            .get::<std::ops::Range<usize>>(at)
+            .is_some_and(|octets| octets.iter().all(|octet| *octet == 0))
+    };
+    !is_zero(received_at) && must_be_zero.into_iter().all(is_zero)
 }
 
 impl Answer {
@@ -320,6 +347,30 @@ mod tests {
         let from = "127.0.0.1:40000".parse().expect("an address");
         let judged = rules().judge(from, &request(), &nowhere, NtpTimestamp::from_bits(1));
         assert_eq!(judged, Err(Dropped::NoAddress));
+    }
+
+    #[test]
+    fn an_answer_is_answered_by_no_reflector_on_whatever_port_with_or_without_a_key() {
+        let key = StampKey::from_hex(&"0b".repeat(20)).expect("a key");
+        for key in [None, Some(key)] {
+            let rules = rules().authenticated(key.clone());
+            let asked = Request::decode(&request()).expect("a request");
+            let mut datagram = match &key {
+                None => asked.encode().to_vec(),
+                Some(key) => asked.encode_authenticated(key).to_vec(),
+            };
+            let judge = |datagram: &[u8]| {
+                let from = "127.0.0.1:40000".parse().expect("an address");
+                rules.judge(from, datagram, &ancillary(), NtpTimestamp::from_bits(1))
+            };
+            let answer = judge(&datagram).expect("answered");
+            rules.write(answer, NtpTimestamp::from_wall(T2), &mut datagram);
+            assert_eq!(judge(&datagram), Err(Dropped::Answer));
+        }
+        // Padding of a TWAMP Light sender, which begins at octet 14.
+        let mut padded = request();
+        padded[14..].fill(0x5a);
+        assert!(judge("127.0.0.1:40000", &padded).is_ok());
     }
 
     #[test]

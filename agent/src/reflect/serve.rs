@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroU32;
 use std::os::fd::AsFd;
 use std::thread::JoinHandle;
 
@@ -17,6 +18,7 @@ use crate::net::wait::{Waker, wait};
 use crate::stamp::{NtpTimestamp, StampKey};
 
 use super::Allowed;
+use super::limits::Limits;
 use super::rules::{Dropped, LONGEST_ANSWER, Rules};
 use super::sessions::{SessionKey, Sessions};
 
@@ -110,7 +112,8 @@ pub struct Reflector {
 }
 
 impl Reflector {
-    /// Binds everything and starts answering `allowed`; with a key, only what is signed with it.
+    /// Binds everything and starts answering `allowed`, each address at most `max_per_second` times a second; with a key, only
+    /// what is signed with it.
     ///
     /// # Errors
     /// [`StartError`] when an address cannot be bound.
@@ -118,6 +121,7 @@ impl Reflector {
         udp: &[SocketAddr],
         tcp: &[SocketAddr],
         allowed: Allowed,
+        max_per_second: NonZeroU32,
         key: Option<StampKey>,
     ) -> Result<Self, StartError> {
         let sockets = udp
@@ -142,6 +146,7 @@ impl Reflector {
             answering: Answering {
                 rules,
                 sessions: Sessions::default(),
+                limits: Limits::new(max_per_second),
                 counters: Counters::default(),
                 answer: Vec::with_capacity(LONGEST_ANSWER),
             },
@@ -201,6 +206,7 @@ struct Turning {
 struct Answering {
     rules: Rules,
     sessions: Sessions,
+    limits: Limits,
     counters: Counters,
     answer: Vec<u8>,
 }
@@ -294,6 +300,11 @@ impl Answering {
             self.counters.sessions_full += u64::from(session.is_some() && known.is_none());
             let remembered = session.filter(|_| known.is_some());
             let known = known.unwrap_or_default();
+            // After the session has counted it: a request that arrived was not lost on the way out.
+            if !self.limits.permit(from.ip(), now) {
+                self.counters.count_dropped(Dropped::RateLimited);
+                continue;
+            }
             self.counters.followed_up += u64::from(known.follow_up.is_some());
             self.answer.clear();
             self.answer.extend_from_slice(datagram.payload);

@@ -43,7 +43,15 @@ pub struct Cost {
 /// The agent at every rate, then fping at its own best.
 pub(super) fn costs(namespace: &Namespace, agent: &Path, seconds: u32) -> Result<Vec<Cost>, FabricError> {
     let _reflector = namespace.run(|| {
-        let arguments = ["reflect", "--listen", "0.0.0.0:8620", "--allow", "127.0.0.0/8"];
+        let arguments = [
+            "reflect",
+            "--listen",
+            "0.0.0.0:8620",
+            "--allow",
+            "127.0.0.0/8",
+            "--max-per-second",
+            "1000000",
+        ];
         Running::start(
             Command::new("taskset")
                 .args(["-c", "0"])
