@@ -10,10 +10,14 @@ mod icmp_message;
 mod replay;
 #[path = "../../fuzz/bodies/spool_segment.rs"]
 mod spool_segment;
+#[path = "../../fuzz/bodies/stamp_reply.rs"]
+mod stamp_reply;
+#[path = "../../fuzz/bodies/stamp_request.rs"]
+mod stamp_request;
 
 use azimuth_agent::icmp::{Echo, Family};
 use azimuth_agent::spool::{Limits, Now, Setup, Spool, SyncPolicy, Verdict};
-use azimuth_agent::stamp::NtpTimestamp;
+use azimuth_agent::stamp::{ErrorEstimate, NtpTimestamp, Reply, Request, StampKey, extension};
 
 use self::spool_segment::Memory;
 
@@ -95,4 +99,75 @@ fn icmp_message_holds_for_its_seeds() {
         ("empty", Vec::new()),
     ];
     replay::replay("icmp_message", &made, icmp_message::run);
+}
+
+fn stamp_request() -> Request {
+    Request {
+        sequence: 7,
+        sent_at: NtpTimestamp::from_bits(0xEC00_0000_8000_0000),
+        error: ErrorEstimate::UNSYNCHRONISED,
+        session_id: 5,
+    }
+}
+
+/// Every extension spoken here, one that is not, and one cut short.
+fn stamp_extensions() -> Vec<u8> {
+    let mut extensions = extension::ask_follow_up().to_vec();
+    extensions.extend(extension::ask_counted(8));
+    extensions.extend([0x80, 4, 0, 4, 46 << 2, 0, 0, 0]);
+    extensions.extend([0x80, 1, 0, 3, 0, 0, 0]);
+    extensions.extend([0x80, 99, 0, 2, 1, 2]);
+    extensions.extend([0x80, 7, 0xff, 0xff]);
+    extensions
+}
+
+#[test]
+fn stamp_request_holds_for_its_seeds() {
+    let key = StampKey::from_hex(&"0b".repeat(32)).expect("a key");
+    let plain = stamp_request().encode().to_vec();
+    let made = [
+        (
+            "plain_with_extensions",
+            [&plain[..], &stamp_extensions()].concat(),
+        ),
+        ("plain", plain),
+        ("signed", stamp_request().encode_authenticated(&key).to_vec()),
+        ("extensions", stamp_extensions()),
+        ("empty", Vec::new()),
+    ];
+    replay::replay("stamp_request", &made, stamp_request::run);
+}
+
+#[test]
+fn stamp_reply_holds_for_its_seeds() {
+    // The first probe of the body: number 0, sent at 1,700,000,000 s of Unix time.
+    let sent_at = NtpTimestamp::from_wall(azimuth_agent::clock::Wall::from_unix_ns(
+        1_700_000_000_000_000_000,
+    ));
+    let reply = Reply {
+        sequence: 0,
+        reflected_at: sent_at,
+        error: ErrorEstimate::UNSYNCHRONISED,
+        session_id: 0,
+        received_at: sent_at,
+        sender_sequence: 0,
+        sender_sent_at: sent_at,
+        sender_error_bits: 1,
+        sender_ttl: 64,
+    };
+    let told = extension::Filling {
+        follow_up: Some(extension::FollowUp { sequence: 0, sent_at }),
+        counted: Some(extension::Counted { received: 1, sent: 0 }),
+        ..extension::Filling::default()
+    };
+    let mut extensions = stamp_extensions();
+    extension::reflect(&mut extensions, told);
+    let plain = reply.encode().to_vec();
+    let made = [
+        ("plain_with_extensions", [&plain[..], &extensions].concat()),
+        ("plain", plain),
+        ("extensions", extensions),
+        ("empty", Vec::new()),
+    ];
+    replay::replay("stamp_reply", &made, stamp_reply::run);
 }
