@@ -146,6 +146,22 @@ fn merge(bencher: divan::Bencher<'_, '_>) {
     });
 }
 
+/// What a cell of a map costs: five minutes of one series, one delay in a hundred far out, and three quantiles.
+#[divan::bench]
+fn merge_a_cell(bencher: divan::Bencher<'_, '_>) {
+    let reports: Vec<Report> = (0..30).map(report_of).collect();
+    let mut accumulator = Accumulator::new();
+    let mut series = 0;
+    bencher.counter(ItemsCount::new(30_u32)).bench_local(|| {
+        series = (series + 1) % SERIES as usize;
+        accumulator.clear();
+        for (_, delays) in reports.iter().flat_map(|report| &report.records[series].delays) {
+            accumulator.add(delays).expect("a small count");
+        }
+        [0.5, 0.9, 0.99].map(|q| accumulator.quantile_us(q))
+    });
+}
+
 #[divan::bench]
 fn quantile(bencher: divan::Bencher<'_, '_>) {
     let mut accumulator = Accumulator::new();

@@ -1,5 +1,6 @@
-//! Where histograms are merged and quantiles are taken. Dense (136 KiB) and meant to be reused: clearing touches only the
-//! buckets that were filled. Not a thing to keep per series; keep [`DelayHistogram`]s.
+//! Where histograms are merged and quantiles are taken. Dense (136 KiB) and meant to be reused: clearing and walking touch
+//! only the blocks of buckets that were filled, so that a few far delays do not cost all the buckets between. Not a thing
+//! to keep per series; keep [`DelayHistogram`]s.
 
 use thiserror::Error;
 
@@ -11,23 +12,30 @@ use super::sparse::{Bins, BinsError, DelayHistogram};
 #[error("the merged histogram would count more than {} delays", u64::MAX)]
 pub struct CountOverflow;
 
+/// Buckets a block has: eight cache lines of counts.
+const BLOCK: usize = 64;
+const BLOCKS: usize = (BUCKETS as usize).div_ceil(BLOCK);
+/// Blocks one word of [`Touched`] tells of.
+const WORD: usize = u64::BITS as usize;
+
+/// The blocks that may hold a count, a bit each.
+type Touched = [u64; BLOCKS.div_ceil(WORD)];
+
 /// The merge target.
 #[derive(Debug, Clone)]
 pub struct Accumulator {
     counts: Box<[u64]>,
     total: u64,
-    /// Buckets outside `lowest..=highest` are zero.
-    lowest: usize,
-    highest: usize,
+    /// Buckets of other blocks are zero.
+    touched: Touched,
 }
 
 impl Default for Accumulator {
     fn default() -> Self {
         Self {
-            counts: vec![0; usize::from(BUCKETS)].into_boxed_slice(),
+            counts: vec![0; BLOCKS * BLOCK].into_boxed_slice(),
             total: 0,
-            lowest: usize::MAX,
-            highest: 0,
+            touched: Touched::default(),
         }
     }
 }
@@ -45,8 +53,9 @@ impl Accumulator {
     pub fn add(&mut self, histogram: &DelayHistogram) -> Result<(), CountOverflow> {
         // No bucket counts more than the total, so one check covers them all.
         let total = self.total.checked_add(histogram.count()).ok_or(CountOverflow)?;
+        let mut block = usize::MAX;
         for (bucket, count) in histogram.bins() {
-            self.bump(bucket, count);
+            block = self.bump(block, bucket, count);
         }
         self.total = total;
         Ok(())
@@ -56,18 +65,11 @@ impl Accumulator {
     ///
     /// # Errors
     /// When the total would overflow; the bins before the one that is too many are added then.
-    pub fn add_bins(&mut self, mut bins: Bins<'_>) -> Result<(), CountOverflow> {
-        let Some((first, count)) = bins.next() else {
-            return Ok(());
-        };
-        self.total = self.total.checked_add(count).ok_or(CountOverflow)?;
-        self.bump(first, count);
+    pub fn add_bins(&mut self, bins: Bins<'_>) -> Result<(), CountOverflow> {
+        let mut block = usize::MAX;
         for (bucket, count) in bins {
             self.total = self.total.checked_add(count).ok_or(CountOverflow)?;
-            let index = usize::from(bucket.get());
-            self.counts[index] += count;
-            // Bins ascend, so the first is the lowest.
-            self.highest = self.highest.max(index);
+            block = self.bump(block, bucket, count);
         }
         Ok(())
     }
@@ -75,15 +77,20 @@ impl Accumulator {
     /// Adds one delay, in microseconds.
     pub fn record_us(&mut self, delay_us: u32) -> Result<(), CountOverflow> {
         self.total = self.total.checked_add(1).ok_or(CountOverflow)?;
-        self.bump(BucketIndex::of_us(delay_us), 1);
+        self.bump(usize::MAX, BucketIndex::of_us(delay_us), 1);
         Ok(())
     }
 
-    fn bump(&mut self, bucket: BucketIndex, count: u64) {
+    /// Counts, and returns the bucket's block, which need not be marked when the one before was the same.
+    #[inline]
+    fn bump(&mut self, block_before: usize, bucket: BucketIndex, count: u64) -> usize {
         let index = usize::from(bucket.get());
         self.counts[index] += count;
-        self.lowest = self.lowest.min(index);
-        self.highest = self.highest.max(index);
+        let block = index / BLOCK;
+        if block != block_before {
+            self.touched[block / WORD] |= 1 << (block % WORD);
+        }
+        block
     }
 
     /// Number of delays added.
@@ -120,10 +127,12 @@ impl Accumulator {
 
     /// Longest delay, to the bucket's high end, in microseconds.
     pub fn max_us(&self) -> Option<u32> {
-        (self.total > 0)
-            .then(|| BucketIndex::new(self.highest as u16))
-            .flatten()
-            .map(BucketIndex::highest_us)
+        let word = self.touched.iter().rposition(|&word| word != 0)?;
+        let block = word * WORD + self.touched[word].ilog2() as usize;
+        let within = self.counts[block * BLOCK..][..BLOCK]
+            .iter()
+            .rposition(|&count| count > 0)?;
+        BucketIndex::new((block * BLOCK + within) as u16).map(BucketIndex::highest_us)
     }
 
     /// Arithmetic mean of the bucket middles, in microseconds.
@@ -139,19 +148,13 @@ impl Accumulator {
 
     /// The filled buckets, ascending, with their counts.
     pub fn bins(&self) -> impl Iterator<Item = (BucketIndex, u64)> + '_ {
-        let filled = if self.total == 0 {
-            0..0
-        } else {
-            self.lowest..self.highest + 1
-        };
-        let offset = filled.start;
-        self.counts[filled]
-            .iter()
-            .enumerate()
-            .filter(|(_, count)| **count > 0)
-            .filter_map(move |(index, &count)| {
-                BucketIndex::new((offset + index) as u16).map(|bucket| (bucket, count))
-            })
+        blocks(&self.touched).flat_map(|block| {
+            let from = block * BLOCK;
+            (from..)
+                .zip(&self.counts[from..from + BLOCK])
+                .filter(|(_, count)| **count > 0)
+                .filter_map(|(index, &count)| Some((BucketIndex::new(index as u16)?, count)))
+        })
     }
 
     /// The compact form of what was added.
@@ -164,13 +167,21 @@ impl Accumulator {
 
     /// Empties the accumulator for the next merge.
     pub fn clear(&mut self) {
-        if self.total > 0 {
-            self.counts[self.lowest..=self.highest].fill(0);
+        for block in blocks(&self.touched) {
+            self.counts[block * BLOCK..][..BLOCK].fill(0);
         }
+        self.touched = Touched::default();
         self.total = 0;
-        self.lowest = usize::MAX;
-        self.highest = 0;
     }
+}
+
+/// The blocks marked, ascending.
+fn blocks(touched: &Touched) -> impl Iterator<Item = usize> + '_ {
+    (0..).zip(touched).flat_map(|(at, &word)| {
+        let without_lowest = |left: &u64| Some(left & (left - 1)).filter(|&left| left != 0);
+        std::iter::successors(Some(word).filter(|&word| word != 0), without_lowest)
+            .map(move |left| at * WORD + left.trailing_zeros() as usize)
+    })
 }
 
 #[cfg(test)]
@@ -252,9 +263,19 @@ mod tests {
         }
 
         #[test]
+        fn shortest_and_longest_are_those_of_the_delays(delays in delays()) {
+            let merged = merged(std::slice::from_ref(&delays));
+            let end = |delay_us: Option<&u32>| BucketIndex::of_us(*delay_us.unwrap());
+            prop_assert_eq!(merged.min_us(), Some(end(delays.iter().min()).lowest_us()));
+            prop_assert_eq!(merged.max_us(), Some(end(delays.iter().max()).highest_us()));
+        }
+
+        #[test]
         fn a_cleared_accumulator_is_a_new_one(first in delays(), second in delays()) {
             let mut reused = merged(&[first]);
             reused.clear();
+            prop_assert!(reused.counts.iter().all(|&count| count == 0));
+            prop_assert_eq!((reused.count(), reused.max_us()), (0, None));
             reused.add(&DelayHistogram::from_values_us(&mut second.clone())).unwrap();
             prop_assert_eq!(reused.to_histogram(), merged(&[second]).to_histogram());
         }

@@ -179,7 +179,19 @@ struct Bin {
     count: u64,
 }
 
+#[inline]
 fn read_bin(bytes: &[u8]) -> Result<(Bin, &[u8]), varint::Error> {
+    match bytes {
+        // One delay, near the one before: most entries.
+        [token, rest @ ..] if *token & 0x81 == 0 => {
+            let gap = u64::from(*token >> 1);
+            Ok((Bin { gap, count: 1 }, rest))
+        }
+        _ => read_long_bin(bytes),
+    }
+}
+
+fn read_long_bin(bytes: &[u8]) -> Result<(Bin, &[u8]), varint::Error> {
     let (token, rest) = varint::read(bytes)?;
     let (gap, more) = (token >> 1, token & 1 == 1);
     if !more {
