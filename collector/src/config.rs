@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::evaluate::rule_files::RulesError;
+use crate::evaluate::settings as alerting;
 use crate::exposition;
 use crate::ingest::placement::MAX_AGE_MS;
 use crate::limits::{Limits, LimitsTable};
@@ -33,7 +35,7 @@ const DEFAULT_QUERY_TIMEOUT: Duration = Duration::from_secs(20);
 const LONGEST_QUERY_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// What the collector needs to know to serve.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// TCP address of the API. Port 0 lets the system choose.
     pub listen: SocketAddr,
@@ -53,6 +55,8 @@ pub struct Config {
     pub remote_write: Option<remote_write::settings::Settings>,
     /// Who is told of alerts.
     pub notify: Vec<notify::settings::Channel>,
+    /// Which rules are evaluated.
+    pub alerting: alerting::Settings,
 }
 
 /// Flags of the command line; each wins over the file.
@@ -94,6 +98,9 @@ pub enum ConfigError {
     /// The file has more than one mistake.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Several(Vec<Self>),
+    /// A rule file it names cannot be used.
+    #[error(transparent)]
+    Rules(RulesError),
     /// There is no admin credential yet, so only this machine may talk to it.
     #[error(
         "listening on {0} would let anyone who reaches it write and read measurements, because this release has no \
@@ -118,6 +125,8 @@ struct File {
     remote_write: Option<remote_write::settings::Table>,
     #[serde(default)]
     notify: notify::settings::Tables,
+    #[serde(default)]
+    alerting: alerting::Table,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -257,6 +266,13 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
         .map_err(|(at, reason)| invalid(file, text, at, reason))?;
     let notify = notify::settings::resolve(given.notify, file.parent().unwrap_or(Path::new("")))
         .map_err(|mistakes| several(file, text, mistakes))?;
+    let alerting = given
+        .alerting
+        .resolve(file.parent().unwrap_or(Path::new("")))
+        .map_err(|refused| match refused {
+            alerting::Refused::Here(at, reason) => invalid(file, text, at, reason),
+            alerting::Refused::There(error) => ConfigError::Rules(error),
+        })?;
     Ok(Config {
         listen,
         unix_socket: flags.unix_socket.clone().or(given.unix_socket),
@@ -274,6 +290,7 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
         metrics,
         remote_write,
         notify,
+        alerting,
     })
 }
 
@@ -418,6 +435,53 @@ mod tests {
                 .to_string()
                 .starts_with("/no/such/file.toml: ")
         );
+    }
+
+    #[test]
+    fn rule_files_are_read_with_the_configuration_and_their_mistakes_named() {
+        assert_eq!(
+            load_text("", Flags::default()).expect("valid").alerting,
+            alerting::Settings::default()
+        );
+        let missing = load_text("[alerting]\nrules = [\"none.toml\"]\n", Flags::default());
+        let missing = missing.expect_err("no such file");
+        assert!(missing.starts_with("/none.toml: cannot be read"), "{missing}");
+        let twice = load_text(
+            "[alerting]\nrules = [\"a.toml\",\n\"a.toml\"]\n",
+            Flags::default(),
+        );
+        let twice = twice.expect_err("named twice");
+        assert!(
+            twice.starts_with("/collector.toml, line 3: alerting.rules"),
+            "{twice}"
+        );
+        let unknown = load_text("[alerting]\nrule = []\n", Flags::default()).expect_err("unknown");
+        assert!(
+            unknown.contains("line 2") && unknown.contains("`rules`"),
+            "{unknown}"
+        );
+
+        let directory = tempfile::tempdir().expect("a scratch directory");
+        let rules = directory.path().join("rules.toml");
+        let file = directory.path().join("collector.toml");
+        std::fs::write(&file, "[alerting]\nrules = [\"rules.toml\"]\n").expect("writable");
+        let flags = Flags {
+            config: Some(file),
+            ..Flags::default()
+        };
+        std::fs::write(&rules, "[[absence]]\nname = \"silent\"\nsilent_for = \"5x\"\n").expect("writable");
+        let mistake = load(&flags).expect_err("a mistake").to_string();
+        assert!(mistake.contains("rules.toml:3"), "{mistake}");
+        std::fs::write(&rules, "[[absence]]\nname = \"silent\"\nsilent_for = \"5m\"\n").expect("writable");
+        let names: Vec<_> = load(&flags)
+            .expect("valid")
+            .alerting
+            .rules
+            .rules
+            .iter()
+            .map(|rule| rule.name.clone())
+            .collect();
+        assert_eq!(names, ["silent", "regression"]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! themselves, which are pure and stand in [`crate::alert`].
 
 pub mod labels;
+pub mod rule_files;
+pub mod settings;
 
 use azimuth_measurement::{DelayHistogram, StampClock};
 

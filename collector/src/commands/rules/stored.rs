@@ -11,13 +11,13 @@ use azimuth_measurement::catalogue::Catalogue;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::files::{RulesError, load_rules};
 use crate::alert::book::{Book, Told};
 use crate::alert::lifecycle::{Notice, Phase};
 use crate::alert::rules::measure::Unit;
 use crate::alert::rules::{AlertKey, RuleSet, SeriesLabels, Watch};
 use crate::alert::settings::MINUTE_MS;
 use crate::evaluate::labels::series_labels;
+use crate::evaluate::rule_files::{RulesError, load_rules};
 use crate::evaluate::sample_of;
 use crate::query::Label;
 use crate::store::embedded::{EmbeddedStore, OpenError};
