@@ -1,7 +1,21 @@
-//! From what is stored to what the rules are held against: labels of series, samples of observations. Not the rules
-//! themselves, which are pure and stand in [`crate::alert`].
+//! From what is stored to alerts that are kept: the rules are held against it once a minute. Not the rules themselves,
+//! which are pure and stand in [`crate::alert`], and not the sending of what is to be told.
+//!
+//! | room | what it does |
+//! |---|---|
+//! | [`settings`], [`rule_files`] | which rules |
+//! | [`labels`] | of every stored series |
+//! | [`round`], [`regularly`] | evaluates the next stretch of time; once a minute |
+//! | [`desk`], [`file`], [`page`] | the alerts, on disk too, and the outbox of what is to be told |
+//! | [`counters`] | what is counted |
 
+pub mod counters;
+pub mod desk;
+pub mod file;
 pub mod labels;
+pub mod page;
+pub mod regularly;
+pub mod round;
 pub mod rule_files;
 pub mod settings;
 

@@ -119,6 +119,8 @@ pub struct Metrics {
     pub remote_write: Arc<Counters>,
     /// What notifications count.
     pub notify: Arc<crate::notify::counters::Counters>,
+    /// What the evaluation of rules counts.
+    pub alerting: Arc<crate::evaluate::counters::Counters>,
 }
 
 impl Metrics {
@@ -158,6 +160,7 @@ impl Metrics {
 
     /// Adds what was stored just now to what the measurements came to. Duplicates have been added before.
     pub fn note_stored(&self, items: &[Item], admissions: &[Admission], dictionary: &Dictionary) {
+        self.alerting.note_stored(items, admissions);
         if !self.measured.is_kept() {
             return;
         }
@@ -191,6 +194,7 @@ impl Metrics {
         families.extend(self.own_families(store, dictionary, queued_bytes));
         families.extend(self.remote_write.families());
         families.extend(self.notify.families());
+        families.extend(self.alerting.families());
         families.push(process::build_info());
         families.extend(process::read());
         families

@@ -12,6 +12,8 @@ use crate::api::context::Context;
 use crate::api::router;
 use crate::clock;
 use crate::config::Config;
+use crate::evaluate::desk::Desk;
+use crate::evaluate::regularly::Evaluation;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::notify::notifier::Notifier;
@@ -48,6 +50,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         .context("cannot start committing")?
         .with_body_limits(config.limits.bodies)
         .with_agent_bytes(config.limits.agent_queued_bytes);
+    let (directory, rules) = (config.data_dir.clone(), Arc::clone(&config.alerting.rules));
+    let counters = Arc::clone(&metrics.alerting);
+    let desk = tokio::task::spawn_blocking(move || Desk::open(&directory, rules, counters, clock::unix_ms()));
+    let desk = Arc::new(desk.await?.context("cannot open the alerts")?);
     let watch = Arc::new(Watch::new(started, config.data_dir.clone(), retention));
     let context = Arc::new(Context::new(
         Arc::clone(&store),
@@ -100,6 +106,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         .context("cannot read the outbox of a notification channel")?;
     let maintaining = tokio::spawn(maintain_regularly(Arc::clone(&store), Arc::clone(&metrics)));
 
+    let evaluation = Evaluation::start(Arc::clone(&store), Arc::clone(&desk), clock::unix_ms);
+
     let watching = tokio::spawn(look_regularly(watch, Arc::clone(&metrics)));
 
     if !site::is_built_in() {
@@ -126,6 +134,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
     maintaining.abort();
     watching.abort();
+    evaluation.finish().await;
     tokio::task::spawn_blocking(move || context.ingest.finish()).await?;
     notifier.finish().await;
     // Last, so that it tells of everything that was stored.

@@ -238,6 +238,13 @@ impl Book {
         }
     }
 
+    /// Forgets an alert at once and without a word.
+    pub fn forget(&mut self, key: &AlertKey) {
+        if self.alerts.remove(key).is_some() {
+            self.changed.insert(key.clone());
+        }
+    }
+
     fn is_silenced(&self, key: &AlertKey, now_unix_ms: u64) -> bool {
         let Some(entry) = self.alerts.get(key) else {
             return false;

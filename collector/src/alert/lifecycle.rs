@@ -73,6 +73,11 @@ impl Phase {
         }
     }
 
+    /// Whether its condition still has something to say about it: pending, firing or recovering.
+    pub fn is_going_on(self) -> bool {
+        matches!(self, Self::Pending { .. }) || self.is_open()
+    }
+
     /// Whether the episode goes on.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Firing { .. } | Self::Recovering { .. })

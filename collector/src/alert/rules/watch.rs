@@ -192,6 +192,8 @@ pub struct Watch {
     rules: Arc<RuleSet>,
     names: Vec<String>,
     series: BTreeMap<u32, SeriesWatch>,
+    /// Before this nobody listened, so silence says nothing; Unix time in milliseconds.
+    listening_since_unix_ms: u64,
     scratch: Accumulator,
     events: Vec<Event>,
 }
@@ -203,6 +205,7 @@ impl Watch {
             names: rules.rules.iter().map(|rule| rule.name.clone()).collect(),
             rules,
             series: BTreeMap::new(),
+            listening_since_unix_ms: 0,
             scratch: Accumulator::new(),
             events: Vec::new(),
         }
@@ -250,6 +253,7 @@ impl Watch {
             series: known,
             scratch,
             events,
+            ..
         } = self;
         let Some(watch) = known.get_mut(&series) else {
             return Ok(());
@@ -279,10 +283,11 @@ impl Watch {
                 let Condition::Absence { silent_ms } = &self.rules.rules[*rule].condition else {
                     continue;
                 };
-                let silent = now_unix_ms.saturating_sub(last_unix_ms);
-                if silent < *silent_ms {
+                let listened_ms = now_unix_ms.saturating_sub(last_unix_ms.max(self.listening_since_unix_ms));
+                if listened_ms < *silent_ms {
                     continue;
                 }
+                let silent = now_unix_ms.saturating_sub(last_unix_ms);
                 said.holds();
                 verdicts.push(Verdict {
                     key: AlertKey {
@@ -300,6 +305,48 @@ impl Watch {
                 });
             }
         }
+    }
+
+    /// Nobody listened before this instant: a series is silent only by the time since.
+    pub fn listening_since(&mut self, unix_ms: u64) {
+        self.listening_since_unix_ms = unix_ms;
+    }
+
+    /// Goes on with an alert that was pending, firing or recovering before a restart: its condition is taken to have held,
+    /// so that its end is said even if what is remembered no longer reaches back to its beginning. `false` when no rule
+    /// watches this any more.
+    pub fn resume(&mut self, key: &AlertKey) -> bool {
+        let Some(watch) = self.series.get_mut(&key.series) else {
+            return false;
+        };
+        let Some(number) = self.names.iter().position(|name| *name == key.rule) else {
+            return false;
+        };
+        let said = match &self.rules.rules[number].condition {
+            Condition::Regression { statistics, .. } => watch.regression.as_mut().and_then(|regression| {
+                let at = Statistic::ALL
+                    .iter()
+                    .position(|one| one.as_str() == key.measure && statistics.contains(one))?;
+                (regression.rule == number).then(|| &mut regression.said[at])
+            }),
+            Condition::Threshold(threshold) if threshold.measure.name() == key.measure => watch
+                .thresholds
+                .iter_mut()
+                .find(|(rule, _)| *rule == number)
+                .map(|(_, said)| said),
+            Condition::Objective(objective) if objective.measure.name() == key.measure => watch
+                .objectives
+                .iter_mut()
+                .find(|(rule, ..)| *rule == number)
+                .map(|(.., said)| said),
+            Condition::Absence { .. } if key.measure == "absence" => watch
+                .absences
+                .iter_mut()
+                .find(|(rule, _)| *rule == number)
+                .map(|(_, said)| said),
+            _ => None,
+        };
+        said.map(Said::holds).is_some()
     }
 
     /// Stops watching a series. Whoever keeps its alerts ends them as [`Ending::Retired`].

@@ -1,0 +1,308 @@
+//! One evaluation after the other: from the watermark up to now, what was stored is held against the rules, and what comes
+//! of it is made durable together with the new watermark. Handed the time; reads the store and never writes to it, so
+//! ingest waits for nothing here. Not the pace, which is [`super::regularly`].
+//!
+//! What the rules remember of a series is not stored: after a restart it is rebuilt from the past in front of the watermark
+//! ([`REBUILT_FROM_MS`]), without a word; only what starts after the watermark speaks.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use azimuth_measurement::DelayHistogram;
+use azimuth_measurement::catalogue::Catalogue;
+use thiserror::Error;
+
+use super::counters::Counters;
+use super::desk::Desk;
+use super::file::FileError;
+use super::labels::series_labels;
+use super::sample_of;
+use crate::alert::lifecycle::Input;
+use crate::alert::rules::watch::{Ending, Signal, Verdict};
+use crate::alert::rules::{AlertKey, SeriesLabels, Watch};
+use crate::alert::settings::{HOUR_MS, MINUTE_MS};
+use crate::query::Label;
+use crate::store::{ScanRequest, SeriesSelection, Store, StoreError, TimeRange};
+
+/// How long after its start an interval is evaluated: a minute to measure it and some seconds to deliver it.
+pub const SETTLED_AFTER_MS: u64 = 75_000;
+/// How far back the rules' memory is rebuilt: a regression lasts a day at most before it is the new level, and the
+/// level before it must be known as well.
+pub const REBUILT_FROM_MS: u64 = 30 * HOUR_MS;
+/// How much is evaluated in one step at most, so that what is to be told waits for little when there is much to catch up.
+const STEP_MS: u64 = 5 * MINUTE_MS;
+/// Evaluation begins and ends on this grid.
+const GRID_MS: u64 = 10_000;
+
+/// Why a round came to nothing.
+#[derive(Debug, Error)]
+pub enum RoundError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was found out cannot be written. It is not lost: it is written with the next round.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The clock was set back behind what was evaluated.
+    #[error("the clock was set back behind what was evaluated")]
+    ClockSetBack,
+    /// It was told to stop.
+    #[error("told to stop")]
+    Stopped,
+}
+
+impl RoundError {
+    /// The stable word, for counters.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Store(_) => "store_unreadable",
+            Self::File(_) => "unwritten",
+            Self::ClockSetBack => "clock_set_back",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// The rules with what they remember, and where they are.
+#[derive(Debug)]
+pub struct Evaluator {
+    watch: Watch,
+    watermark_unix_ms: u64,
+}
+
+/// What an evaluation works with.
+pub struct Surroundings<'a> {
+    /// Where measurements are kept.
+    pub store: &'a dyn Store,
+    /// Where alerts are kept.
+    pub desk: &'a Desk,
+    /// What is known of zones.
+    pub catalogue: &'a Catalogue,
+    /// Raised when it is to stop.
+    pub stop: &'a AtomicBool,
+}
+
+fn horizon(now_unix_ms: u64) -> u64 {
+    now_unix_ms.saturating_sub(SETTLED_AFTER_MS) / GRID_MS * GRID_MS
+}
+
+impl Evaluator {
+    /// Rebuilds what the rules remember, and goes on from the stored watermark; from now when there is none yet.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the alerts not be written.
+    pub fn begin(around: &Surroundings<'_>, now_unix_ms: u64) -> Result<Self, RoundError> {
+        let (desk, horizon) = (around.desk, horizon(now_unix_ms));
+        let counters = desk.counters();
+        let stored = desk.evaluated_to_unix_ms().unwrap_or(horizon).min(horizon);
+        let oldest = horizon.saturating_sub(REBUILT_FROM_MS);
+        if stored < oldest {
+            let skipped_ms = oldest - stored;
+            counters.skipped_ms.add(skipped_ms);
+            tracing::warn!(
+                "alerting: {} h are too long ago to be evaluated",
+                skipped_ms / HOUR_MS
+            );
+        }
+        let watermark_unix_ms = stored.max(oldest);
+        counters.evaluating_to(watermark_unix_ms);
+        let rules = desk.look(|book| Arc::new(book.rules().clone()));
+        let mut watch = Watch::new(rules);
+        // While the collector was away nobody listened: that a series was silent then is not known.
+        watch.listening_since(now_unix_ms);
+        let mut evaluator = Self {
+            watch,
+            watermark_unix_ms,
+        };
+        evaluator.follow_series(around, now_unix_ms)?;
+        let past = TimeRange {
+            from_unix_ms: watermark_unix_ms.saturating_sub(REBUILT_FROM_MS),
+            to_unix_ms: watermark_unix_ms,
+        };
+        evaluator.observe(around, past, MINUTE_MS, &mut |_| {})?;
+        evaluator.take_up(around, now_unix_ms)?;
+        Ok(evaluator)
+    }
+
+    /// Evaluates the next stretch, if any is settled. Returns whether there is more at once.
+    ///
+    /// # Errors
+    /// When it came to nothing. After [`RoundError::File`] it may go on; after any other the evaluator is of no use, and
+    /// another must [`begin`](Self::begin).
+    pub fn round(&mut self, around: &Surroundings<'_>, now_unix_ms: u64) -> Result<bool, RoundError> {
+        let (from_unix_ms, horizon) = (self.watermark_unix_ms, horizon(now_unix_ms));
+        if from_unix_ms > now_unix_ms {
+            return Err(RoundError::ClockSetBack);
+        }
+        if horizon <= from_unix_ms {
+            return Ok(false);
+        }
+        // On a grid, so that it does not matter for what is found where a restart came in between.
+        let to_unix_ms = ((from_unix_ms / STEP_MS + 1) * STEP_MS).min(horizon);
+        self.follow_series(around, now_unix_ms)?;
+        around.desk.counters().evaluating_to(to_unix_ms);
+        let mut verdicts = Vec::new();
+        let range = TimeRange {
+            from_unix_ms,
+            to_unix_ms,
+        };
+        self.observe(around, range, GRID_MS, &mut |found| verdicts.append(found))?;
+        self.watch.passed(to_unix_ms, &mut verdicts);
+        self.watermark_unix_ms = to_unix_ms;
+        let watch = &self.watch;
+        around.desk.change(|change| {
+            for verdict in verdicts {
+                if let Some(labels) = watch.labels(verdict.key.series) {
+                    change.book.take(verdict, labels, now_unix_ms, change.told);
+                }
+            }
+            change.book.passed(now_unix_ms, change.told);
+            *change.evaluated_to_unix_ms = Some(to_unix_ms);
+        })?;
+        Ok(to_unix_ms < horizon)
+    }
+
+    /// Hands what was stored to the rules, and what they say to `said`.
+    fn observe(
+        &mut self,
+        around: &Surroundings<'_>,
+        range: TimeRange,
+        step_ms: u64,
+        said: &mut dyn FnMut(&mut Vec<Verdict>),
+    ) -> Result<(), RoundError> {
+        let watch = &mut self.watch;
+        let counters: &Counters = around.desk.counters();
+        let chosen: SeriesSelection = around
+            .store
+            .dictionary()
+            .series()
+            .map(|(id, _)| id)
+            .filter(|id| watch.knows(id.0))
+            .collect();
+        let request = ScanRequest {
+            range,
+            series: &chosen,
+            step_ms,
+        };
+        let (mut taken, mut refused) = (0, 0);
+        let (empty, mut verdicts) = (DelayHistogram::default(), Vec::new());
+        let stopped = || around.stop.load(Ordering::Relaxed);
+        let coverage = around.store.scan_until(request, &stopped, &mut |observation| {
+            let sample = sample_of(&observation, &empty);
+            match watch.observe(observation.series.0, &sample, &mut verdicts) {
+                Ok(()) => taken += 1,
+                Err(_) => refused += 1,
+            }
+            said(&mut verdicts);
+            verdicts.clear();
+            if stopped() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        counters.observations.add(taken);
+        counters.out_of_order.add(refused);
+        counters.unreadable_reports.add(coverage.unreadable_reports);
+        if stopped() {
+            Err(RoundError::Stopped)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Begins to watch what is measured now, and ends the alerts of what no agent measures any more.
+    fn follow_series(&mut self, around: &Surroundings<'_>, now_unix_ms: u64) -> Result<(), RoundError> {
+        let dictionary = around.store.dictionary();
+        let mut measured = BTreeSet::new();
+        for status in around.store.agents()? {
+            if let Some(known) = dictionary.manifest_of(&status.agent, status.manifest_id) {
+                measured.extend(known.series.iter().flatten().map(|id| id.0));
+            }
+        }
+        let mut gone = Vec::new();
+        for (id, labels) in series_labels(around.store, around.catalogue)? {
+            if measured.contains(&id.0) {
+                if !self.watch.knows(id.0) {
+                    self.watch.add(id.0, labels);
+                }
+            } else if self.watch.knows(id.0) {
+                self.watch.retire(id.0);
+                gone.push(id.0);
+            }
+        }
+        around
+            .desk
+            .counters()
+            .series
+            .store(measured.len() as u64, Ordering::Relaxed);
+        if !gone.is_empty() {
+            around.desk.change(|change| {
+                for series in gone {
+                    change.book.retire(Some(series), now_unix_ms, change.told);
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Joins the stored alerts with the rules and the series there are now. An alert whose rule is gone or selects its
+    /// series no longer is over, and so is one whose number is another series' now, as after a new store was begun.
+    fn take_up(&mut self, around: &Surroundings<'_>, now_unix_ms: u64) -> Result<(), RoundError> {
+        let watch = &mut self.watch;
+        let counters = around.desk.counters();
+        around.desk.change(|change| {
+            let alive: Vec<(AlertKey, SeriesLabels)> = change
+                .book
+                .alerts()
+                .filter(|(_, entry)| entry.alert.phase.is_going_on())
+                .map(|(key, entry)| (key.clone(), entry.labels.clone()))
+                .collect();
+            for (key, labels) in alive {
+                let now = watch.labels(key.series);
+                let is_another = now.is_some_and(|now| !is_same(now, &labels));
+                if !is_another && watch.resume(&key) {
+                    continue;
+                }
+                let reason = if is_another {
+                    "another_series"
+                } else {
+                    "not_watched"
+                };
+                counters.left_out.count("alert", reason);
+                let over = Input::Signal(Signal::Gone(Ending::Retired));
+                change.book.step(&key, now_unix_ms, over, change.told);
+            }
+            // Resolved ones stay to be read, unless their number means something else now.
+            let strangers: Vec<AlertKey> = change
+                .book
+                .alerts()
+                .filter(|(key, entry)| {
+                    !entry.alert.phase.is_going_on()
+                        && watch
+                            .labels(key.series)
+                            .is_some_and(|now| !is_same(now, &entry.labels))
+                })
+                .map(|(key, _)| key.clone())
+                .collect();
+            for key in strangers {
+                if !change.told.iter().any(|told| told.key == key) {
+                    change.book.forget(&key);
+                }
+            }
+            change.evaluated_to_unix_ms.get_or_insert(self.watermark_unix_ms);
+        })?;
+        Ok(())
+    }
+}
+
+/// Whether two sets of labels name one series: where its agent stands may change.
+fn is_same(one: &SeriesLabels, other: &SeriesLabels) -> bool {
+    let named = [Label::Agent, Label::Zone, Label::Method, Label::Load];
+    one.target() == other.target() && named.iter().all(|label| one.value(*label) == other.value(*label))
+}
+
+#[cfg(test)]
+mod tests;
