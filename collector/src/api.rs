@@ -3,6 +3,8 @@
 //! Handlers read parameters, put one question to `query/` or one body to `ingest/`, and dress the answer. Headers that
 //! every answer carries are set here; sockets, timeouts and limits on connections are `serve.rs`.
 
+pub mod alert_answers;
+mod alerts;
 pub mod answers;
 mod backup;
 mod compare;
@@ -10,6 +12,7 @@ pub mod context;
 pub mod export;
 mod groups;
 mod inventory;
+mod local;
 mod map;
 pub mod openapi;
 mod operation;
@@ -17,6 +20,7 @@ mod pair;
 mod params;
 mod reply;
 mod reports;
+mod silences;
 mod status;
 mod stream;
 
@@ -27,7 +31,7 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 use self::context::Context;
 use crate::problem::Problem;
@@ -51,6 +55,14 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/distribution", get(pair::distribution))
         .route("/api/v1/export", get(export::export))
         .route("/api/v1/backup", get(backup::backup))
+        .route("/api/v1/alerts", get(alerts::alerts))
+        .route("/api/v1/alerts/{id}/acknowledge", post(alerts::acknowledge))
+        .route("/api/v1/rules", get(alerts::rules))
+        .route(
+            "/api/v1/silences",
+            get(silences::silences).post(silences::silence),
+        )
+        .route("/api/v1/silences/{id}", delete(silences::unsilence))
         .route("/api/v1/openapi.json", get(operation::openapi))
         .route("/api/v1/status", get(status::status))
         .route("/metrics", get(operation::metrics))

@@ -60,6 +60,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         ingest,
         Arc::clone(&metrics),
         Arc::clone(&watch),
+        Arc::clone(&desk),
         clock::unix_ms,
         config.query_timeout,
     ));
@@ -106,7 +107,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         .context("cannot read the outbox of a notification channel")?;
     let maintaining = tokio::spawn(maintain_regularly(Arc::clone(&store), Arc::clone(&metrics)));
 
-    let evaluation = Evaluation::start(Arc::clone(&store), Arc::clone(&desk), clock::unix_ms);
+    let evaluation = Evaluation::start(Arc::clone(&store), desk, clock::unix_ms);
 
     let watching = tokio::spawn(look_regularly(watch, Arc::clone(&metrics)));
 

@@ -58,6 +58,10 @@ impl Default for ConnectionLimits {
     }
 }
 
+/// Who asks, as an extension of every request: an address, or none over the unix socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub Option<IpAddr>);
+
 /// Largest request head.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// How long open requests may take to finish when the collector stops.
@@ -174,7 +178,8 @@ impl Door {
             Arc::clone(&self.metrics),
         );
         let app = self.app.clone();
-        let service = service_fn(move |request: Request<Incoming>| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(address));
             // Hyper has the whole head, or it would not ask.
             let answering = pace.answering();
             let answer = app.clone().oneshot(request);

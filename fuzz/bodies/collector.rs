@@ -12,6 +12,7 @@ use axum::body::{Body, HttpBody as _};
 use axum::http::Request;
 use azimuth_collector::api::context::Context;
 use azimuth_collector::api::router;
+use azimuth_collector::evaluate::desk::Desk;
 use azimuth_collector::ingest::Ingest;
 use azimuth_collector::metrics::Metrics;
 use azimuth_collector::status::Watch;
@@ -65,11 +66,19 @@ impl World {
             directory.path().to_owned(),
             Retention::default(),
         );
+        let desk = Desk::open(
+            directory.path(),
+            Arc::default(),
+            Arc::clone(&metrics.alerting),
+            NOW,
+        )
+        .expect("openable");
         let context = Context::new(
             store,
             ingest,
             metrics,
             Arc::new(watch),
+            Arc::new(desk),
             || NOW,
             Duration::from_secs(60),
         );

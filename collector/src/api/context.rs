@@ -12,6 +12,7 @@ use azimuth_measurement::catalogue::Catalogue;
 use tokio::sync::Semaphore;
 
 use super::reply::Reply;
+use crate::evaluate::desk::Desk;
 use crate::exposition::family::Family;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
@@ -38,6 +39,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     /// What has to be remembered to say how the collector fares.
     pub watch: Arc<Watch>,
+    /// The alerts.
+    pub desk: Arc<Desk>,
     /// Names and places of zones.
     pub catalogue: Catalogue,
     /// The clock, in unix milliseconds.
@@ -58,6 +61,7 @@ impl Context {
         ingest: Ingest,
         metrics: Arc<Metrics>,
         watch: Arc<Watch>,
+        desk: Arc<Desk>,
         now_unix_ms: fn() -> u64,
         query_timeout: Duration,
     ) -> Self {
@@ -66,6 +70,7 @@ impl Context {
             ingest,
             metrics,
             watch,
+            desk,
             catalogue: Catalogue::built_in(),
             now_unix_ms,
             query_timeout,

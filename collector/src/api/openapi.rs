@@ -24,6 +24,12 @@ use utoipa::OpenApi;
         super::reports::reports,
         super::backup::backup,
         super::status::status,
+        super::alerts::alerts,
+        super::alerts::acknowledge,
+        super::alerts::rules,
+        super::silences::silences,
+        super::silences::silence,
+        super::silences::unsilence,
         super::operation::openapi,
         super::operation::metrics,
         super::operation::healthz,
@@ -32,6 +38,7 @@ use utoipa::OpenApi;
     tags(
         (name = "query", description = "What was measured."),
         (name = "ingest", description = "Where agents deliver."),
+        (name = "alerting", description = "What fires, and who is told."),
         (name = "operation", description = "How the collector itself fares."),
     )
 )]
@@ -48,7 +55,7 @@ impl Description {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{compare, export, groups, map, pair, status};
+    use super::super::{alerts, compare, export, groups, map, pair, status};
     use super::*;
 
     #[test]
@@ -58,6 +65,9 @@ mod tests {
             ("agents", &[][..]),
             ("zones", &[]),
             ("status", status::ALLOWED),
+            ("alerts", alerts::ALLOWED),
+            ("rules", &[]),
+            ("silences", &[]),
             ("map", map::ALLOWED),
             ("groups", groups::ALLOWED),
             ("compare", compare::ALLOWED),

@@ -1,13 +1,18 @@
-//! Alerts of the real binary: kill -9 while it evaluates, over and over, and the outbox is what it would have been.
+//! Alerts of the real binary: kill -9 while it evaluates, over and over, and the outbox is what it would have been; what
+//! the API says of them, and who may change something.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use azimuth_collector::alert::rules::{RuleSet, read};
+use azimuth_collector::alert::rules::measure::Unit;
+use azimuth_collector::alert::rules::watch::{Signal, Verdict};
+use azimuth_collector::alert::rules::{AlertKey, Evidence, RuleSet, SeriesLabels, read};
 use azimuth_collector::clock;
 use azimuth_collector::evaluate::desk::Desk;
 use azimuth_collector::evaluate::page::Page;
+use azimuth_collector::query::Label;
+use azimuth_collector::utc::UtcInstant;
 
 use super::fleet::{LENGTH_MS, body, manifest, report, slot_before};
 use super::process::{Collector, command};
@@ -17,7 +22,7 @@ const RULES: &str = "[[regression]]\nname = \"slower\"\nstatistics = [\"p50\"]\n
 const LEVELS: [(u64, u32); 3] = [(540, 10_000), (180, 14_000), (540, 10_000)];
 /// The newest report is so many slots old, so that all of them are settled.
 const SETTLED: u64 = 60;
-const MOST_KILLS: usize = 400;
+const MOST_KILLS: u64 = 400;
 
 fn rules() -> Arc<RuleSet> {
     Arc::new(read([(Path::new("rules.toml"), RULES)]).expect("valid rules"))
@@ -101,7 +106,8 @@ fn no_page_is_lost_and_none_repeated_over_kills() {
     while stops.last().is_none_or(|last| *last < to_unix_ms) {
         kills += 1;
         assert!(kills <= MOST_KILLS, "it does not get on: {stops:?}");
-        stops.insert(run(&killed, Duration::from_millis(random.u64(0..60))));
+        // Longer and longer, so that a slow machine gets on too.
+        stops.insert(run(&killed, Duration::from_millis(random.u64(0..60 + 5 * kills))));
     }
     stops.retain(|at| (from_unix_ms + 1..to_unix_ms).contains(at));
     assert!(
@@ -130,4 +136,162 @@ fn no_page_is_lost_and_none_repeated_over_kills() {
             "{one:?} {other:?}"
         );
     }
+}
+
+/// An alert that fires, put there as if it had been evaluated.
+fn with_one_alert(directory: &Path) {
+    let verdict = Verdict {
+        key: AlertKey {
+            rule: "slower".to_owned(),
+            series: 0,
+            measure: "p50".to_owned(),
+        },
+        at_unix_ms: 1_795_428_060_000,
+        signal: Signal::Holds(Evidence {
+            since_unix_ms: 1_795_428_000_000,
+            value: 14.0,
+            against: 10.0,
+            unit: Unit::Ms,
+        }),
+    };
+    let labels = SeriesLabels::new("target-0")
+        .with(Label::Agent, "brest-1")
+        .with(Label::Zone, "aws/eu-west-3/az0")
+        .with(Label::Method, "stamp")
+        .with(Label::Load, "idle");
+    let told =
+        desk(directory).change(|change| change.book.take(verdict, &labels, 1_795_428_060_000, change.told));
+    told.expect("writable");
+}
+
+/// A collector that watches series 0 by the rules above, with one alert that fires.
+fn firing(directory: &Path) -> Collector {
+    std::fs::write(directory.join("rules.toml"), RULES).expect("writable");
+    std::fs::write(
+        directory.join("collector.toml"),
+        "[alerting]\nrules = [\"rules.toml\"]\n",
+    )
+    .expect("writable");
+    let collector = start(directory);
+    let manifest = manifest("brest-1", 1);
+    let now = clock::unix_ms();
+    let stored = collector.deliver(&body(
+        &[&manifest],
+        &[report(&manifest, 1, slot_before(now, 2), &[1_000])],
+        now,
+    ));
+    assert_eq!(stored.expect("an answer").status, 200);
+    collector.terminate();
+    with_one_alert(directory);
+    start(directory)
+}
+
+#[test]
+fn alerts_rules_and_silences_are_answered_and_changes_are_durable() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let collector = firing(scratch.path());
+    let rules = collector.get("/api/v1/rules").json();
+    assert_eq!(
+        (&rules["rules"][0]["name"], &rules["rules"][1]["condition"]),
+        (&"slower".into(), &"threshold".into())
+    );
+
+    let alerts = collector.get("/api/v1/alerts?state=firing").json();
+    let alert = &alerts["alerts"][0];
+    assert_eq!(
+        (&alerts["total"], &alert["id"], &alert["state"]),
+        (&1.into(), &"slower:0:p50".into(), &"firing".into()),
+        "{alerts}"
+    );
+    assert_eq!(
+        (&alert["value"], &alert["before"], &alert["unit"]),
+        (&14.0.into(), &10.0.into(), &"ms".into())
+    );
+    assert_eq!(
+        (&alert["regressed_at"], &alert["fired_at"]),
+        (&"2026-11-23T10:00:00Z".into(), &"2026-11-23T10:01:00Z".into())
+    );
+    assert_eq!(
+        (&alert["series"]["agent"], &alert["severity"]),
+        (&"brest-1".into(), &"warning".into())
+    );
+    assert_eq!(collector.get("/api/v1/alerts?state=burning").status, 400);
+    assert_eq!(collector.get("/api/v1/alerts?state=resolved").json()["total"], 0);
+
+    let json = [("content-type", "application/json")];
+    let ask = |collector: &Collector, method, path: &str, headers: &[(&str, &str)], body: &str| {
+        collector
+            .request(method, path, headers, body.as_bytes())
+            .expect("an answer")
+    };
+    let acknowledge = "/api/v1/alerts/slower:0:p50/acknowledge";
+    let anna = r#"{"by":"anna","comment":"on it"}"#;
+    assert_eq!(ask(&collector, "POST", acknowledge, &[], anna).status, 415);
+    let from_elsewhere = [json[0], ("origin", "https://example.org")];
+    assert_eq!(
+        ask(&collector, "POST", acknowledge, &from_elsewhere, anna).json()["reason"],
+        "cross_site"
+    );
+    let long = format!("{{\"by\":\"{}\"}}", "a".repeat(20_000));
+    assert_eq!(ask(&collector, "POST", acknowledge, &json, &long).status, 413);
+    assert_eq!(
+        ask(
+            &collector,
+            "POST",
+            "/api/v1/alerts/other:0:p50/acknowledge",
+            &json,
+            anna
+        )
+        .json()["reason"],
+        "unknown_alert"
+    );
+    let acknowledged = ask(&collector, "POST", acknowledge, &json, anna);
+    assert_eq!(
+        (acknowledged.status, &acknowledged.json()["acknowledged"]["by"]),
+        (200, &"anna".into())
+    );
+
+    let until = UtcInstant::from_unix_ms(clock::unix_ms() + 3_600_000);
+    let silence = format!(
+        r#"{{"select":{{"zone":["aws/eu-west-3/az0"]}},"rule":"slower","until":"{until}","by":"anna"}}"#
+    );
+    let first = ask(&collector, "POST", "/api/v1/silences", &json, &silence);
+    assert_eq!(
+        (first.status, &first.json()["id"], &first.json()["state"]),
+        (201, &1.into(), &"active".into())
+    );
+    assert_eq!(
+        ask(&collector, "POST", "/api/v1/silences", &json, &silence).json()["id"],
+        2
+    );
+    let cross = [("origin", "http://example.org")];
+    assert_eq!(
+        ask(&collector, "DELETE", "/api/v1/silences/1", &cross, "").status,
+        403
+    );
+    assert_eq!(
+        ask(&collector, "DELETE", "/api/v1/silences/1", &[], "").status,
+        204
+    );
+    assert_eq!(
+        ask(&collector, "DELETE", "/api/v1/silences/1", &[], "").status,
+        404
+    );
+    assert_eq!(
+        collector.counter("azimuth_alerting_requests_total{request=\"unsilence\",outcome=\"cross_site\"}"),
+        1
+    );
+    collector.kill();
+
+    let collector = start(scratch.path());
+    let silences = collector.get("/api/v1/silences").json();
+    assert_eq!(silences["silences"].as_array().map(Vec::len), Some(1));
+    assert_eq!(silences["silences"][0]["id"], 2);
+    let alerts = collector.get("/api/v1/alerts").json();
+    let alert = &alerts["alerts"][0];
+    assert_eq!(
+        (&alert["acknowledged"]["comment"], &alert["silenced"]),
+        (&"on it".into(), &true.into()),
+        "{alerts}"
+    );
 }

@@ -18,6 +18,43 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every alert that is pending, fires, recovers, or was over within a week. */
+        get: operations["alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/{id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes an alert that fires or recovers upon oneself: nobody else is told of this episode, and the end of it is still told
+         *     to whoever was.
+         */
+        post: operations["acknowledge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/backup": {
         parameters: {
             query?: never;
@@ -178,6 +215,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The rules that are evaluated, and the maintenance windows. */
+        get: operations["rules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/series": {
         parameters: {
             query?: never;
@@ -190,6 +244,41 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every silence: to come, in force, or ended within a week. */
+        get: operations["silences"];
+        put?: never;
+        /** Begins a silence: what it covers is not told while it lasts. An alert that still fires when it ends is told then. */
+        post: operations["silence"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/silences/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a silence, or takes back one to come. */
+        delete: operations["unsilence"];
         options?: never;
         head?: never;
         patch?: never;
@@ -287,6 +376,22 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What to acknowledge with. */
+        AcknowledgeBody: {
+            /** @description Who takes it upon themselves; at most 100 characters. */
+            by: string;
+            /** @description What there is to say; at most 1000 characters. */
+            comment?: string;
+        };
+        /** @description Who took an alert upon themselves. */
+        AcknowledgedAnswer: {
+            /** @description When. */
+            at: components["schemas"]["UtcInstant"];
+            /** @description Who. */
+            by: string;
+            /** @description What they had to say. */
+            comment: string;
+        };
         /** @description One agent. */
         AgentAnswer: {
             /** @description Its id. */
@@ -392,6 +497,63 @@ export interface components {
             agents: components["schemas"]["AgentAnswer"][];
             /** @description The collector's time when it answered. */
             now: components["schemas"]["UtcInstant"];
+        };
+        /** @description One alert. */
+        AlertAnswer: {
+            acknowledged?: components["schemas"]["AcknowledgedAnswer"] | null;
+            /**
+             * Format: double
+             * @description The value before, or the limit.
+             */
+            before?: number | null;
+            /** @description How it was over: `recovered`, `new_baseline` or `retired`. */
+            ending?: string | null;
+            /**
+             * Format: int64
+             * @description How often it has fired.
+             */
+            episode: number;
+            fired_at?: components["schemas"]["UtcInstant"] | null;
+            /** @description Its name in this API. */
+            id: string;
+            /** @description What was watched: `p50`, `loss`, `absence`. */
+            measure: string;
+            regressed_at?: components["schemas"]["UtcInstant"] | null;
+            resolved_at?: components["schemas"]["UtcInstant"] | null;
+            /** @description Its rule. */
+            rule: string;
+            /** @description Labels of its series. */
+            series: {
+                [key: string]: string;
+            };
+            /** @description How urgent: `info`, `warning` or `critical`; null when the rule is gone. */
+            severity?: string | null;
+            /** @description A silence or a maintenance window covers it. */
+            silenced: boolean;
+            since?: components["schemas"]["UtcInstant"] | null;
+            /** @description `inactive`, `pending`, `firing`, `recovering` or `resolved`. */
+            state: string;
+            /** @description An incident speaks for it. */
+            suppressed: boolean;
+            /** @description Whether somebody was, or is to be, told of this episode. */
+            told: boolean;
+            /** @description The unit of both: `ms`, `percent`, `probes`, `burn` or `s`. */
+            unit?: string | null;
+            /**
+             * Format: double
+             * @description The value after.
+             */
+            value?: number | null;
+        };
+        /** @description Alerts. */
+        AlertsAnswer: {
+            /** @description Those that fire first, then the latest first. */
+            alerts: components["schemas"]["AlertAnswer"][];
+            evaluated_to?: components["schemas"]["UtcInstant"] | null;
+            /** @description When this was true. */
+            now: components["schemas"]["UtcInstant"];
+            /** @description How many there are, of which those beyond the limit are not listed. */
+            total: number;
         };
         /** @description A bin of the merged histogram. */
         Bin: {
@@ -943,6 +1105,19 @@ export interface components {
          * @enum {string}
          */
         LoadName: "idle" | "self_load" | "post_load";
+        /** @description One maintenance window. */
+        MaintenanceAnswer: {
+            /** @description Its name. */
+            name: string;
+            /** @description Whether it is open now. */
+            open: boolean;
+            /** @description Which rules; all when empty. */
+            rules: string[];
+            /** @description Which series. */
+            select: {
+                [key: string]: string[];
+            };
+        };
         /** @description `GET /api/v1/map` */
         MapAnswer: {
             /** @description One per agent and zone that has data, ordered by agent, then zone. */
@@ -1095,6 +1270,44 @@ export interface components {
              */
             series_limit: number;
         };
+        /** @description One rule. */
+        RuleAnswer: {
+            /** @description `regression`, `threshold`, `absence` or `objective`. */
+            condition: string;
+            /** @description Of those, not these. */
+            except: {
+                [key: string]: string[];
+            };
+            /**
+             * Format: int64
+             * @description How long its condition must hold, in seconds.
+             */
+            for_s: number;
+            /**
+             * Format: int64
+             * @description How long it must have gone, in seconds.
+             */
+            keep_firing_for_s: number;
+            /** @description Its name. */
+            name: string;
+            /** @description How many of its alerts fire or recover. */
+            open: number;
+            /** @description Where its alerts go. */
+            route: string;
+            /** @description Which series: values of each label; empty for every series. */
+            select: {
+                [key: string]: string[];
+            };
+            /** @description How urgent: `info`, `warning` or `critical`. */
+            severity: string;
+        };
+        /** @description Rules and maintenance windows. */
+        RulesAnswer: {
+            /** @description When nobody wants to hear of what. */
+            maintenance: components["schemas"]["MaintenanceAnswer"][];
+            /** @description In the order of their files. */
+            rules: components["schemas"]["RuleAnswer"][];
+        };
         /** @description `GET /api/v1/series` */
         SeriesAnswer: {
             /** @description The agent. */
@@ -1175,6 +1388,52 @@ export interface components {
             sent: number;
             /** @description Start of the step. */
             start_at: components["schemas"]["UtcInstant"];
+        };
+        /** @description One silence. */
+        SilenceAnswer: {
+            /** @description Who. */
+            by: string;
+            /** @description Why. */
+            comment: string;
+            /** @description From when. */
+            from: components["schemas"]["UtcInstant"];
+            /**
+             * Format: int64
+             * @description Its number.
+             */
+            id: number;
+            /** @description Alerts of which rule; of all when null. */
+            rule?: string | null;
+            /** @description Alerts of which series. */
+            select: {
+                [key: string]: string[];
+            };
+            /** @description `pending`, `active` or `expired`. */
+            state: string;
+            /** @description Until when. */
+            until: components["schemas"]["UtcInstant"];
+        };
+        /** @description A silence to begin. */
+        SilenceBody: {
+            /** @description Who; at most 100 characters. */
+            by: string;
+            /** @description Why; at most 1000 characters. */
+            comment?: string;
+            /** @description From when; now when absent. */
+            from?: string | null;
+            /** @description Alerts of which rule; of all when absent. */
+            rule?: string | null;
+            /** @description Alerts of which series: values of each label; of every series when it is empty. */
+            select?: {
+                [key: string]: string[];
+            };
+            /** @description Until when: an instant such as `2026-11-23T10:00:00Z`. */
+            until: string;
+        };
+        /** @description Silences. */
+        SilencesAnswer: {
+            /** @description Those to come, those in force, and those that ended within a week. */
+            silences: components["schemas"]["SilenceAnswer"][];
         };
         /**
          * @description Whether anything needs a person.
@@ -1442,6 +1701,141 @@ export interface operations {
                 };
             };
             /** @description Too many queries at once, or the store cannot be read; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    alerts: {
+        parameters: {
+            query?: {
+                /** @description Only alerts in this state: `inactive`, `pending`, `firing`, `recovering`, `resolved`; may be repeated. */
+                state?: string[];
+                /** @description Only alerts of this rule. */
+                rule?: string;
+                /** @description How many to list: 0 to 10000, default 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The alerts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertsAnswer"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or out of range; the detail says what is allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many queries wait; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    acknowledge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The alert's `id`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcknowledgeBody"];
+            };
+        };
+        responses: {
+            /** @description The alert, acknowledged; durable. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertAnswer"];
+                };
+            };
+            /** @description The body cannot be understood; the detail says why. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not asked from this machine, or by a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such alert. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The alert does not fire. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It could not be written. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2024,6 +2418,44 @@ export interface operations {
             };
         };
     };
+    rules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The rules. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RulesAnswer"];
+                };
+            };
+            /** @description There are no parameters here. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many queries wait; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     series: {
         parameters: {
             query: {
@@ -2076,6 +2508,170 @@ export interface operations {
                 };
             };
             /** @description Too many queries at once, or the store cannot be read; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    silences: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The silences. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilencesAnswer"];
+                };
+            };
+            /** @description There are no parameters here. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many queries wait; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    silence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SilenceBody"];
+            };
+        };
+        responses: {
+            /** @description The silence; durable. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceAnswer"];
+                };
+            };
+            /** @description The body cannot be understood; the detail says why. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not asked from this machine, or by a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There are too many silences. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It could not be written. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    unsilence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The silence's `id`. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone; durable. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not asked from this machine, or by a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such silence. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It could not be written. */
             503: {
                 headers: {
                     [name: string]: unknown;
