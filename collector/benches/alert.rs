@@ -1,8 +1,13 @@
 //! What watching costs: one evaluation (a minute of 10 s histograms, 1 probe a second) of ten thousand series, and one row
 //! of a replay. Sizes are printed first. Compare within one run.
 
+use std::sync::Arc;
+
+use azimuth_collector::alert::book::Book;
+use azimuth_collector::alert::rules::{RuleSet, Sample, SeriesLabels, Watch};
 use azimuth_collector::alert::{Delays, Detector, Event, Tick};
-use azimuth_measurement::DelayHistogram;
+use azimuth_collector::query::Label;
+use azimuth_measurement::{DelayHistogram, ProbeCounts};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 
@@ -85,6 +90,59 @@ fn a_minute_of_ten_thousand_series(bencher: Bencher<'_, '_>) {
     bencher
         .counter(ItemsCount::new(SERIES))
         .bench_local(|| fleet.minute());
+}
+
+/// The same minute through the default rule and the book, as `serve` does it, but for the reading of the store: its ratio to
+/// the row above is what rules and book cost.
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn an_evaluation_of_ten_thousand_series(bencher: Bencher<'_, '_>) {
+    let rules = Arc::new(RuleSet::default());
+    let labels = SeriesLabels::new("target")
+        .with(Label::Agent, "brest-1")
+        .with(Label::Load, "idle");
+    let mut watch = Watch::new(Arc::clone(&rules));
+    for series in 0..SERIES {
+        watch.add(series, labels.clone());
+    }
+    let mut book = Book::new(rules, [], []);
+    let histograms = histograms();
+    let counts: Vec<ProbeCounts> = histograms
+        .iter()
+        .map(|histogram| ProbeCounts {
+            sent: histogram.count(),
+            returned: histogram.count(),
+            ..ProbeCounts::default()
+        })
+        .collect();
+    let (mut next_tick, mut verdicts, mut told) = (0, Vec::new(), Vec::new());
+    let mut minute = || {
+        for tick in next_tick..next_tick + TICKS {
+            for series in 0..SERIES {
+                let at = (tick as usize * 31 + series as usize * 7) % histograms.len();
+                let sample = Sample {
+                    start_unix_ms: tick * TICK_MS,
+                    length_ms: TICK_MS as u32,
+                    counts: &counts[at],
+                    delays: &histograms[at],
+                };
+                watch
+                    .observe(series, &sample, &mut verdicts)
+                    .expect("ticks are in order");
+            }
+        }
+        next_tick += TICKS;
+        let now_unix_ms = next_tick * TICK_MS;
+        watch.passed(now_unix_ms, &mut verdicts);
+        for verdict in verdicts.drain(..) {
+            book.take(verdict, &labels, now_unix_ms, &mut told);
+        }
+        book.passed(now_unix_ms, &mut told);
+        told.len()
+    };
+    for _ in 0..WARM_MINUTES {
+        minute();
+    }
+    bencher.counter(ItemsCount::new(SERIES)).bench_local(&mut minute);
 }
 
 #[divan::bench(sample_count = 20, sample_size = 1)]

@@ -2,6 +2,8 @@
 //! condition holds, or that it does not; it is repeated with every sample while it matters, because an alert's own
 //! periods ([`super::super::lifecycle`]) run on the time of the data: without samples nothing moves.
 
+mod footprint;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
