@@ -7,6 +7,7 @@
 //! | [`labels`] | of every stored series |
 //! | [`round`], [`regularly`] | evaluates the next stretch of time; once a minute |
 //! | [`desk`], [`file`], [`page`] | the alerts, on disk too, and the outbox of what is to be told |
+//! | [`telling`] | hands what is to be told to [`crate::notify`] |
 //! | [`counters`] | what is counted |
 
 pub mod counters;
@@ -18,6 +19,7 @@ pub mod regularly;
 pub mod round;
 pub mod rule_files;
 pub mod settings;
+pub mod telling;
 
 use azimuth_measurement::{DelayHistogram, StampClock};
 

@@ -15,8 +15,7 @@
 //! | [`evaluate`] | from what is stored to what the rules are held against |
 //! | [`status`] | how the collector itself fares, and what needs a person |
 //! | [`commands`] | the command line, one file a command |
-//! | [`config`], [`limits`], [`clock`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
-//! | [`config`], [`clock`], [`csv`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
+//! | [`config`], [`limits`], [`clock`], [`csv`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
 //! | [`run`] | wires them |
 
 pub mod alert;

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::evaluate::desk::Desk;
 use crate::evaluate::regularly::Evaluation;
+use crate::evaluate::telling::Telling;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::notify::notifier::Notifier;
@@ -105,6 +106,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let counters = Arc::clone(&metrics.notify);
     let notifier = Notifier::start(config.notify, &config.data_dir, counters, clock::unix_ms)
         .context("cannot read the outbox of a notification channel")?;
+    let notifier = Arc::new(notifier);
+    let telling = Telling::start(
+        Arc::clone(&desk),
+        Arc::clone(&notifier),
+        config.alerting.public_url.clone(),
+    );
     let maintaining = tokio::spawn(maintain_regularly(Arc::clone(&store), Arc::clone(&metrics)));
 
     let evaluation = Evaluation::start(Arc::clone(&store), desk, clock::unix_ms);
@@ -137,7 +144,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     watching.abort();
     evaluation.finish().await;
     tokio::task::spawn_blocking(move || context.ingest.finish()).await?;
-    notifier.finish().await;
+    telling.finish().await;
+    if let Some(notifier) = Arc::into_inner(notifier) {
+        notifier.finish().await;
+    }
     // Last, so that it tells of everything that was stored.
     if let Some(remote_write) = remote_write {
         remote_write.finish().await;

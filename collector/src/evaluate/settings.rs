@@ -18,6 +18,7 @@ const MOST_FILES: usize = 1_000;
 pub struct Table {
     #[serde(default)]
     rules: Vec<toml::Spanned<PathBuf>>,
+    public_url: Option<toml::Spanned<String>>,
 }
 
 /// What is evaluated.
@@ -25,6 +26,8 @@ pub struct Table {
 pub struct Settings {
     /// The rules: those of the files, or the default one.
     pub rules: Arc<RuleSet>,
+    /// Where people reach the dashboards, for the links in what they are told.
+    pub public_url: Option<String>,
 }
 
 /// Why the table cannot be used.
@@ -57,8 +60,49 @@ impl Table {
             files.push(file);
         }
         let rules = load_rules(&files).map_err(Refused::There)?;
+        if let Some(url) = &self.public_url
+            && !is_base(url.get_ref())
+        {
+            let reason = "alerting.public_url is no address of a web site; write for example \"https://azimuth.example\"";
+            return Err(Refused::Here(url.span().start, reason.to_owned()));
+        }
         Ok(Settings {
             rules: Arc::new(rules),
+            public_url: self.public_url.map(toml::Spanned::into_inner),
         })
+    }
+}
+
+/// `http://` or `https://` and a host, no query, nothing that would end a link early.
+fn is_base(url: &str) -> bool {
+    let host = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    host.is_some_and(|host| {
+        !host.is_empty()
+            && !host.starts_with('/')
+            && !host.contains(|c: char| c.is_whitespace() || c.is_control() || "?#\"<>".contains(c))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_begin_with_the_address_of_a_site() {
+        for good in ["https://azimuth.example", "http://10.0.0.1:8360/azimuth"] {
+            assert!(is_base(good), "{good}");
+        }
+        for bad in [
+            "azimuth.example",
+            "https://",
+            "https:///x",
+            "https://a b",
+            "https://a?b",
+            "javascript:x",
+        ] {
+            assert!(!is_base(bad), "{bad}");
+        }
     }
 }

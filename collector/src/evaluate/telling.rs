@@ -1,0 +1,211 @@
+//! From the outbox of what is to be told to those who tell it: pages are handed over in order, and forgotten here once the
+//! channels have them on disk. So a page is told over any restart, and told twice only where a kill falls between the two;
+//! the channels know a repetition by its alert and episode. What a page says to people is put together here, purely.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::desk::Desk;
+use super::page::Page;
+use crate::alert::lifecycle::Notice;
+use crate::alert::rules::measure::Unit;
+use crate::alert::rules::model::Severity;
+use crate::notify;
+use crate::notify::link::{Pair, to_pair};
+use crate::notify::notifier::Notifier;
+use crate::query::label::Label;
+
+/// How often the outbox is looked at; a round puts something in once a minute at most.
+const EVERY: Duration = Duration::from_secs(5);
+/// Pages handed over at once.
+const MOST: usize = 500;
+
+/// The task.
+#[derive(Debug)]
+pub struct Telling {
+    stop: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+impl Telling {
+    /// Starts it; must be called inside a runtime. `public_url` is where people reach the dashboards, for links.
+    pub fn start(desk: Arc<Desk>, notifier: Arc<Notifier>, public_url: Option<String>) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopping = Arc::clone(&stop);
+        let task = tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(EVERY);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            while !stopping.load(Ordering::Relaxed) {
+                ticks.tick().await;
+                let (desk, notifier, public_url) =
+                    (Arc::clone(&desk), Arc::clone(&notifier), public_url.clone());
+                let handed =
+                    tokio::task::spawn_blocking(move || hand_over(&desk, &notifier, public_url.as_deref()));
+                match handed.await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::error!("alerting: {error}; it is tried again in {EVERY:?}"),
+                    Err(error) => tracing::error!("alerting: handing pages over panicked: {error}"),
+                }
+            }
+        });
+        Self { stop, task }
+    }
+
+    /// Ends it. What is not handed over waits for the next start.
+    pub async fn finish(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}
+
+/// All that waits, in order.
+fn hand_over(desk: &Desk, notifier: &Notifier, public_url: Option<&str>) -> Result<(), String> {
+    loop {
+        let pages = desk.pages(0, MOST).map_err(|error| error.to_string())?;
+        let Some(last) = pages.last().map(|page| page.sequence) else {
+            return Ok(());
+        };
+        let told: Vec<notify::page::Page> = pages.iter().map(|page| to_tell(page, public_url)).collect();
+        notifier
+            .hand(&told)
+            .map_err(|error| format!("an outbox of notifications cannot be written: {error}"))?;
+        desk.taken(last).map_err(|error| error.to_string())?;
+    }
+}
+
+/// What people are told.
+fn to_tell(page: &Page, public_url: Option<&str>) -> notify::page::Page {
+    let key = &page.key;
+    let (episode, state) = match page.notice {
+        Notice::Fired { episode } => (episode, notify::page::State::Firing),
+        Notice::Resolved { episode } => (episode, notify::page::State::Resolved),
+    };
+    let over = state == notify::page::State::Resolved;
+    let known = |label| page.labels.value(label).unwrap_or("?");
+    let (from, to, method) = (known(Label::Agent), known(Label::Zone), known(Label::Method));
+    let regressed_at_unix_ms = page
+        .evidence
+        .map_or(page.fired_at_unix_ms, |evidence| evidence.since_unix_ms);
+    let mut labels: BTreeMap<String, String> = Label::ALL
+        .into_iter()
+        .filter_map(|label| Some((label.as_str().to_owned(), page.labels.value(label)?.to_owned())))
+        .collect();
+    labels.insert("target".to_owned(), page.labels.target().to_owned());
+    let pair = Pair {
+        agent: from,
+        zone: to,
+        method,
+    };
+    notify::page::Page {
+        alert: format!("{}/{}/{}", key.rule, key.series, key.measure),
+        episode,
+        state,
+        parent: None,
+        rule: key.rule.clone(),
+        // Its rule is gone; somebody was told of it, and is to be told of its end as loudly as may be.
+        severity: page.severity.unwrap_or(Severity::Critical),
+        route: page.route.clone(),
+        summary: format!(
+            "{} from {from} to {to} by {method}{}",
+            key.measure,
+            if over { " is over" } else { "" }
+        ),
+        labels,
+        measure: key.measure.clone(),
+        value: page.evidence.map(|evidence| evidence.value),
+        against: page.evidence.map(|evidence| evidence.against),
+        unit: page
+            .evidence
+            .map_or("", |evidence| unit(evidence.unit))
+            .to_owned(),
+        regressed_at_unix_ms,
+        fired_at_unix_ms: page.fired_at_unix_ms,
+        resolved_at_unix_ms: over.then_some(page.at_unix_ms),
+        resolution: page.ending.map(|ending| ending.as_str().to_owned()),
+        link: public_url.map(|public_url| to_pair(public_url, pair, regressed_at_unix_ms, page.at_unix_ms)),
+        members: Vec::new(),
+    }
+}
+
+fn unit(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Ms => "ms",
+        Unit::Percent => "percent",
+        Unit::Probes => "probes",
+        Unit::Burn => "burn",
+        Unit::S => "s",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::rules::watch::Ending;
+    use crate::alert::rules::{AlertKey, Evidence, SeriesLabels};
+
+    const T0: u64 = 1_795_428_000_000;
+
+    fn page(notice: Notice, ending: Option<Ending>) -> Page {
+        Page {
+            sequence: 7,
+            key: AlertKey {
+                rule: "regression".to_owned(),
+                series: 3,
+                measure: "p50".to_owned(),
+            },
+            notice,
+            at_unix_ms: T0 + 600_000,
+            fired_at_unix_ms: T0 + 300_000,
+            ending,
+            severity: None,
+            route: "default".to_owned(),
+            labels: SeriesLabels::new("paris")
+                .with(Label::Agent, "brest-1")
+                .with(Label::Zone, "aws/eu-west-3/euw3-az1")
+                .with(Label::Method, "stamp"),
+            evidence: Some(Evidence {
+                since_unix_ms: T0,
+                value: 12.5,
+                against: 10.0,
+                unit: Unit::Ms,
+            }),
+        }
+    }
+
+    #[test]
+    fn a_beginning_and_its_end_are_of_one_alert_and_lead_to_the_pair() {
+        let began = to_tell(
+            &page(Notice::Fired { episode: 2 }, None),
+            Some("https://a.example"),
+        );
+        let ended = to_tell(
+            &page(Notice::Resolved { episode: 2 }, Some(Ending::NewBaseline)),
+            None,
+        );
+        assert_eq!((&began.alert, began.episode), (&ended.alert, ended.episode));
+        assert_eq!(
+            (began.resolved_at_unix_ms, ended.resolved_at_unix_ms),
+            (None, Some(T0 + 600_000))
+        );
+        assert_eq!(ended.resolution.as_deref(), Some("new_baseline"));
+        assert_eq!(
+            (began.value, began.against, began.unit.as_str()),
+            (Some(12.5), Some(10.0), "ms")
+        );
+        assert_eq!(began.regressed_at_unix_ms, T0);
+        assert_eq!(began.labels["target"], "paris");
+        let link = began.link.expect("a public address");
+        assert!(
+            link.starts_with(
+                "https://a.example/pair?agent=brest-1&zone=aws%2Feu-west-3%2Feuw3-az1&method=stamp&from="
+            ),
+            "{link}"
+        );
+        assert_eq!(ended.link, None);
+    }
+}
