@@ -103,15 +103,19 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             channel.shown()
         );
     }
-    let counters = Arc::clone(&metrics.notify);
+    let (counters, has_channels) = (Arc::clone(&metrics.notify), !config.notify.is_empty());
     let notifier = Notifier::start(config.notify, &config.data_dir, counters, clock::unix_ms)
         .context("cannot read the outbox of a notification channel")?;
     let notifier = Arc::new(notifier);
-    let telling = Telling::start(
-        Arc::clone(&desk),
-        Arc::clone(&notifier),
-        config.alerting.public_url.clone(),
-    );
+    // Without a channel what is to be told waits, for a day, for somebody to configure one.
+    let telling = has_channels.then(|| {
+        Telling::start(
+            Arc::clone(&desk),
+            Arc::clone(&notifier),
+            config.alerting.public_url.clone(),
+            clock::unix_ms,
+        )
+    });
     let maintaining = tokio::spawn(maintain_regularly(Arc::clone(&store), Arc::clone(&metrics)));
 
     let evaluation = Evaluation::start(Arc::clone(&store), desk, clock::unix_ms);
@@ -144,7 +148,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     watching.abort();
     evaluation.finish().await;
     tokio::task::spawn_blocking(move || context.ingest.finish()).await?;
-    telling.finish().await;
+    if let Some(telling) = telling {
+        telling.finish().await;
+    }
     if let Some(notifier) = Arc::into_inner(notifier) {
         notifier.finish().await;
     }

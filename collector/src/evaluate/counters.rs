@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::exposition::family::Family as Shown;
+use crate::exposition::family::{Family as Shown, Kind, Value};
 use crate::metrics::{Counter, Family, labelled};
 use crate::store::{Admission, Item};
 
@@ -25,7 +25,7 @@ pub struct Counters {
     pub rounds: Family,
     /// Notices given, by kind and severity.
     pub notices: Family,
-    /// Notices that nobody took and that had to go for newer ones.
+    /// Notices that nobody took and that had to go for newer ones, or were a day old before a channel was there.
     pub outbox_dropped: Counter,
     /// Entries that were left out because they could not be read back, or their series is another now, by kind and reason.
     pub left_out: Family,
@@ -112,14 +112,15 @@ impl Counters {
                 "Reports stored after their time had been evaluated; no rule saw them.",
                 self.late_reports.get(),
             ),
-            Shown::counter(
-                "azimuth_alerting_skipped_milliseconds_total",
+            Shown::single(
+                "azimuth_alerting_skipped_seconds_total",
+                Kind::Counter,
                 "Time that was too long ago to be evaluated when the collector came back.",
-                self.skipped_ms.get(),
+                Value::Real(self.skipped_ms.get() as f64 / 1e3),
             ),
             Shown::counter(
                 "azimuth_alerting_outbox_dropped_total",
-                "Notices that nobody took and that had to go for newer ones.",
+                "Notices that nobody took and that had to go for newer ones, or were a day old before a channel was there to tell them.",
                 self.outbox_dropped.get(),
             ),
             Shown::gauge(

@@ -21,6 +21,8 @@ use crate::query::label::Label;
 
 /// How often the outbox is looked at; a round puts something in once a minute at most.
 const EVERY: Duration = Duration::from_secs(5);
+/// A page older than this is not told any more: it waited for a channel to be configured, and is no news.
+const STALE_MS: u64 = 86_400_000;
 /// Pages handed over at once.
 const MOST: usize = 500;
 
@@ -33,7 +35,12 @@ pub struct Telling {
 
 impl Telling {
     /// Starts it; must be called inside a runtime. `public_url` is where people reach the dashboards, for links.
-    pub fn start(desk: Arc<Desk>, notifier: Arc<Notifier>, public_url: Option<String>) -> Self {
+    pub fn start(
+        desk: Arc<Desk>,
+        notifier: Arc<Notifier>,
+        public_url: Option<String>,
+        now_unix_ms: fn() -> u64,
+    ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let task = tokio::spawn(async move {
@@ -43,8 +50,9 @@ impl Telling {
                 ticks.tick().await;
                 let (desk, notifier, public_url) =
                     (Arc::clone(&desk), Arc::clone(&notifier), public_url.clone());
-                let handed =
-                    tokio::task::spawn_blocking(move || hand_over(&desk, &notifier, public_url.as_deref()));
+                let handed = tokio::task::spawn_blocking(move || {
+                    hand_over(&desk, &notifier, public_url.as_deref(), now_unix_ms())
+                });
                 match handed.await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::error!("alerting: {error}; it is tried again in {EVERY:?}"),
@@ -64,13 +72,24 @@ impl Telling {
 }
 
 /// All that waits, in order.
-fn hand_over(desk: &Desk, notifier: &Notifier, public_url: Option<&str>) -> Result<(), String> {
+fn hand_over(
+    desk: &Desk,
+    notifier: &Notifier,
+    public_url: Option<&str>,
+    now_unix_ms: u64,
+) -> Result<(), String> {
     loop {
         let pages = desk.pages(0, MOST).map_err(|error| error.to_string())?;
         let Some(last) = pages.last().map(|page| page.sequence) else {
             return Ok(());
         };
-        let told: Vec<notify::page::Page> = pages.iter().map(|page| to_tell(page, public_url)).collect();
+        let fresh = pages
+            .iter()
+            .filter(|page| now_unix_ms.saturating_sub(page.at_unix_ms) <= STALE_MS);
+        let told: Vec<notify::page::Page> = fresh.map(|page| to_tell(page, public_url)).collect();
+        desk.counters()
+            .outbox_dropped
+            .add((pages.len() - told.len()) as u64);
         notifier
             .hand(&told)
             .map_err(|error| format!("an outbox of notifications cannot be written: {error}"))?;

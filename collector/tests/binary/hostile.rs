@@ -376,7 +376,7 @@ fn an_agent_that_describes_series_without_end_is_held_to_its_share_and_nobody_el
     let file = directory.path().join("collector.toml");
     std::fs::write(
         &file,
-        "[limits]\nseries_per_agent = 9\nnew_series_per_agent_per_hour = 6\n",
+        "[limits]\nseries_per_agent = 9\nnew_series_per_agent_per_hour = 6\nnew_manifests_per_agent_per_hour = 100\n",
     )
     .expect("writable");
     let data = directory.path().join("data");
