@@ -87,7 +87,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         Some(settings) => {
             tracing::info!(
                 "sending metrics to {} every {:?}",
-                settings.url,
+                settings.shown_url(),
                 settings.interval
             );
             let (context, counters) = (Arc::clone(&context), Arc::clone(&metrics.remote_write));
