@@ -24,6 +24,7 @@ pub mod telling;
 use azimuth_measurement::{DelayHistogram, StampClock};
 
 use crate::alert::rules::Sample;
+use crate::query::merge::place;
 use crate::store::Observation;
 
 /// The sample of an observation: its counts, and the delays of the best clock that stamped any. `empty` stands in when
@@ -39,12 +40,6 @@ pub fn sample_of<'a>(observation: &'a Observation, empty: &'a DelayHistogram) ->
 
 /// The delays of the best clock, in the order in which queries prefer them.
 pub fn best(delays: &[(StampClock, DelayHistogram)]) -> Option<&DelayHistogram> {
-    let rank = |clock: StampClock| match clock {
-        StampClock::Kernel => 0,
-        StampClock::KernelRx => 1,
-        StampClock::TcpInfo => 2,
-        StampClock::User => 3,
-    };
-    let best = delays.iter().min_by_key(|(clock, _)| rank(*clock));
+    let best = delays.iter().min_by_key(|(clock, _)| place(*clock));
     best.map(|(_, histogram)| histogram)
 }

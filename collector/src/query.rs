@@ -9,7 +9,7 @@ pub mod group;
 pub mod heatmap;
 pub mod label;
 pub mod map;
-mod merge;
+pub(crate) mod merge;
 pub mod records;
 pub mod selection;
 pub mod series;

@@ -7,6 +7,23 @@ use thiserror::Error;
 pub const MAX_COUNT: u64 = 1 << 40;
 /// How many counters a record has.
 pub const COUNTERS: usize = 14;
+/// The counters' names, one spelling everywhere, in the order of [`ProbeCounts::all`].
+pub const COUNTER_NAMES: [&str; COUNTERS] = [
+    "sent",
+    "returned",
+    "late",
+    "duplicate",
+    "reordered",
+    "refused",
+    "discarded",
+    "send_errors",
+    "skipped",
+    "missing_tx_stamp",
+    "missing_rx_stamp",
+    "missing_follow_up",
+    "lost_out",
+    "lost_back",
+];
 
 /// Counts of probes, each attributed to the interval in which the probe was sent.
 ///
@@ -193,6 +210,23 @@ impl ProbeCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_name_stands_at_the_place_of_its_counter() {
+        let place = |name: &str| COUNTER_NAMES.iter().position(|known| *known == name);
+        let counts = |set: fn(&mut ProbeCounts)| {
+            let mut counts = ProbeCounts::default();
+            set(&mut counts);
+            counts.all().iter().position(|count| *count > 0)
+        };
+        assert_eq!(place("sent"), counts(|counts| counts.sent = 1));
+        assert_eq!(place("discarded"), counts(|counts| counts.discarded = 1));
+        assert_eq!(
+            place("missing_follow_up"),
+            counts(|counts| counts.missing_follow_up = 1)
+        );
+        assert_eq!(place("lost_back"), counts(|counts| counts.lost_back = 1));
+    }
 
     #[test]
     fn contradictions_are_found() {

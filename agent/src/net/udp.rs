@@ -127,20 +127,14 @@ impl<T: Copy> ProberSocket<T> {
         local_address(&self.socket)
     }
 
-    /// Switches numbering off and on again, which makes the kernel count from 0.
+    /// Departures and arrivals stamped always, numbered from 0.
     fn arm(&self) -> io::Result<()> {
         let stamps = TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE
             | TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE
             | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE
             // Without OPT_TSONLY every stamp would carry a copy of the packet and fill the receive buffer.
             | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY;
-        setsockopt(&self.socket, sockopt::Timestamping, &stamps)?;
-        setsockopt(
-            &self.socket,
-            sockopt::Timestamping,
-            &(stamps | TimestampingFlag::SOF_TIMESTAMPING_OPT_ID),
-        )?;
-        Ok(())
+        number_from_zero(&self.socket, stamps)
     }
 }
 
@@ -284,13 +278,7 @@ impl<T: Copy> ReflectorSocket<T> {
         let stamps = TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE
             | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE
             | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY;
-        setsockopt(&self.socket, sockopt::Timestamping, &stamps)?;
-        setsockopt(
-            &self.socket,
-            sockopt::Timestamping,
-            &(stamps | TimestampingFlag::SOF_TIMESTAMPING_OPT_ID),
-        )?;
-        Ok(())
+        number_from_zero(&self.socket, stamps)
     }
 }
 
@@ -298,6 +286,13 @@ impl<T> AsFd for ReflectorSocket<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// Asks for these stamps, with numbering switched off and on again, which makes the kernel count from 0.
+fn number_from_zero(socket: &Socket, stamps: TimestampingFlag) -> io::Result<()> {
+    setsockopt(socket, sockopt::Timestamping, &stamps)?;
+    let numbered = stamps | TimestampingFlag::SOF_TIMESTAMPING_OPT_ID;
+    Ok(setsockopt(socket, sockopt::Timestamping, &numbered)?)
 }
 
 fn local_address(socket: &Socket) -> io::Result<SocketAddr> {

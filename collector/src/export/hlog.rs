@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use azimuth_measurement::counts::COUNTERS;
+use azimuth_measurement::counts::COUNTER_NAMES;
 use azimuth_measurement::interchange::LogEntry;
 use azimuth_measurement::interchange::log::{write_comment, write_entry, write_head};
 use azimuth_measurement::{DelayHistogram, Method, ProbeCounts, StampClock};
@@ -20,23 +20,6 @@ use crate::utc::UtcInstant;
 pub const AGENT: &str = "Agent";
 /// The comment that says what happened to the probes of the record that follows.
 pub const COUNTS: &str = "Counts";
-/// The names of the counts, in wire order.
-const COUNT_NAMES: [&str; COUNTERS] = [
-    "sent",
-    "returned",
-    "late",
-    "duplicate",
-    "reordered",
-    "refused",
-    "discarded",
-    "send_errors",
-    "skipped",
-    "missing_tx_stamp",
-    "missing_rx_stamp",
-    "missing_follow_up",
-    "lost_out",
-    "lost_back",
-];
 
 /// Writes the lines.
 #[derive(Default)]
@@ -126,7 +109,7 @@ fn usual_clock(method: Method) -> StampClock {
 
 /// `sent=30 returned=29`, and whatever else is not 0.
 pub fn counts_to_text(counts: &ProbeCounts) -> String {
-    let all = COUNT_NAMES.iter().zip(counts.all()).enumerate();
+    let all = COUNTER_NAMES.iter().zip(counts.all()).enumerate();
     let told = all.filter(|(place, (_, count))| *place < 2 || *count > 0);
     told.map(|(_, (name, count))| format!("{name}={count}"))
         .collect::<Vec<_>>()
@@ -138,7 +121,7 @@ pub fn counts_from_text(text: &str) -> Option<ProbeCounts> {
     let mut all = ProbeCounts::default().all();
     for pair in text.split(' ') {
         let (name, count) = pair.split_once('=')?;
-        let place = COUNT_NAMES.iter().position(|known| *known == name)?;
+        let place = COUNTER_NAMES.iter().position(|known| *known == name)?;
         all[place] = count.parse().ok()?;
     }
     Some(ProbeCounts::from_all(all))
@@ -253,7 +236,7 @@ mod tests {
 
     #[test]
     fn counts_read_back_whatever_they_are() {
-        let mut all = [0; COUNTERS];
+        let mut all = ProbeCounts::default().all();
         for (place, count) in all.iter_mut().enumerate() {
             *count = place as u64 * 7 + 1;
         }

@@ -29,7 +29,7 @@ pub(super) struct Merge {
 }
 
 /// Place of a clock in [`BEST_FIRST`].
-fn place(clock: StampClock) -> usize {
+pub(crate) fn place(clock: StampClock) -> usize {
     match clock {
         StampClock::Kernel => 0,
         StampClock::KernelRx => 1,

@@ -1,5 +1,6 @@
 //! What a threshold can be put on: a statistic of the delays, the lost share, or a count of probes.
 
+use azimuth_measurement::counts::COUNTER_NAMES;
 use azimuth_measurement::{Accumulator, ProbeCounts};
 use serde::{Deserialize, Serialize};
 
@@ -49,24 +50,6 @@ pub enum Measure {
     Count(u8),
 }
 
-/// The counters, in the order of [`ProbeCounts::all`].
-const COUNTERS: [&str; azimuth_measurement::counts::COUNTERS] = [
-    "sent",
-    "returned",
-    "late",
-    "duplicate",
-    "reordered",
-    "refused",
-    "discarded",
-    "send_errors",
-    "skipped",
-    "missing_tx_stamp",
-    "missing_rx_stamp",
-    "missing_follow_up",
-    "lost_out",
-    "lost_back",
-];
-
 impl Measure {
     /// Reads `p50`, `p99.9`, `min`, `max`, `mean`, `spread`, `loss` or the name of a counter.
     ///
@@ -84,7 +67,7 @@ impl Measure {
                 .and_then(ten_thousandths)
                 .map(Self::Quantile)
                 .or_else(|| {
-                    let place = COUNTERS.iter().position(|name| *name == text)?;
+                    let place = COUNTER_NAMES.iter().position(|name| *name == text)?;
                     u8::try_from(place).ok().map(Self::Count)
                 }),
         };
@@ -92,7 +75,7 @@ impl Measure {
             let given: String = text.chars().take(40).collect();
             format!(
                 "{given:?} cannot be watched; use a percentile such as p50 or p99.9, min, max, mean, spread, loss, {}",
-                COUNTERS.join(", ")
+                COUNTER_NAMES.join(", ")
             )
         })
     }
@@ -107,7 +90,7 @@ impl Measure {
             Self::Mean => "mean".to_owned(),
             Self::Spread => "spread".to_owned(),
             Self::Loss => "loss".to_owned(),
-            Self::Count(place) => COUNTERS
+            Self::Count(place) => COUNTER_NAMES
                 .get(usize::from(place))
                 .copied()
                 .unwrap_or("sent")
