@@ -12,6 +12,7 @@
 //!    is the directory that names the file, before it says so.
 //! 4. **Nothing is deleted before its account is elsewhere.** A segment goes only when no item is in it, the marks that
 //!    settled its items are synced, and every record that replaced one of its records is synced. The newest is never deleted.
+//!    What an earlier run left is synced before it counts for that: its last write may be there to read and not be on disk.
 //! 5. **No sequence twice.** An epoch is continued only after an orderly close, within the same boot, in the same directory,
 //!    with nothing damaged, and only once the first segment of the new run is on disk. Otherwise a new epoch begins. A
 //!    restored image, a copied directory, a torn tail or a lying disk can thus never make new data look like old.
@@ -242,6 +243,8 @@ pub struct Spool {
     unwritten: BTreeSet<Key>,
     /// Segments with records that items without a record replace.
     guarded: BTreeSet<u32>,
+    /// Segments found at the start of which nothing says yet that they would survive a power cut.
+    doubtful: BTreeSet<u32>,
     /// What an orderly close said never left, while it still is the last word on disk. None of it is sent: if this run
     /// leaves no trace, the next one will believe the same.
     unproven: Option<(u64, Ranges)>,
@@ -301,6 +304,7 @@ impl Spool {
             inventory: found.inventory,
             current: 0,
             recovered_through: found.next_segment.saturating_sub(1),
+            doubtful: found.segments.keys().copied().collect(),
             segments: found.segments,
             tail: None,
             next_segment: found.next_segment,

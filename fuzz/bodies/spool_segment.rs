@@ -34,6 +34,9 @@ impl Disk for Memory {
         self.with(|files| files.get(name)?.get(offset..offset + length).map(<[u8]>::to_vec))
             .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
+    fn sync(&self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
     fn create(&self, name: &str) -> io::Result<Box<dyn AppendFile + Send>> {
         if self.with(|files| files.contains_key(name)) {
             return Err(io::ErrorKind::AlreadyExists.into());

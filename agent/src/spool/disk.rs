@@ -23,6 +23,8 @@ pub trait Disk {
     fn length(&self, name: &str) -> io::Result<u64>;
     /// `length` bytes from `offset`; fewer is an error of kind `UnexpectedEof`.
     fn read(&self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>>;
+    /// Makes what is in a file survive a power cut, whoever wrote it.
+    fn sync(&self, name: &str) -> io::Result<()>;
     /// A new, empty file; an error when the name is taken. Its name survives a power cut only after
     /// [`sync_directory`](Self::sync_directory).
     fn create(&self, name: &str) -> io::Result<Box<dyn AppendFile + Send>>;
@@ -149,6 +151,10 @@ impl Disk for RealDisk {
         Ok(bytes)
     }
 
+    fn sync(&self, name: &str) -> io::Result<()> {
+        File::open(self.directory.join(name))?.sync_data()
+    }
+
     fn create(&self, name: &str) -> io::Result<Box<dyn AppendFile + Send>> {
         let file = OpenOptions::new()
             .append(true)
@@ -225,6 +231,10 @@ impl Disk for NoDisk {
     }
 
     fn read(&self, _: &str, _: u64, _: usize) -> io::Result<Vec<u8>> {
+        self.fail()
+    }
+
+    fn sync(&self, _: &str) -> io::Result<()> {
         self.fail()
     }
 

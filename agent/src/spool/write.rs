@@ -292,6 +292,7 @@ impl Spool {
             .copied()
             .filter(|segment| !used.contains(segment) && (*segment != newest))
             .collect();
+        let done = self.deletable(done);
         if done.is_empty() {
             return;
         }
@@ -308,6 +309,25 @@ impl Spool {
         }
         self.forget_empty_epochs();
         self.forget_unneeded_manifests();
+    }
+
+    /// Those of `done` that may go. A segment of an earlier run may have been replaced by records of that run which were
+    /// written and never synced (a full disk, a kill between the two), and has to wait until they are.
+    fn deletable(&mut self, mut done: Vec<u32>) -> Vec<u32> {
+        if self.setup.sync == SyncPolicy::Never {
+            return done;
+        }
+        let recovered_through = self.recovered_through;
+        let earlier = |segment: &u32| *segment <= recovered_through;
+        if !self.doubtful.is_empty() && done.iter().any(earlier) && self.disk.sync_directory().is_ok() {
+            let disk = &self.disk;
+            self.doubtful
+                .retain(|segment| disk.sync(&segment_name(*segment)).is_err());
+        }
+        if !self.doubtful.is_empty() {
+            done.retain(|segment| !earlier(segment));
+        }
+        done
     }
 
     /// An epoch matters while it has items, or while a segment stands from which they could come back.

@@ -75,6 +75,17 @@ impl Platter {
         }
     }
 
+    fn sync(&mut self, file: usize) -> io::Result<()> {
+        if self.faults.failing_syncs {
+            return Err(io::Error::other("input/output error"));
+        }
+        if !self.faults.ignores_file_sync {
+            let file = &mut self.files[file];
+            file.synced = file.bytes.len();
+        }
+        Ok(())
+    }
+
     fn held_bytes(&self) -> u64 {
         self.names
             .values()
@@ -247,6 +258,13 @@ impl Disk for ForgetfulDisk {
             .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
+    fn sync(&self, name: &str) -> io::Result<()> {
+        let mut platter = self.platter();
+        platter.change()?;
+        let file = *platter.names.get(name).ok_or(io::ErrorKind::NotFound)?;
+        platter.sync(file)
+    }
+
     fn create(&self, name: &str) -> io::Result<Box<dyn AppendFile + Send>> {
         let mut platter = self.platter();
         platter.change()?;
@@ -338,13 +356,6 @@ impl AppendFile for ForgetfulFile {
     fn sync(&mut self) -> io::Result<()> {
         let mut platter = self.disk.platter();
         platter.change()?;
-        if platter.faults.failing_syncs {
-            return Err(io::Error::other("input/output error"));
-        }
-        if !platter.faults.ignores_file_sync {
-            let file = &mut platter.files[self.file];
-            file.synced = file.bytes.len();
-        }
-        Ok(())
+        platter.sync(self.file)
     }
 }

@@ -141,6 +141,28 @@ proptest! {
     }
 }
 
+/// Found by the property: a write that a full disk cut short was there to read for the next run, which deleted what it
+/// replaced; then the power took it, and nothing was left of either.
+#[test]
+fn what_was_flushed_outlives_a_write_cut_short_a_restart_and_a_power_cut() {
+    let full = Faults {
+        capacity_bytes: Some(37_888),
+        ..Faults::default()
+    };
+    let acts = [
+        Act::Disk(full),
+        Act::Intervals(50),
+        Act::Kill,
+        Act::Kill,
+        Act::Intervals(61),
+        Act::RestartOn(Faults::default()),
+        Act::PowerCut,
+    ];
+    for seed in 0..50 {
+        live(&acts, seed, &Faults::default());
+    }
+}
+
 /// Every operation of a scripted life is the one the power goes with.
 #[test]
 fn the_power_may_go_at_any_operation() {
