@@ -16,8 +16,11 @@ use super::recovery::segment_name;
 use super::room::{Scope, Step, next_step};
 use super::write::head_estimate_bytes;
 
-/// Segments kept free below the bound: a step writes before it deletes.
+/// Segments kept free below the bound, heads included: a step writes before it deletes, and with what it makes it writes
+/// all that waits in memory.
 const RESERVED_SEGMENTS: u64 = 3;
+/// What waits in memory is given at most this part of the bound to be written into: one in so many.
+const RESERVED_SHARE: u64 = 8;
 /// Reads of one record that may fail before it is given up.
 const MAX_FAILED_READS: u8 = 3;
 /// The floor is never more than this part of the filesystem: one in so many.
@@ -36,7 +39,10 @@ impl Spool {
     pub(super) fn make_room(&mut self) -> io::Result<()> {
         let incoming =
             |spool: &Self| spool.memory_bytes() + head_estimate_bytes(spool.inventory.epochs.len() as u64);
-        let reserve = RESERVED_SEGMENTS * self.segment_bytes();
+        let heads = RESERVED_SEGMENTS * head_estimate_bytes(self.inventory.epochs.len() as u64);
+        let limits = &self.setup.limits;
+        let waiting = (limits.memory_max_bytes + self.segment_bytes()).min(limits.max_bytes / RESERVED_SHARE);
+        let reserve = heads + waiting.max(RESERVED_SEGMENTS * self.segment_bytes());
         let target = self.setup.limits.max_bytes.saturating_sub(reserve);
         if self.disk_bytes() + incoming(self) <= target {
             return Ok(());
