@@ -510,16 +510,19 @@ tests['an agent or a zone nobody knows is said to be so'] = async () => {
 };
 
 const json = (body) => ({ status: 200, contentType: 'application/json', body: JSON.stringify(body) });
+// The page is given one answer throughout: which of two equally well agents was heard last changes by the second.
+const statusOf = (answer) => (page) =>
+  page.route('**/api/v1/status?**', (route) => route.fulfill(json(answer)));
 const ofStatus = (change) => async (page) => {
   const answer = await api('status?agents=1000');
   change(answer);
-  await page.route('**/api/v1/status?**', (route) => route.fulfill(json(answer)));
+  await statusOf(answer)(page);
 };
 
 tests['the status says at a glance whether anything needs a person, as the API does'] = async () => {
-  const { page, clean } = await open('/status');
-  await page.waitForSelector(SCREENS.status.ready, WAIT);
   const answer = await api('status?agents=1000');
+  const { page, clean } = await open('/status', { route: statusOf(answer) });
+  await page.waitForSelector(SCREENS.status.ready, WAIT);
   const title = await page.textContent('h1');
   if (answer.concerns.length === 0) assert.match(title, /Nothing needs you/);
   else assert.match(title, new RegExp(`^(One|${answer.concerns.length}) thing`));
@@ -547,14 +550,12 @@ tests['a collector that is well says nothing else, and one of a later release is
 };
 
 tests['agents are sorted from the keyboard, and the address remembers it'] = async () => {
-  const { page, clean } = await open('/status');
+  const answer = await api('status?agents=1000');
+  const { page, clean } = await open('/status', { route: statusOf(answer) });
   await page.waitForSelector(SCREENS.status.ready, WAIT);
   const ids = () => page.locator('th.agent .id').allTextContents();
-  const worst = await ids();
-  assert.deepEqual(
-    worst,
-    (await api('status?agents=1000')).agents.worst.map((one) => one.agent),
-  );
+  const worst = answer.agents.worst.map((one) => one.agent);
+  assert.deepEqual(await ids(), worst);
   await page.focus('thead th.agent button');
   await page.keyboard.press('Enter');
   await page.waitForSelector('th.agent[aria-sort=ascending]', WAIT);
