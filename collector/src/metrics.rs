@@ -9,15 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use azimuth_measurement::codec::decode_report;
-
 use crate::exposition::family::{Family as Shown, Kind, Value, labels};
 use crate::exposition::measured::Measured;
 use crate::exposition::settings::Settings;
 use crate::remote_write::counters::Counters;
 use crate::status::commit_times::CommitTimes;
 use crate::store::window::Fallback;
-use crate::store::{Admission, Condition, Dictionary, Item, Maintained, WindowCondition};
+use crate::store::{Admission, Condition, Dictionary, JustStored, Maintained, WindowCondition};
 
 /// A counter.
 #[derive(Debug, Default)]
@@ -158,25 +156,15 @@ impl Metrics {
         }
     }
 
-    /// Adds what was stored just now to what the measurements came to. Duplicates have been added before.
-    pub fn note_stored(&self, items: &[Item], admissions: &[Admission], dictionary: &Dictionary) {
-        self.alerting.note_stored(items, admissions);
+    /// Adds a report that was stored just now to what the measurements came to. Duplicates have been added before.
+    pub fn note_stored(&self, stored: &JustStored<'_>) {
         if !self.measured.is_kept() {
             return;
         }
-        for (item, admission) in items.iter().zip(admissions) {
-            let (Item::Report(stored), Admission::Stored | Admission::StoredInPart(_)) = (item, admission)
-            else {
-                continue;
-            };
-            // Both were there when it was examined and stored; a fault of ours must show.
-            match (
-                decode_report(&stored.frame),
-                dictionary.manifest_of(&stored.agent, stored.manifest),
-            ) {
-                (Ok(report), Some(known)) => self.measured.note(stored, &report, known),
-                _ => self.reports_unreadable.add(1),
-            }
+        // It was read when it was examined, and its manifest was stored with it or before; a fault of ours must show.
+        match stored.content() {
+            Some((report, known)) => self.measured.note(stored.report(), report, known),
+            None => self.reports_unreadable.add(1),
         }
     }
 

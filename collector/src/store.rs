@@ -25,12 +25,14 @@ pub(crate) mod memory;
 pub mod sequences;
 pub mod series_limits;
 pub mod tier;
+mod told;
 pub mod window;
 
 pub use dictionary::{Dictionary, SeriesId};
 pub use holdings::TierHoldings;
 pub use series_limits::{RefusedRecords, SeriesLimits};
 pub use tier::{Retention, Tier};
+pub use told::{JustStored, Tell};
 pub use window::{Window, WindowCondition};
 
 /// A stretch of time `[from, to)` on the collector's time line, in unix milliseconds.
@@ -384,6 +386,29 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// When nothing could be made durable. The same call may be made again.
     fn commit(&self, manifests: &[VerifiedManifest], items: &[Item]) -> Result<Vec<Admission>, StoreError>;
+
+    /// [`commit`](Self::commit), which tells of every report it stored once it is durable, so that nobody has to decode it
+    /// again. A panic of `tell` is the caller's to catch.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit), and then nothing was told.
+    fn commit_and_tell(
+        &self,
+        manifests: &[VerifiedManifest],
+        items: &[Item],
+        tell: Tell<'_>,
+    ) -> Result<Vec<Admission>, StoreError> {
+        let admissions = self.commit(manifests, items)?;
+        let dictionary = self.dictionary();
+        for (item, admission) in items.iter().zip(&admissions) {
+            if let (Item::Report(report), Admission::Stored | Admission::StoredInPart(_)) = (item, admission)
+            {
+                let known = dictionary.manifest_of(&report.agent, report.manifest);
+                tell(&JustStored::new(report, &report.frame, known.map(Arc::as_ref)));
+            }
+        }
+        Ok(admissions)
+    }
 
     /// Every agent, manifest and series known, as one consistent snapshot.
     fn dictionary(&self) -> Arc<Dictionary>;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use azimuth_measurement::AgentId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -17,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::share::{AGENT_QUEUED_BYTES, Share, Shares};
 use crate::clock;
 use crate::metrics::Metrics;
-use crate::store::{Admission, Item, Store, StoreError, VerifiedManifest};
+use crate::store::{Admission, Item, JustStored, Store, StoreError, VerifiedManifest};
 
 /// Most bytes of reports that may wait for a commit: a few seconds of a large fleet, a quarter of the memory promise.
 pub const MAX_QUEUED_BYTES: u32 = 16 * 1024 * 1024;
@@ -231,7 +232,19 @@ fn commit_until_closed(submissions: &Receiver<Submission>, store: &dyn Store, me
     }
 }
 
-fn commit_group(mut group: Vec<Submission>, store: &dyn Store, metrics: &Metrics) {
+/// What is done with each report once it is durable, which only counts.
+type Measure<'a> = &'a dyn Fn(&JustStored<'_>);
+
+fn commit_group(group: Vec<Submission>, store: &dyn Store, metrics: &Metrics) {
+    commit_and_measure(group, store, metrics, &|stored| metrics.note_stored(stored));
+}
+
+fn commit_and_measure(
+    mut group: Vec<Submission>,
+    store: &dyn Store,
+    metrics: &Metrics,
+    measure: Measure<'_>,
+) {
     let mut manifests = Vec::new();
     let mut items = Vec::new();
     let mut lengths = Vec::with_capacity(group.len());
@@ -240,7 +253,7 @@ fn commit_group(mut group: Vec<Submission>, store: &dyn Store, metrics: &Metrics
         manifests.append(&mut submission.manifests);
         items.append(&mut submission.items);
     }
-    match commit(&manifests, &items, store, metrics) {
+    match commit(&manifests, &items, store, metrics, measure) {
         Ok(admissions) => {
             let mut admissions = admissions.into_iter();
             for (submission, (_, length)) in group.into_iter().zip(lengths) {
@@ -258,7 +271,7 @@ fn commit_group(mut group: Vec<Submission>, store: &dyn Store, metrics: &Metrics
             for (submission, (manifest_count, item_count)) in group.into_iter().zip(lengths) {
                 let manifests: Vec<VerifiedManifest> = manifests.by_ref().take(manifest_count).collect();
                 let items: Vec<Item> = items.by_ref().take(item_count).collect();
-                let result = commit(&manifests, &items, store, metrics);
+                let result = commit(&manifests, &items, store, metrics, measure);
                 answer(
                     submission.answer,
                     result.map_err(|error| CommitError::Store(error.to_string())),
@@ -273,24 +286,35 @@ fn commit(
     items: &[Item],
     store: &dyn Store,
     metrics: &Metrics,
+    measure: Measure<'_>,
 ) -> Result<Vec<Admission>, StoreError> {
     let started = clock::monotonic();
+    let (mut measuring, mut all_measured) = (Duration::ZERO, true);
+    // Here and not where the verdicts are given: whoever hung up has its reports stored all the same.
+    let mut tell = |stored: &JustStored<'_>| {
+        let begun = clock::monotonic();
+        // What only counts must not take ingest down.
+        all_measured = all_measured && catch_unwind(AssertUnwindSafe(|| measure(stored))).is_ok();
+        measuring += clock::monotonic() - begun;
+    };
     // A backend that panics on a damaged page must not take the commit thread, and with it all ingest, down.
-    let result = catch_unwind(AssertUnwindSafe(|| store.commit(manifests, items))).unwrap_or_else(|_| {
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        store.commit_and_tell(manifests, items, &mut tell)
+    }))
+    .unwrap_or_else(|_| {
         Err(StoreError {
             doing: "commit",
             cause: "the backend panicked; see the log".to_owned(),
         })
     });
-    metrics.note_commit(clock::monotonic() - started, result.is_ok());
-    // Here and not where the verdicts are given: whoever hung up has its reports stored all the same.
+    let took = (clock::monotonic() - started).saturating_sub(measuring);
+    metrics.note_commit(took, result.is_ok());
     if let Ok(admissions) = &result {
-        // What only counts must not take ingest down either.
-        let noted = || metrics.note_stored(items, admissions, &store.dictionary());
-        if catch_unwind(AssertUnwindSafe(noted)).is_err() {
-            metrics.commits_not_measured.add(1);
-            tracing::error!("what was stored is not on /metrics, by a fault of this collector; see above");
-        }
+        metrics.alerting.note_stored(items, admissions);
+    }
+    if !all_measured {
+        metrics.commits_not_measured.add(1);
+        tracing::error!("what was stored is not on /metrics, by a fault of this collector; see above");
     }
     result
 }
@@ -319,7 +343,6 @@ mod tests {
     struct Picky {
         inner: MemoryStore,
         panics: bool,
-        forgets: bool,
     }
 
     impl Store for Picky {
@@ -342,7 +365,6 @@ mod tests {
             self.inner.commit(manifests, items)
         }
         fn dictionary(&self) -> Arc<Dictionary> {
-            assert!(!self.forgets, "the dictionary is gone");
             self.inner.dictionary()
         }
         fn scan(&self, request: ScanRequest<'_>, visit: Visit<'_>) -> Result<Coverage, StoreError> {
@@ -435,15 +457,16 @@ mod tests {
 
     #[test]
     fn what_cannot_be_measured_is_stored_all_the_same() {
-        let store = Picky {
-            forgets: true,
-            ..Picky::default()
-        };
         let metrics = Metrics::default();
-        let (sound, sound_answer) = submission(&manifest_of("one", 1), &[1]);
-        commit_group(vec![sound], &store, &metrics);
-        assert_eq!(answer_of(sound_answer), Ok(vec![Admission::Stored]));
-        assert_eq!(metrics.commits_not_measured.get(), 1);
+        let (sound, sound_answer) = submission(&manifest_of("one", 1), &[1, 2]);
+        commit_and_measure(vec![sound], &MemoryStore::default(), &metrics, &|_| {
+            panic!("the dictionary is gone")
+        });
+        assert_eq!(answer_of(sound_answer), Ok(vec![Admission::Stored; 2]));
+        assert_eq!(
+            (metrics.commits.get(), metrics.commits_not_measured.get()),
+            (1, 1)
+        );
     }
 
     #[tokio::test]

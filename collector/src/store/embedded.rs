@@ -70,8 +70,8 @@ use super::dictionary::AgentNumber;
 use super::window::{SharedWindow, Window};
 use super::{
     Admission, AgentStatus, BackupSummary, Condition, Coverage, Dictionary, Item, Maintained, Retention,
-    ScanRequest, SeriesLimits, Store, StoreError, StoredGap, Tier, TierHoldings, TimeRange, VerifiedManifest,
-    Visit,
+    ScanRequest, SeriesLimits, Store, StoreError, StoredGap, Tell, Tier, TierHoldings, TimeRange,
+    VerifiedManifest, Visit,
 };
 
 pub use backup::{RestoreError, restore, verify};
@@ -276,6 +276,15 @@ impl EmbeddedStore {
 
 impl Store for EmbeddedStore {
     fn commit(&self, manifests: &[VerifiedManifest], items: &[Item]) -> Result<Vec<Admission>, StoreError> {
+        self.commit_and_tell(manifests, items, &mut |_| {})
+    }
+
+    fn commit_and_tell(
+        &self,
+        manifests: &[VerifiedManifest],
+        items: &[Item],
+        tell: Tell<'_>,
+    ) -> Result<Vec<Admission>, StoreError> {
         let doing = "commit";
         let work = |transaction: &WriteTransaction| {
             let standing = StandingTables::open(transaction)?;
@@ -293,7 +302,7 @@ impl Store for EmbeddedStore {
             Ok(plan)
         };
         let plan = self.write_then(doing, work, |plan| {
-            self.note_recent(&plan.dictionary, &plan.reports);
+            self.note_recent(&plan.dictionary, &plan.reports, tell);
         })?;
         Ok(plan.admissions)
     }

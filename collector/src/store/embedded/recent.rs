@@ -5,17 +5,19 @@
 //! file is opened again. Commits are noted while they still keep the file from being closed: what is noted is never also
 //! read back.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use azimuth_measurement::Report;
 use azimuth_measurement::codec::decode_report;
 use redb::{Database, ReadableDatabase};
 
 use super::tables::{HOT, unseal};
 use super::{EmbeddedStore, while_doing};
 use crate::store::admission::PlannedReport;
-use crate::store::dictionary::AgentNumber;
+use crate::store::dictionary::{AgentNumber, KnownManifest};
 use crate::store::window::Window;
-use crate::store::{Dictionary, StoreError};
+use crate::store::{Dictionary, JustStored, StoreError, Tell};
 
 impl EmbeddedStore {
     /// Reads the window of `now_unix_ms` from the hot table. What any part holds may be missing there, so it begins
@@ -34,33 +36,37 @@ impl EmbeddedStore {
                 let (key, sealed) = row.map_err(while_doing(doing))?;
                 let (start_unix_ms, agent, ..) = key.value();
                 let frame = unseal(key.value(), sealed.value());
-                note(window, &dictionary, AgentNumber(agent), start_unix_ms, frame);
+                let report = frame.and_then(|frame| decode_report(frame).ok());
+                let known = |report: &Report| {
+                    Some(dictionary.manifest(AgentNumber(agent), report.manifest)?.as_ref())
+                };
+                let content = report.as_ref().and_then(|report| Some((report, known(report)?)));
+                note(window, start_unix_ms, content);
             }
             Ok(())
         });
         filled.inspect_err(|_| self.window.with(Window::forget))
     }
 
-    /// Notes what has just become durable.
-    pub(super) fn note_recent(&self, dictionary: &Dictionary, reports: &[PlannedReport<'_>]) {
+    /// Notes what has just become durable, and tells of it: each report is decoded once for both. Readers of the window wait
+    /// for one report at most.
+    pub(super) fn note_recent(&self, dictionary: &Dictionary, reports: &[PlannedReport<'_>], tell: Tell<'_>) {
         let received = reports.iter().map(|planned| planned.report.received_at_unix_ms);
         let Some(now_unix_ms) = received.max() else {
             return;
         };
         self.latest_unix_ms.store(now_unix_ms, Ordering::Release);
-        self.window.with(|window| {
-            window.advance(now_unix_ms);
-            for planned in reports {
-                let start_unix_ms = planned.report.placed.start_unix_ms();
-                note(
-                    window,
-                    dictionary,
-                    planned.number,
-                    start_unix_ms,
-                    Some(&planned.frame),
-                );
+        self.window.with(|window| window.advance(now_unix_ms));
+        for planned in reports {
+            let known = dictionary.manifest(planned.number, planned.report.manifest);
+            let stored = JustStored::new(planned.report, &planned.frame, known.map(Arc::as_ref));
+            let start_unix_ms = planned.report.placed.start_unix_ms();
+            if self.window.with(|window| window.wants(start_unix_ms)) {
+                let content = stored.content();
+                self.window.with(|window| note(window, start_unix_ms, content));
             }
-        });
+            tell(&stored);
+        }
     }
 
     /// As if a write had failed and the next one had opened the file again.
@@ -99,30 +105,13 @@ impl EmbeddedStore {
     }
 }
 
-fn note(
-    window: &mut Window,
-    dictionary: &Dictionary,
-    agent: AgentNumber,
-    start_unix_ms: u64,
-    frame: Option<&[u8]>,
-) {
-    if !window.wants(start_unix_ms) {
-        return;
-    }
-    let report = frame.and_then(|frame| decode_report(frame).ok());
-    let known = report
-        .as_ref()
-        .and_then(|report| dictionary.manifest(agent, report.manifest));
-    match (report, known) {
-        (Some(report), Some(known)) => {
-            window.note(
-                start_unix_ms,
-                report.interval.length_ms(),
-                &known.series,
-                &report.records,
-            );
+fn note(window: &mut Window, start_unix_ms: u64, content: Option<(&Report, &KnownManifest)>) {
+    match content {
+        Some((report, known)) => {
+            let length_ms = report.interval.length_ms();
+            window.note(start_unix_ms, length_ms, &known.series, &report.records);
         }
         // A scan counts it as unreadable.
-        _ => window.give_up(start_unix_ms),
+        None => window.give_up(start_unix_ms),
     }
 }
