@@ -66,6 +66,18 @@ pub enum Command {
         Ctrl-C ends early and still shows it. Exit code 0 if every target answered, 1 if one did not, 2 if one could not \
         be tried.")]
     Probe(ProbeArgs),
+    /// Show the routers on the way to a target, with the delay to each (traceroute; needs no privilege)
+    #[command(after_help = "Examples:\n  \
+        azimuth-agent path 203.0.113.10\n  \
+        azimuth-agent path zone-a.example.net --method icmp\n  \
+        azimuth-agent path zone-a.example.net:443 --method tcp --json\n\n\
+        Packets leave with room for one router, two, three...; the router that has to drop one says so. All of them have \
+        the same addresses, ports and checksum, so that routers which balance by flow keep them on one way. A star is a \
+        router that says nothing; loss at one hop alone is a router that answers only so often, and no loss of the path. \
+        Try another method where the end is not reached: firewalls differ by protocol.\n\n\
+        On a terminal the table is live; Ctrl-C ends early and still shows it. Exit code 0 if the target was reached, 1 if \
+        not, 2 if it could not be tried.")]
+    Path(PathArgs),
     /// Try each method on this host with real packets: which work, which clock stamps them, what to do about the rest
     #[command(
         after_help = "Sends only over loopback, to a reflector it starts itself. Run it as the user the agent runs as. Exit \
@@ -145,6 +157,32 @@ pub struct ProbeArgs {
     pub json: bool,
 }
 
+/// `path`.
+#[derive(Debug, Args)]
+pub struct PathArgs {
+    /// Address or name, with or without a port: 203.0.113.10, [2001:db8::1]:8620, zone-a.example.net
+    #[arg(value_name = "TARGET")]
+    pub target: String,
+    /// How: stamp (UDP, port 8620), icmp or tcp (SYN, port 8621)
+    #[arg(long, default_value = "stamp", value_parser = traced_method)]
+    pub method: Method,
+    /// How many packets to send to each hop
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub count: u32,
+    /// The farthest hop to look for
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub max_hops: u8,
+    /// Milliseconds after which an unanswered packet is lost
+    #[arg(long, value_name = "MS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..=900))]
+    pub waiting_time_ms: u32,
+    /// With stamp: sign the packets with the key in this file, as the reflector's --key-file asks
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// Print one JSON object instead of the table
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
@@ -190,6 +228,16 @@ fn method(text: &str) -> Result<Method, String> {
     match text.parse() {
         Ok(method @ (Method::Stamp | Method::IcmpEcho | Method::TcpConnect)) => Ok(method),
         _ => Err("use stamp, icmp_echo or tcp_connect".to_owned()),
+    }
+}
+
+/// The short names people know from other tools are taken as well.
+fn traced_method(text: &str) -> Result<Method, String> {
+    match text {
+        "stamp" | "udp" => Ok(Method::Stamp),
+        "icmp" | "icmp_echo" => Ok(Method::IcmpEcho),
+        "tcp" | "tcp_connect" => Ok(Method::TcpConnect),
+        _ => Err("use stamp, icmp or tcp".to_owned()),
     }
 }
 

@@ -160,11 +160,13 @@ fn octets<const N: usize>(bytes: &[u8; MESSAGE_BYTES], at: usize) -> [u8; N] {
     taken
 }
 
-/// The Internet checksum (RFC 1071) of octets whose checksum field is zero.
-fn checksum(bytes: &[u8; MESSAGE_BYTES]) -> u16 {
-    let words = bytes
-        .chunks_exact(2)
-        .map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1]));
+/// The Internet checksum (RFC 1071) of octets, at most 64 KiB, whose checksum field is zero.
+pub(crate) fn checksum(bytes: &[u8]) -> u16 {
+    let words = bytes.chunks(2).map(|pair| match pair {
+        [high, low] => u32::from(*high) << 8 | u32::from(*low),
+        [high] => u32::from(*high) << 8,
+        _ => 0,
+    });
     let sum: u32 = words.sum();
     let folded = (sum & 0xffff) + (sum >> 16);
     !((folded & 0xffff) + (folded >> 16)) as u16

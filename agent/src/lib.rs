@@ -2,7 +2,8 @@
 //!
 //! The way of one probe: [`schedule`] says it is due, [`probe`] makes it, [`prober`] (a thread of its own) sends it
 //! through [`net`] and brings back stamps and answers, [`probe`] judges the delay, [`tally`] counts it, [`report`]
-//! makes its interval a report, [`outbox`] keeps it in the [`spool`], [`uplink`] delivers it. [`reflect`] is the far end.
+//! makes its interval a report, [`outbox`] keeps it in the [`spool`], [`uplink`] delivers it. [`reflect`] is the far end,
+//! [`path`] what lies in between.
 //!
 //! Pure rooms, which are handed the time and touch nothing: [`schedule`], [`stamp`], [`icmp`], [`probe`], [`tally`], [`report`],
 //! [`config`] below its `load`, `reflect::rules`, `uplink::answer`, `uplink::backoff`. The rest does.
@@ -17,6 +18,7 @@ pub mod key_file;
 pub mod net;
 pub mod oneshot;
 pub mod outbox;
+pub mod path;
 pub mod probe;
 pub mod prober;
 pub mod reflect;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use azimuth_agent::cli::{Cli, Command, ConfigCommand, SpoolCommand};
 use azimuth_agent::commands::spool_check;
-use azimuth_agent::{config, doctor, oneshot, reflect, run};
+use azimuth_agent::{config, doctor, oneshot, path, reflect, run};
 use clap::Parser;
 use tracing::level_filters::LevelFilter;
 
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let quiet = matches!(
         cli.command,
-        Command::Probe(_) | Command::Config(_) | Command::Spool(_)
+        Command::Probe(_) | Command::Path(_) | Command::Config(_) | Command::Spool(_)
     );
     let default = if matches!(cli.command, Command::Doctor(_)) {
         // What its own prober would warn of is what it prints.
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         .init();
     let failed = match cli.command {
         // As of ping: 1 says that nothing answered.
-        Command::Probe(_) => USAGE,
+        Command::Probe(_) | Command::Path(_) => USAGE,
         _ => FAILED,
     };
     match dispatch(&cli.command) {
@@ -73,6 +73,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Reflect(args) => block_on(reflect::command::run(args)),
         Command::Doctor(args) => doctor::run(args.json),
         Command::Probe(args) => block_on(oneshot::run(args)),
+        Command::Path(args) => block_on(path::command::run(args)),
     }
 }
 

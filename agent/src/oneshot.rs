@@ -171,7 +171,7 @@ fn say_strays(strays: Strays) {
 }
 
 /// As <https://no-color.org> asks.
-fn colour() -> Colour {
+pub(crate) fn colour() -> Colour {
     match std::env::var_os("NO_COLOR") {
         Some(value) if !value.is_empty() => Colour::Never,
         _ => Colour::Ansi,
@@ -180,12 +180,12 @@ fn colour() -> Colour {
 
 /// Text that replaces itself.
 #[derive(Debug, Default)]
-struct Screen {
+pub(crate) struct Screen {
     lines: usize,
 }
 
 impl Screen {
-    fn draw(&mut self, text: &str) -> std::io::Result<()> {
+    pub(crate) fn draw(&mut self, text: &str) -> std::io::Result<()> {
         let mut out = std::io::stdout().lock();
         if self.lines > 0 {
             // Up by as many lines, then clear to the end of the screen (ECMA-48 CUU, ED).

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`zone`], [`vantage`], [`method`], [`series`] | where from, where to, by which method: the identity of a series |
 //! | [`interval`], [`counts`], [`histogram`] | what one series saw in one interval |
+//! | [`path`] | the routers on the way to a target, and the event that they changed |
 //! | [`report`] | one agent, one interval, all its series; and the tombstone that stands where reports were lost |
 //! | [`codec`] | version 1 of the wire form: protobuf in zstd, every size capped before it is allocated |
 //! | `interchange` (feature) | HdrHistogram V2 and interval logs: how histograms leave for, and come from, other tools |
@@ -22,6 +23,7 @@ pub mod histogram;
 pub mod interchange;
 pub mod interval;
 pub mod method;
+pub mod path;
 pub mod report;
 pub mod series;
 mod text;
@@ -33,6 +35,7 @@ pub use counts::ProbeCounts;
 pub use histogram::{Accumulator, BucketIndex, DelayHistogram};
 pub use interval::Interval;
 pub use method::{Granularity, LoadLabel, LossCause, Method, StampClock};
+pub use path::{Path, PathEvent, PathHop, PathReason};
 pub use report::{AgentHealth, Report, SeriesRecord, Tombstone};
 pub use series::{Manifest, ManifestId, SeriesDescriptor};
 pub use vantage::VantagePoint;

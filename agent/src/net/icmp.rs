@@ -10,11 +10,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 
-use super::udp::{ProberSocket, RECEIVE_BUFFER_BYTES};
+use super::udp::{ProberSocket, RECEIVE_BUFFER_BYTES, hear_routers};
 use crate::icmp::{self, Echo, Family};
 
 /// `ICMP_FILTER` (`linux/icmp.h`) and its level; not in libc.
@@ -97,10 +96,7 @@ impl<T: Copy> EchoSocket<T> {
             socket.bind(&SocketAddr::new(any, 0).into())?;
         }
         // Routers' errors come through the error queue, with the address of who said so.
-        match family {
-            Family::V4 => setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?,
-            Family::V6 => setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?,
-        }
+        hear_routers(&socket, family == Family::V4)?;
         Ok(Self {
             socket: ProberSocket::over(socket, family == Family::V4)?,
             family,
@@ -132,13 +128,25 @@ impl<T: Copy> EchoSocket<T> {
     /// # Errors
     /// What the operating system reports; the request was not sent then.
     pub fn send(&mut self, echo: &Echo, to: SocketAddr, owner: T) -> io::Result<()> {
+        self.send_message(&echo.encode(self.family, self.identifier), to, owner)
+    }
+
+    /// Sends one request whose octets were made elsewhere.
+    ///
+    /// # Errors
+    /// What the operating system reports; the request was not sent then.
+    pub fn send_message(&mut self, message: &[u8], to: SocketAddr, owner: T) -> io::Result<()> {
         // An error that a router reported for an earlier request would otherwise be given to this one.
         self.forget_error();
-        self.socket.send(
-            &echo.encode(self.family, self.identifier),
-            SocketAddr::new(to.ip(), 0),
-            owner,
-        )
+        self.socket.send(message, SocketAddr::new(to.ip(), 0), owner)
+    }
+
+    /// How many routers the next requests may pass.
+    ///
+    /// # Errors
+    /// What the operating system reports.
+    pub fn set_hop_limit(&self, hops: u8) -> io::Result<()> {
+        self.socket.set_hop_limit(hops)
     }
 
     /// Lets go of an error that is reported through the error queue anyway.

@@ -6,12 +6,16 @@
 
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{TimestampingFlag, setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
+
+use super::udp::hear_routers;
 
 /// A connection attempt under way.
 #[derive(Debug)]
@@ -53,11 +57,36 @@ impl Connecting {
             Type::STREAM.nonblocking(),
             Some(Protocol::TCP),
         )?;
-        match socket.connect(&to.into()) {
-            Ok(()) => {}
-            Err(error) if error.raw_os_error() == Some(Errno::EINPROGRESS as i32) => {}
-            Err(error) => return Err(error),
+        connect(&socket, to)?;
+        Ok(Self { socket })
+    }
+
+    /// The same from the port of `flow`, for a packet that may pass `hops` routers. What routers say comes through the
+    /// error queue of the socket, stamped on arrival. An end of it leaves nothing behind that would keep the port taken.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_within(to: SocketAddr, flow: &FlowPort, hops: u8) -> io::Result<Self> {
+        let socket = Socket::new(
+            Domain::for_address(to),
+            Type::STREAM.nonblocking(),
+            Some(Protocol::TCP),
+        )?;
+        socket.set_reuse_address(true)?;
+        // RST instead of TIME_WAIT: the next packet of the trace has the same four numbers.
+        socket.set_linger(Some(Duration::ZERO))?;
+        if to.is_ipv4() {
+            socket.set_ttl_v4(hops.into())?;
+        } else {
+            socket.set_unicast_hops_v6(hops.into())?;
         }
+        hear_routers(&socket, to.is_ipv4())?;
+        let stamps =
+            TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE;
+        // Without a stamp the delay is by this program's clock.
+        let _ = setsockopt(&socket, sockopt::Timestamping, &stamps);
+        socket.bind(&flow.at.into())?;
+        connect(&socket, to)?;
         Ok(Self { socket })
     }
 
@@ -106,6 +135,46 @@ impl Connecting {
             rtt_us: info.tcpi_rtt,
             retransmitted: info.tcpi_total_retrans > 0,
         })
+    }
+}
+
+/// A source port kept for the packets of one flow, one connection attempt after the other.
+#[derive(Debug)]
+pub struct FlowPort {
+    at: SocketAddr,
+    _kept: Socket,
+}
+
+impl FlowPort {
+    /// Takes a free port for connections of one address family.
+    ///
+    /// # Errors
+    /// What the operating system reports.
+    pub fn take(is_ipv4: bool) -> io::Result<Self> {
+        let any: IpAddr = if is_ipv4 {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            Ipv6Addr::UNSPECIFIED.into()
+        };
+        let at = SocketAddr::new(any, 0);
+        let kept = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
+        if !is_ipv4 {
+            kept.set_only_v6(true)?;
+        }
+        kept.set_reuse_address(true)?;
+        kept.bind(&at.into())?;
+        let at = kept.local_addr()?.as_socket();
+        Ok(Self {
+            at: at.ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "not an internet address"))?,
+            _kept: kept,
+        })
+    }
+}
+
+fn connect(socket: &Socket, to: SocketAddr) -> io::Result<()> {
+    match socket.connect(&to.into()) {
+        Err(error) if error.raw_os_error() != Some(Errno::EINPROGRESS as i32) => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -84,8 +84,31 @@ impl<T: Copy> ProberSocket<T> {
         Ok(taken)
     }
 
+    /// How many routers the next packets may pass (TTL, RFC 791; hop limit, RFC 8200).
+    ///
+    /// # Errors
+    /// What the operating system reports.
+    pub fn set_hop_limit(&self, hops: u8) -> io::Result<()> {
+        if self.is_ipv4 {
+            self.socket.set_ttl_v4(hops.into())
+        } else {
+            self.socket.set_unicast_hops_v6(hops.into())
+        }
+    }
+
+    /// Has what routers say come through the error queue, with who said it (`IP_RECVERR`).
+    ///
+    /// # Errors
+    /// What the operating system reports.
+    pub fn hear_routers(&self) -> io::Result<()> {
+        hear_routers(&self.socket, self.is_ipv4)
+    }
+
     /// The error waiting on the socket, which reading it clears.
-    pub(super) fn take_error(&self) -> io::Result<Option<io::Error>> {
+    ///
+    /// # Errors
+    /// What the operating system reports.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.socket.take_error()
     }
 
@@ -286,6 +309,16 @@ impl<T> AsFd for ReflectorSocket<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// Errors of routers through the error queue.
+pub(super) fn hear_routers(socket: &Socket, is_ipv4: bool) -> io::Result<()> {
+    let heard = if is_ipv4 {
+        setsockopt(socket, sockopt::Ipv4RecvErr, &true)
+    } else {
+        setsockopt(socket, sockopt::Ipv6RecvErr, &true)
+    };
+    Ok(heard?)
 }
 
 /// Asks for these stamps, with numbering switched off and on again, which makes the kernel count from 0.

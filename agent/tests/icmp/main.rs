@@ -1,6 +1,8 @@
 //! ICMP echo with the real binary in network namespaces of its own: each kind of socket, none at all, and a router that says
 //! no. Needs root, and says so when it is skipped. Nothing here asserts how fast anything is.
 
+mod path;
+
 use std::process::{Command, Output};
 
 use serde_json::Value;
