@@ -4,6 +4,7 @@
 //! every answer carries are set here; sockets, timeouts and limits on connections are `serve.rs`.
 
 pub mod alert_answers;
+mod alert_windows;
 mod alerts;
 pub mod answers;
 mod backup;

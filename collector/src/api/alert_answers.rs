@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::alert_windows::{self, AlertWindows};
 use crate::alert::book::{Entry, Silence};
 use crate::alert::lifecycle::Phase;
 use crate::alert::rules::selector::Selector;
@@ -20,6 +21,8 @@ pub struct AlertsAnswer {
     pub now: UtcInstant,
     /// What started before has been evaluated; null before the first evaluation.
     pub evaluated_to: Option<UtcInstant>,
+    /// How many series the rules watch.
+    pub watched_series: u64,
     /// How many there are, of which those beyond the limit are not listed.
     pub total: usize,
     /// Those that fire first, then the latest first.
@@ -55,6 +58,8 @@ pub struct AlertAnswer {
     pub before: Option<f64>,
     /// The unit of both: `ms`, `percent`, `probes`, `burn` or `s`.
     pub unit: Option<String>,
+    /// Where to look: before the change, and since.
+    pub windows: Option<AlertWindows>,
     /// How often it has fired.
     pub episode: u64,
     /// Whether somebody was, or is to be, told of this episode.
@@ -94,8 +99,13 @@ fn word(of: impl Serialize) -> Option<String> {
 }
 
 impl AlertAnswer {
-    /// The answer about an entry of the book.
-    pub(super) fn of(key: &AlertKey, entry: &Entry, rule: Option<&Rule>) -> Self {
+    /// The answer about an entry of the book, when what starts before `evaluated_to_unix_ms` has been looked at.
+    pub(super) fn of(
+        key: &AlertKey,
+        entry: &Entry,
+        rule: Option<&Rule>,
+        evaluated_to_unix_ms: Option<u64>,
+    ) -> Self {
         let alert = &entry.alert;
         let (since, fired_at, resolved_at, ending) = match alert.phase {
             Phase::Inactive => (None, None, None, None),
@@ -134,6 +144,15 @@ impl AlertAnswer {
             value: evidence.map(|evidence| evidence.value),
             before: evidence.map(|evidence| evidence.against),
             unit: evidence.and_then(|evidence| word(evidence.unit)),
+            windows: evidence.map(|evidence| {
+                let keep_firing_ms = rule.map_or(0, |rule| rule.keep_firing_ms);
+                alert_windows::around(
+                    alert.phase,
+                    evidence.since_unix_ms,
+                    keep_firing_ms,
+                    evaluated_to_unix_ms,
+                )
+            }),
             episode: alert.episode,
             told: alert.told,
             silenced: alert.silenced,

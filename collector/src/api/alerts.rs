@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, Request, State};
@@ -16,14 +17,17 @@ use super::context::Context;
 use super::local;
 use super::params::{Params, invalid};
 use super::reply::Reply;
+use crate::alert::book::Entry;
 use crate::alert::lifecycle::{Acknowledgement, Input, Phase};
 use crate::alert::rules::AlertKey;
 use crate::evaluate::desk::Change;
+use crate::evaluate::file::alert_id;
 use crate::problem::Problem;
+use crate::query::Label;
 use crate::utc::UtcInstant;
 
 /// What may be asked of alerts.
-pub(super) const ALLOWED: &[&str] = &["state", "rule", "limit"];
+pub(super) const ALLOWED: &[&str] = &["state", "rule", "id", "agent", "zone", "limit"];
 /// The states an alert may be in.
 const STATES: [&str; 5] = ["inactive", "pending", "firing", "recovering", "resolved"];
 /// Alerts listed unless told otherwise, and most.
@@ -41,6 +45,9 @@ pub(super) const MOST_COMMENT: usize = 1_000;
     params(
         ("state" = Option<Vec<String>>, Query, description = "Only alerts in this state: `inactive`, `pending`, `firing`, `recovering`, `resolved`; may be repeated."),
         ("rule" = Option<String>, Query, description = "Only alerts of this rule."),
+        ("id" = Option<String>, Query, description = "Only the alert of this name."),
+        ("agent" = Option<String>, Query, description = "Only alerts about series of this vantage point."),
+        ("zone" = Option<String>, Query, description = "Only alerts about series to this zone, `provider/region/zone`."),
         ("limit" = Option<usize>, Query, description = "How many to list: 0 to 10000, default 1000."),
     ),
     responses(
@@ -64,6 +71,9 @@ pub(super) async fn alerts(State(context): State<Arc<Context>>, RawQuery(query):
 struct Wanted {
     states: Vec<String>,
     rule: Option<String>,
+    id: Option<String>,
+    agent: Option<String>,
+    zone: Option<String>,
     limit: usize,
 }
 
@@ -84,23 +94,37 @@ impl Wanted {
         Ok(Self {
             states,
             rule: params.optional("rule")?,
+            id: params.optional("id")?,
+            agent: params.optional("agent")?,
+            zone: params.optional("zone")?,
             limit,
         })
+    }
+
+    fn holds(&self, key: &AlertKey, entry: &Entry) -> bool {
+        let state = entry.alert.phase.as_str();
+        let of = |label, wanted: &Option<String>| {
+            wanted
+                .as_ref()
+                .is_none_or(|wanted| entry.labels.value(label) == Some(wanted))
+        };
+        (self.states.is_empty() || self.states.iter().any(|one| one == state))
+            && self.rule.as_ref().is_none_or(|rule| *rule == key.rule)
+            && self.id.as_ref().is_none_or(|id| *id == alert_id(key))
+            && of(Label::Agent, &self.agent)
+            && of(Label::Zone, &self.zone)
     }
 }
 
 fn listed(context: &Context, wanted: &Wanted) -> AlertsAnswer {
     let now = UtcInstant::from_unix_ms((context.now_unix_ms)());
-    let evaluated_to = context.desk.evaluated_to_unix_ms().map(UtcInstant::from_unix_ms);
+    let evaluated_to_unix_ms = context.desk.evaluated_to_unix_ms();
+    let watched_series = context.desk.counters().series.load(Ordering::Relaxed);
     context.desk.look(|book| {
         let rule_of = |name: &str| book.rules().rules.iter().find(|rule| rule.name == name);
         let mut chosen: Vec<_> = book
             .alerts()
-            .filter(|(key, entry)| {
-                let state = entry.alert.phase.as_str();
-                (wanted.states.is_empty() || wanted.states.iter().any(|one| one == state))
-                    && wanted.rule.as_ref().is_none_or(|rule| *rule == key.rule)
-            })
+            .filter(|(key, entry)| wanted.holds(key, entry))
             .collect();
         chosen.sort_by_key(|(_, entry)| {
             let phase = entry.alert.phase;
@@ -117,10 +141,11 @@ fn listed(context: &Context, wanted: &Wanted) -> AlertsAnswer {
         let alerts = chosen
             .into_iter()
             .take(wanted.limit)
-            .map(|(key, entry)| AlertAnswer::of(key, entry, rule_of(&key.rule)));
+            .map(|(key, entry)| AlertAnswer::of(key, entry, rule_of(&key.rule), evaluated_to_unix_ms));
         AlertsAnswer {
             now,
-            evaluated_to,
+            evaluated_to: evaluated_to_unix_ms.map(UtcInstant::from_unix_ms),
+            watched_series,
             total,
             alerts: alerts.collect(),
         }
@@ -232,7 +257,7 @@ pub(super) async fn acknowledge(
                 .iter()
                 .find(|rule| rule.name == key.rule);
             let entry = change.book.alert(&key).ok_or_else(|| unknown_alert(&id))?;
-            Ok(AlertAnswer::of(&key, entry, rule))
+            Ok(AlertAnswer::of(&key, entry, rule, *change.evaluated_to_unix_ms))
         })
         .await
     };
@@ -294,7 +319,6 @@ pub(super) fn answered(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::file::alert_id;
 
     #[test]
     fn an_id_names_one_alert() {

@@ -215,6 +215,23 @@ fn alerts_rules_and_silences_are_answered_and_changes_are_durable() {
         (&alert["series"]["agent"], &alert["severity"]),
         (&"brest-1".into(), &"warning".into())
     );
+    // How far it reaches depends on today's date; where before ends and after begins does not.
+    assert_eq!(
+        (&alert["windows"]["before_to"], &alert["windows"]["after_from"]),
+        (&alert["regressed_at"], &alert["regressed_at"]),
+        "{alert}"
+    );
+    for (narrowed, total) in [
+        ("id=slower:0:p50", 1),
+        ("id=slower:0:p98", 0),
+        ("agent=brest-1&zone=aws/eu-west-3/az0", 1),
+        ("agent=brest-2", 0),
+        ("zone=aws/eu-west-3", 0),
+        ("limit=0", 1),
+    ] {
+        let answer = collector.get(&format!("/api/v1/alerts?{narrowed}")).json();
+        assert_eq!(answer["total"], total, "{narrowed}: {answer}");
+    }
     assert_eq!(collector.get("/api/v1/alerts?state=burning").status, 400);
     assert_eq!(collector.get("/api/v1/alerts?state=resolved").json()["total"], 0);
 

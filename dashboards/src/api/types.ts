@@ -544,6 +544,18 @@ export interface components {
              * @description The value after.
              */
             value?: number | null;
+            windows?: components["schemas"]["AlertWindows"] | null;
+        };
+        /** @description Before the change and since, of equal length where there is that much, and never less than an hour before. */
+        AlertWindows: {
+            /** @description Begin of the stretch since, which is `regressed_at`. */
+            after_from: components["schemas"]["UtcInstant"];
+            /** @description Its end: when it was over, or how far the evaluation has come; at most six hours after its begin. */
+            after_to: components["schemas"]["UtcInstant"];
+            /** @description Begin of the stretch before. */
+            before_from: components["schemas"]["UtcInstant"];
+            /** @description Its end, which is `regressed_at`. */
+            before_to: components["schemas"]["UtcInstant"];
         };
         /** @description Alerts. */
         AlertsAnswer: {
@@ -554,6 +566,11 @@ export interface components {
             now: components["schemas"]["UtcInstant"];
             /** @description How many there are, of which those beyond the limit are not listed. */
             total: number;
+            /**
+             * Format: int64
+             * @description How many series the rules watch.
+             */
+            watched_series: number;
         };
         /** @description A bin of the merged histogram. */
         Bin: {
@@ -1718,6 +1735,12 @@ export interface operations {
                 state?: string[];
                 /** @description Only alerts of this rule. */
                 rule?: string;
+                /** @description Only the alert of this name. */
+                id?: string;
+                /** @description Only alerts about series of this vantage point. */
+                agent?: string;
+                /** @description Only alerts about series to this zone, `provider/region/zone`. */
+                zone?: string;
                 /** @description How many to list: 0 to 10000, default 1000. */
                 limit?: number;
             };
