@@ -3,19 +3,18 @@
 // Usage: node browser/run.mjs [name-filter]
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { startFakeCollector } from '../dev/fake-collector.mjs';
+import { alertTests } from './alerts.mjs';
+import { axeSource, json, WAIT } from './check.mjs';
 import { launch } from './chromium.mjs';
 
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
 const fake = process.env.AZIMUTH_URL ? null : await startFakeCollector({ port: 0, dist });
 const base = process.env.AZIMUTH_URL?.replace(/\/$/, '') ?? `http://127.0.0.1:${fake.address().port}`;
 const origin = new URL(base).origin;
 const browser = await launch();
 const filter = process.argv[2] ?? '';
-const WAIT = { timeout: 15_000 };
 
 /** A page that remembers everything it must never do. `allow` names console errors a test provokes on purpose. */
 async function open(
@@ -75,6 +74,7 @@ const SCREENS = {
   agent: { path: `/agent?agent=${best.agent}`, ready: 'td.p50 strong' },
   zone: { path: `/zone?zone=${best.zone.replaceAll('%', '%25')}`, ready: 'td.p50 strong' },
   compare: { path: '/compare?from=now-5m', ready: 'section[aria-labelledby=curves-title] path.curve[d^=M]' },
+  alerts: { path: '/alerts', ready: '.alerts-screen section[aria-labelledby=rules-title]' },
   status: { path: '/status', ready: '.status-screen table tbody tr td.silent' },
 };
 
@@ -274,7 +274,6 @@ tests['when the collector goes away the numbers stay and the page says since whe
 };
 
 tests['a fresh install says what to do'] = async () => {
-  const json = (body) => ({ status: 200, contentType: 'application/json', body: JSON.stringify(body) });
   const { page, clean } = await open('/', {
     route: async (p) => {
       await p.route('**/api/v1/agents', (route) =>
@@ -509,7 +508,6 @@ tests['an agent or a zone nobody knows is said to be so'] = async () => {
   }
 };
 
-const json = (body) => ({ status: 200, contentType: 'application/json', body: JSON.stringify(body) });
 // The page is given one answer throughout: which of two equally well agents was heard last changes by the second.
 const statusOf = (answer) => (page) =>
   page.route('**/api/v1/status?**', (route) => route.fulfill(json(answer)));
@@ -627,6 +625,8 @@ tests['a screen is loaded when it is opened, and one that cannot be loaded says 
     await page.waitForSelector(SCREENS.status.ready, WAIT);
     await clean();
   };
+
+Object.assign(tests, alertTests({ open, api, base, best, pair }));
 
 let failed = 0;
 for (const [name, test] of Object.entries(tests)) {

@@ -18,8 +18,17 @@ const SCREENS = {
   zone: '/zone?zone=aws/eu-west-3/euw3-az1',
   compare:
     '/compare?of=aws/eu-west-3/euw3-az1,gcp/europe-west9/europe-west9-a,scaleway/fr-par/fr-par-2,alibaba/eu-west-2/eu-west-2a',
+  alerts: '/alerts',
   status: '/status',
 };
+// Pages about an alert need one: the first that is about a change of level.
+const { alerts } = await (await fetch(`${base}/api/v1/alerts`)).json();
+const alert = alerts.find((one) => one.measure === 'p50');
+if (alert) {
+  const { agent, zone } = alert.series;
+  SCREENS.alert = `/alert?id=${alert.id}`;
+  SCREENS['pair-alerts'] = `/pair?agent=${agent}&zone=${zone}&from=now-6h`;
+}
 const browser = await launch();
 for (const width of [1440, 390]) {
   for (const theme of ['light', 'dark']) {
@@ -37,7 +46,7 @@ for (const width of [1440, 390]) {
       await page.waitForTimeout(250);
       await page.screenshot({
         path: join(out, file),
-        fullPage: width === 390 || ['pair', 'agent', 'zone', 'compare', 'status'].includes(name),
+        fullPage: width === 390 || !/^(map|matrix)/.test(name),
       });
       await page.close();
     }

@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeAlerts } from './alerts.mjs';
 import { AGENTS, INTERVAL_S, ZONES, hash, intervalOf, queueGap, silentSince } from './world.mjs';
 
 export const STRICT_CSP =
@@ -511,7 +512,15 @@ function status(query, now_s) {
   };
 }
 
+const alerting = makeAlerts();
+
 const ROUTES = {
+  alerts: (query, now_s) => {
+    only(query, ['state', 'rule', 'id', 'agent', 'zone', 'limit']);
+    return alerting.alerts(query, now_s);
+  },
+  rules: alerting.rules,
+  silences: alerting.silences,
   agents,
   groups,
   compare,
@@ -551,13 +560,24 @@ export function startFakeCollector({ port = 8361, dist }) {
       response.end(body);
     };
     try {
+      const now_s = Math.floor(Date.now() / 1000);
+      if (request.method !== 'GET') {
+        const chunks = [];
+        for await (const chunk of request) chunks.push(chunk);
+        const text = Buffer.concat(chunks).toString();
+        const changed = alerting.change(
+          request.method,
+          url.pathname,
+          text === '' ? {} : JSON.parse(text),
+          now_s,
+        );
+        if (changed === null) send(405, 'text/plain; charset=utf-8', 'not here\n');
+        else send(changed[0], 'application/json', changed[1] === null ? '' : JSON.stringify(changed[1]));
+        return;
+      }
       const route = /^\/api\/v1\/(\w+)$/.exec(url.pathname)?.[1];
       if (route && Object.hasOwn(ROUTES, route)) {
-        send(
-          200,
-          'application/json',
-          JSON.stringify(ROUTES[route](url.searchParams, Math.floor(Date.now() / 1000))),
-        );
+        send(200, 'application/json', JSON.stringify(ROUTES[route](url.searchParams, now_s)));
       } else {
         const { body, type } = await staticFile(dist, url.pathname);
         send(200, type, body);

@@ -16,6 +16,8 @@ export interface Live<T> {
   readonly state: Freshness<T>;
   /** What is shown answers an earlier question than the one asked now. */
   readonly outdated: boolean;
+  /** Asks at once: something was changed, and the answer is another now. */
+  again(): void;
 }
 
 /** The questions on screen now, by whoever asks them; not reactive. */
@@ -29,12 +31,14 @@ export function questionsAsked(): string[] {
 /** Call while a component initialises. The question is a function so that a changed address asks anew. */
 export function live<T>(question: () => Question | null): Live<T> {
   let state = $state.raw<Freshness<T>>(unasked());
+  let turn = $state(0);
   const current = $derived(question());
   const url = $derived(current?.url ?? null);
   const isLive = $derived(current?.live ?? false);
   const refreshS = $derived(current?.refreshS ?? 0);
 
   $effect(() => {
+    void turn;
     if (url === null) return;
     const question = url;
     const [again, everyS] = [isLive, refreshS];
@@ -76,6 +80,9 @@ export function live<T>(question: () => Question | null): Live<T> {
     },
     get outdated() {
       return state.dataUrl !== null && state.dataUrl !== url;
+    },
+    again(): void {
+      turn += 1;
     },
   };
 }

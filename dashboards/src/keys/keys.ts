@@ -6,7 +6,13 @@ import { METRICS, type Metric } from '../url/state.ts';
 export type Action = { sheet: 'keys' | 'export' } | { go: string } | { metric: Metric };
 
 /** Screens by their key, as the sheet shows them. */
-export const SCREEN_KEYS: Record<string, string> = { m: '/', x: '/matrix', c: '/compare', s: '/status' };
+export const SCREEN_KEYS: Record<string, string> = {
+  m: '/',
+  x: '/matrix',
+  c: '/compare',
+  a: '/alerts',
+  s: '/status',
+};
 
 export interface Press {
   key: string;

@@ -14,6 +14,8 @@ export const SCREENS = {
   '/agent': 'agent',
   '/zone': 'zone',
   '/compare': 'compare',
+  '/alerts': 'alerts',
+  '/alert': 'alert',
   '/status': 'status',
 } as const;
 export type Screen = (typeof SCREENS)[keyof typeof SCREENS] | 'unknown';
@@ -47,6 +49,8 @@ const DEFAULT_FROM: Record<Screen, string> = {
   agent: 'now-1h',
   zone: 'now-1h',
   compare: 'now-1h',
+  alerts: 'now-5m',
+  alert: 'now-5m',
   status: 'now-5m',
   unknown: 'now-5m',
 };
@@ -94,15 +98,19 @@ export function formatQuery(query: URLSearchParams): string {
   return text === '' ? '' : `?${text}`;
 }
 
+/** What the alerts are narrowed by; means nothing elsewhere. */
+const OF_ALERTS = ['show', 'severity', 'rule', 'q', 'id'];
 /** Parameters that belong to one screen and would only clutter the address of another. */
 const LEFT_BEHIND: Record<string, readonly string[]> = {
-  '/': ['zone', 'group', 'sort', 'agents', 'zones', 'by', 'of'],
-  '/matrix': ['zone', 'metro', 'by', 'of'],
-  '/pair': ['metro', 'group', 'sort', 'agents', 'zones', 'by', 'of'],
-  '/agent': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'of'],
-  '/zone': ['metro', 'group', 'sort', 'agents', 'zones', 'by', 'of'],
-  '/compare': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by'],
-  '/status': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'of'],
+  '/': ['zone', 'group', 'sort', 'agents', 'zones', 'by', 'of', ...OF_ALERTS],
+  '/matrix': ['zone', 'metro', 'by', 'of', ...OF_ALERTS],
+  '/pair': ['metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', ...OF_ALERTS],
+  '/agent': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', ...OF_ALERTS],
+  '/zone': ['metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', ...OF_ALERTS],
+  '/compare': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', ...OF_ALERTS],
+  '/alerts': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'id'],
+  '/alert': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'of'],
+  '/status': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'of', ...OF_ALERTS],
 };
 
 /**
