@@ -129,3 +129,89 @@ impl From<measurement::Granularity> for GranularityName {
         }
     }
 }
+
+/// Which part of an exchange delays are of. Two phases are never merged into one number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PhaseName {
+    /// What the method measures as a whole.
+    Whole,
+    /// Looking the name up, once a cycle.
+    Dns,
+    /// Opening the TCP connection.
+    Connect,
+    /// The TLS handshake.
+    Tls,
+    /// Handing the request to the connection.
+    Request,
+    /// Waiting for the head of the answer.
+    FirstByte,
+}
+
+impl From<measurement::Phase> for PhaseName {
+    fn from(given: measurement::Phase) -> Self {
+        match given {
+            measurement::Phase::Whole => Self::Whole,
+            measurement::Phase::Dns => Self::Dns,
+            measurement::Phase::Connect => Self::Connect,
+            measurement::Phase::Tls => Self::Tls,
+            measurement::Phase::Request => Self::Request,
+            measurement::Phase::FirstByte => Self::FirstByte,
+        }
+    }
+}
+
+/// What kind of answer the probes of a series got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerName {
+    /// The one hoped for, or none at all.
+    Ordinary,
+    /// HTTP status 3xx.
+    Redirect,
+    /// HTTP status 4xx.
+    ClientError,
+    /// HTTP status 5xx.
+    ServerError,
+    /// The certificate is not valid now.
+    CertificateExpired,
+    /// The certificate is for another name.
+    CertificateName,
+    /// The certificate leads to no believed authority.
+    CertificateUntrusted,
+    /// The TLS handshake failed otherwise.
+    TlsFailed,
+    /// The connection ended or was not the protocol.
+    Broken,
+    /// DNS: no such name.
+    NoSuchName,
+    /// DNS: the server failed.
+    ServerFailure,
+    /// DNS: the server will not say.
+    QueryRefused,
+    /// DNS: cut to fit a datagram.
+    Truncated,
+    /// Any other answer.
+    Other,
+}
+
+impl From<measurement::Answer> for AnswerName {
+    fn from(given: measurement::Answer) -> Self {
+        match given {
+            measurement::Answer::Ordinary => Self::Ordinary,
+            measurement::Answer::Redirect => Self::Redirect,
+            measurement::Answer::ClientError => Self::ClientError,
+            measurement::Answer::ServerError => Self::ServerError,
+            measurement::Answer::CertificateExpired => Self::CertificateExpired,
+            measurement::Answer::CertificateName => Self::CertificateName,
+            measurement::Answer::CertificateUntrusted => Self::CertificateUntrusted,
+            measurement::Answer::TlsFailed => Self::TlsFailed,
+            measurement::Answer::Broken => Self::Broken,
+            measurement::Answer::NoSuchName => Self::NoSuchName,
+            measurement::Answer::ServerFailure => Self::ServerFailure,
+            measurement::Answer::QueryRefused => Self::QueryRefused,
+            measurement::Answer::Truncated => Self::Truncated,
+            measurement::Answer::Other => Self::Other,
+        }
+    }
+}

@@ -18,6 +18,7 @@ pub mod agent_id;
 pub mod catalogue;
 pub mod codec;
 pub mod counts;
+pub mod facet;
 pub mod histogram;
 #[cfg(feature = "interchange")]
 pub mod interchange;
@@ -32,9 +33,10 @@ pub mod zone;
 
 pub use agent_id::AgentId;
 pub use counts::ProbeCounts;
+pub use facet::Facet;
 pub use histogram::{Accumulator, BucketIndex, DelayHistogram};
 pub use interval::Interval;
-pub use method::{Granularity, LoadLabel, LossCause, Method, StampClock};
+pub use method::{Answer, Granularity, LoadLabel, LossCause, Method, Phase, StampClock};
 pub use path::{Path, PathEvent, PathHop, PathReason};
 pub use report::{AgentHealth, Report, SeriesRecord, Tombstone};
 pub use series::{Manifest, ManifestId, SeriesDescriptor};

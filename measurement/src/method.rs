@@ -72,9 +72,9 @@ closed_set! {
     IcmpEcho = 2, "icmp_echo";
     /// TCP handshake delay as the kernel saw it (`TCP_INFO`).
     TcpConnect = 3, "tcp_connect";
-    /// TLS handshake after the connection stands.
+    /// TLS handshake after the connection stands; `connect` is a phase beside it.
     TlsHandshake = 4, "tls_handshake";
-    /// First byte of an HTTPS answer after the request left.
+    /// HTTPS: from opening the connection to the head of the answer; its phases are series beside it.
     HttpsFirstByte = 5, "https_first_byte";
     /// A DNS query and its answer.
     DnsQuery = 6, "dns_query";
@@ -113,6 +113,57 @@ closed_set! {
     Region = 2, "region";
     /// A campus or building group.
     Campus = 3, "campus";
+}
+
+closed_set! {
+    /// Which part of an exchange the delays of a series are of. Two phases are never merged into one number.
+    Phase, "phase":
+    /// What the method measures as a whole.
+    Whole = 1, "whole";
+    /// Looking the name up, once a cycle.
+    Dns = 2, "dns";
+    /// Opening the TCP connection.
+    Connect = 3, "connect";
+    /// The TLS handshake (RFC 8446), after the connection stands.
+    Tls = 4, "tls";
+    /// Handing the request to the connection, after the handshake.
+    Request = 5, "request";
+    /// Waiting for the head of the answer, after the request left.
+    FirstByte = 6, "first_byte";
+}
+
+closed_set! {
+    /// What kind of answer the probes of a series got. An answer that says no is no loss, and its delay says nothing of
+    /// one that says yes: each kind is a series of its own.
+    Answer, "kind of answer":
+    /// The one hoped for; and where probes without any answer are counted.
+    Ordinary = 1, "ordinary";
+    /// HTTP status 3xx (RFC 9110); never followed.
+    Redirect = 2, "redirect";
+    /// HTTP status 4xx.
+    ClientError = 3, "client_error";
+    /// HTTP status 5xx.
+    ServerError = 4, "server_error";
+    /// The certificate is not valid now.
+    CertificateExpired = 5, "certificate_expired";
+    /// The certificate is for another name.
+    CertificateName = 6, "certificate_name";
+    /// The certificate leads to no authority this host believes, or is malformed or revoked.
+    CertificateUntrusted = 7, "certificate_untrusted";
+    /// The TLS handshake failed otherwise: an alert, no common version or cipher.
+    TlsFailed = 8, "tls_failed";
+    /// The connection ended, or what came was not the protocol, before the answer was there.
+    Broken = 9, "broken";
+    /// DNS: there is no such name (RFC 1035, code 3).
+    NoSuchName = 10, "no_such_name";
+    /// DNS: the server failed (code 2).
+    ServerFailure = 11, "server_failure";
+    /// DNS: the server will not say (code 5).
+    QueryRefused = 12, "query_refused";
+    /// DNS: the answer was cut to fit a datagram.
+    Truncated = 13, "truncated";
+    /// DNS: any other answer code; HTTP: any other status.
+    Other = 14, "other";
 }
 
 closed_set! {

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use thiserror::Error;
 
 use crate::agent_id::AgentId;
+use crate::facet::Facet;
 use crate::interval::MAX_LENGTH_MS;
 use crate::method::{Granularity, LoadLabel, Method};
 use crate::text::{self, TextError};
@@ -40,6 +41,8 @@ pub struct SeriesDescriptor {
     pub waiting_time_ms: u32,
     /// Differentiated services code point of the probes (RFC 2474), 0 to 63.
     pub dscp: u8,
+    /// Which side of the target it shows.
+    pub facet: Facet,
 }
 
 /// Everything one agent measures, and where it stands.
@@ -115,6 +118,7 @@ impl Manifest {
         }
         for (series, descriptor) in self.series.iter().enumerate() {
             text::check("target name", &descriptor.target)?;
+            descriptor.facet.check()?;
             let range = |what, given, low, high| {
                 if (low..=high).contains(&given) {
                     Ok(())

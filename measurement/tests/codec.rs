@@ -11,8 +11,9 @@ use azimuth_measurement::codec::{
     encode_manifest, encode_report,
 };
 use azimuth_measurement::{
-    AgentHealth, DelayHistogram, Granularity, Interval, LoadLabel, LossCause, Manifest, ManifestId, Method,
-    ProbeCounts, Report, SeriesDescriptor, SeriesRecord, StampClock, Tombstone, VantagePoint, ZoneKey,
+    AgentHealth, Answer, DelayHistogram, Facet, Granularity, Interval, LoadLabel, LossCause, Manifest,
+    ManifestId, Method, Phase, ProbeCounts, Report, SeriesDescriptor, SeriesRecord, StampClock, Tombstone,
+    VantagePoint, ZoneKey,
 };
 use peak_alloc::PeakAlloc;
 use proptest::prelude::*;
@@ -148,6 +149,7 @@ fn manifest() -> Manifest {
         period_ms: 1_000,
         waiting_time_ms: 2_000,
         dscp: 0,
+        facet: Facet::default(),
     };
     Manifest {
         agent: "brest-orange-1".parse().unwrap(),
@@ -269,6 +271,28 @@ fn golden_bytes_stand() {
             report()
         );
     }
+}
+
+#[test]
+fn a_side_of_a_target_has_its_own_fields_and_costs_nothing_where_there_is_one_side() {
+    let usual = manifest();
+    let mut later = manifest();
+    later.series[1].facet = Facet {
+        host: "zone-a.example.net".into(),
+        phase: Phase::Tls,
+        answer: Answer::CertificateExpired,
+    };
+    let frame = encode_manifest(&later);
+    assert_eq!(decode_manifest(&frame).unwrap().0, later);
+    let plain = |manifest| zstd::bulk::decompress(&encode_manifest(manifest), MAX_INFLATED_BYTES).unwrap();
+    let (with, without) = (plain(&later), plain(&usual));
+    let side: &[u8] = &[0xd0, 0x01, 0x04, 0xd8, 0x01, 0x05];
+    assert!(with.windows(side.len()).any(|bytes| bytes == side), "{with:02x?}");
+    assert_eq!(with.len() - without.len(), 2 + 1 + 18 + side.len());
+    // As it was written before there were sides.
+    assert_eq!(decode_manifest(&encode_manifest(&usual)).unwrap().0, usual);
+    later.series[1].facet.host = "a\nb".into();
+    assert!(decode_manifest(&encode_manifest(&later)).is_err());
 }
 
 #[test]

@@ -25,6 +25,7 @@ impl Config {
             period_ms: probe.period_ms,
             waiting_time_ms: probe.waiting_time_ms,
             dscp: 0,
+            facet: azimuth_measurement::Facet::default(),
         });
         Manifest {
             agent: self.agent.clone(),

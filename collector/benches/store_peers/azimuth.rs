@@ -169,6 +169,7 @@ impl Agent {
                 period_ms: 333,
                 waiting_time_ms: 2_000,
                 dscp: 0,
+                facet: azimuth_measurement::Facet::default(),
             }
         };
         let manifest = Manifest {

@@ -22,12 +22,12 @@ use crate::query::records::{Records, RecordsQuestion};
 use crate::query::{Label, QueryError, Selection, Source, Stop};
 use crate::store::Coverage;
 use crate::utc::UtcInstant;
-use crate::words::{LoadName, MethodName};
+use crate::words::{AnswerName, LoadName, MethodName, PhaseName};
 
 /// The parameters it knows.
 pub(super) const ALLOWED: &[&str] = &[
     "format", "from", "to", "step", "method", "load", "agent", "city", "country", "network", "provider",
-    "region", "zone", "metro",
+    "region", "zone", "metro", "address", "phase", "answer",
 ];
 /// The longest window: ten years.
 const LONGEST_MS: u64 = 3_660 * 86_400_000;
@@ -106,6 +106,9 @@ impl ExportSummary {
         ("region" = Option<Vec<String>>, Query, description = "Only zones of these regions, `provider/region`; may be repeated."),
         ("zone" = Option<Vec<String>>, Query, description = "Only these zones, `provider/region/zone`; may be repeated."),
         ("metro" = Option<Vec<String>>, Query, description = "Only zones in these metropolitan areas of the catalogue; may be repeated."),
+        ("address" = Option<Vec<String>>, Query, description = "Only these addresses probed, without port; may be repeated."),
+        ("phase" = Option<Vec<PhaseName>>, Query, description = "Only these parts of the exchange; may be repeated. Default all."),
+        ("answer" = Option<Vec<AnswerName>>, Query, description = "Only these kinds of answer; may be repeated. Default all."),
     ),
     responses(
         (status = 200, description = "The records.", content((String = "text/csv"), (String = "text/plain"), (Vec<u8> = "application/vnd.apache.parquet"))),

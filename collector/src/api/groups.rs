@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use azimuth_measurement::{LoadLabel, Method};
+use azimuth_measurement::{LoadLabel, Method, Phase};
 
 use super::answers::GroupsAnswer;
 use super::context::Context;
@@ -15,12 +15,12 @@ use crate::problem::Problem;
 use crate::query::group::{GroupQuestion, GroupRow, groups as answer_groups};
 use crate::query::{Label, Selection};
 use crate::utc::UtcInstant;
-use crate::words::{ClockName, LoadName, MethodName};
+use crate::words::{AnswerName, ClockName, LoadName, MethodName, PhaseName};
 
 /// The parameters it knows.
 pub(super) const ALLOWED: &[&str] = &[
     "from", "to", "step", "group_by", "method", "load", "agent", "city", "country", "network", "provider",
-    "region", "zone", "metro", "format",
+    "region", "zone", "metro", "address", "phase", "answer", "format",
 ];
 /// The longest window: a year.
 const LONGEST_MS: u64 = 366 * 86_400_000;
@@ -48,6 +48,9 @@ const NUMBERS: &str =
         ("region" = Option<Vec<String>>, Query, description = "Only zones of these regions, `provider/region`; may be repeated."),
         ("zone" = Option<Vec<String>>, Query, description = "Only these zones, `provider/region/zone`; may be repeated."),
         ("metro" = Option<Vec<String>>, Query, description = "Only zones in these metropolitan areas of the catalogue; may be repeated."),
+        ("address" = Option<Vec<String>>, Query, description = "Only these addresses probed, without port; may be repeated."),
+        ("phase" = Option<Vec<PhaseName>>, Query, description = "Only these parts of the exchange; may be repeated. Default `whole`, unless grouped by."),
+        ("answer" = Option<Vec<AnswerName>>, Query, description = "Only these kinds of answer; may be repeated. Default `ordinary`, unless grouped by."),
         ("format" = Option<String>, Query, description = "`json` (default) or `csv`: the rows alone."),
     ),
     responses(
@@ -118,6 +121,8 @@ fn question(query: Option<&str>, now_unix_ms: u64) -> Result<(GroupQuestion, For
     for load in never_merged(Label::Load, &by, loads, LoadLabel::Idle)? {
         selection = selection.with(Label::Load, load.to_string());
     }
+    // Which phase is the selection's to default; here only that two are not merged.
+    never_merged(Label::Phase, &by, params.all::<Phase>("phase")?, Phase::Whole)?;
     let range = params.range(now_unix_ms, "now-1h", LONGEST_MS)?;
     let step_ms = params
         .has("step")

@@ -14,12 +14,12 @@ use crate::csv::CsvLine;
 use crate::problem::Problem;
 use crate::query::map::{MapCell, MapQuestion, map as answer_map};
 use crate::utc::UtcInstant;
-use crate::words::{ClockName, LoadName, MethodName};
+use crate::words::{AnswerName, ClockName, LoadName, MethodName, PhaseName};
 
 /// The parameters it knows.
 pub(super) const ALLOWED: &[&str] = &[
     "from", "to", "method", "agent", "zone", "load", "city", "country", "network", "provider", "region",
-    "metro", "format",
+    "metro", "address", "phase", "answer", "format",
 ];
 /// The longest window: a year.
 const LONGEST_MS: u64 = 366 * 86_400_000;
@@ -45,6 +45,9 @@ const COLUMNS: &str =
         ("provider" = Option<Vec<String>>, Query, description = "Only zones of these providers; may be repeated."),
         ("region" = Option<Vec<String>>, Query, description = "Only zones of these regions, `provider/region`; may be repeated."),
         ("metro" = Option<Vec<String>>, Query, description = "Only zones in these metropolitan areas of the catalogue; may be repeated."),
+        ("address" = Option<Vec<String>>, Query, description = "Only these addresses probed, without port; may be repeated."),
+        ("phase" = Option<PhaseName>, Query, description = "Only this part of the exchange. Default `whole`."),
+        ("answer" = Option<Vec<AnswerName>>, Query, description = "Only these kinds of answer; may be repeated. Default `ordinary`."),
         ("format" = Option<String>, Query, description = "`json` (default) or `csv`: the cells alone."),
     ),
     responses(

@@ -35,6 +35,8 @@ use utoipa::OpenApi;
         super::operation::healthz,
         super::operation::readyz,
     ),
+    // Named by parameters only, where they are not found by themselves.
+    components(schemas(crate::words::PhaseName, crate::words::AnswerName)),
     tags(
         (name = "query", description = "What was measured."),
         (name = "ingest", description = "Where agents deliver."),

@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use azimuth_measurement::{AgentId, LoadLabel, Method, ZoneKey};
+use azimuth_measurement::{AgentId, Answer, LoadLabel, Method, Phase, ZoneKey};
 
 use crate::problem::Problem;
 use crate::query::{Label, Selection};
@@ -63,6 +63,8 @@ impl Params {
             self.optional("method")?.unwrap_or(Method::Stamp),
             self.optional("load")?.unwrap_or(LoadLabel::Idle),
         );
+        // Two phases are never merged into one number.
+        self.one("phase")?;
         self.narrow(one, "")
     }
 
@@ -208,7 +210,7 @@ impl Params {
 }
 
 /// The labels that a parameter of the same name filters by, repeatable; method and load have rules of their own.
-pub(super) const FILTERS: [Label; 8] = [
+pub(super) const FILTERS: [Label; 11] = [
     Label::Agent,
     Label::City,
     Label::Country,
@@ -217,6 +219,9 @@ pub(super) const FILTERS: [Label; 8] = [
     Label::Region,
     Label::Zone,
     Label::Metro,
+    Label::Address,
+    Label::Phase,
+    Label::Answer,
 ];
 
 /// The value as labels spell it.
@@ -229,6 +234,8 @@ fn canonical(label: Label, name: &str, value: &str) -> Result<String, Problem> {
                 "write provider/region, for example aws/eu-west-3; region ids collide across providers";
             return Err(invalid(name, reason));
         }
+        Label::Phase => parse::<Phase>(name, value)?.to_string(),
+        Label::Answer => parse::<Answer>(name, value)?.to_string(),
         _ => value.to_owned(),
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use azimuth_measurement::catalogue::Catalogue;
+use azimuth_measurement::{Answer, Phase};
 
 use crate::alert::rules::SeriesLabels;
 use crate::query::Label;
@@ -36,6 +37,16 @@ pub fn series_labels(
             .with(Label::Zone, descriptor.zone.to_string())
             .with(Label::Method, descriptor.method.as_str())
             .with(Label::Load, descriptor.load.as_str());
+        // What is as it usually is, is left out.
+        if !descriptor.facet.host.is_empty() {
+            labels = labels.with(Label::Address, descriptor.address.ip().to_string());
+        }
+        if descriptor.facet.phase != Phase::Whole {
+            labels = labels.with(Label::Phase, descriptor.facet.phase.as_str());
+        }
+        if descriptor.facet.answer != Answer::Ordinary {
+            labels = labels.with(Label::Answer, descriptor.facet.answer.as_str());
+        }
         if let Some(metro) = metros.get(&descriptor.zone) {
             labels = labels.with(Label::Metro, metro.as_str());
         }

@@ -300,7 +300,15 @@ impl Evaluator {
 
 /// Whether two sets of labels name one series: where its agent stands may change.
 fn is_same(one: &SeriesLabels, other: &SeriesLabels) -> bool {
-    let named = [Label::Agent, Label::Zone, Label::Method, Label::Load];
+    let named = [
+        Label::Agent,
+        Label::Zone,
+        Label::Method,
+        Label::Load,
+        Label::Address,
+        Label::Phase,
+        Label::Answer,
+    ];
     one.target() == other.target() && named.iter().all(|label| one.value(*label) == other.value(*label))
 }
 

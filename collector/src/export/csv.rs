@@ -14,7 +14,7 @@ use crate::utc::UtcInstant;
 
 /// The columns.
 const COLUMNS: &str = "start_at,length_s,agent,city,country,network,provider,region,zone,metro,target,address,method,flow,load,\
-granularity,period_ms,waiting_time_ms,dscp,sent,returned,lost,late,duplicate,reordered,refused,discarded,send_errors,skipped,\
+granularity,period_ms,waiting_time_ms,dscp,host,phase,answer,sent,returned,lost,late,duplicate,reordered,refused,discarded,send_errors,skipped,\
 n,clock,min_us,p10_us,p50_us,p90_us,p99_us,p999_us,max_us";
 
 /// Writes the lines; keeps one accumulator.
@@ -61,7 +61,10 @@ impl Sheet for CsvSheet {
             .field(Some(what.granularity))
             .field(Some(what.period_ms))
             .field(Some(what.waiting_time_ms))
-            .field(Some(what.dscp));
+            .field(Some(what.dscp))
+            .field(Some(&what.facet.host))
+            .field(Some(what.facet.phase))
+            .field(Some(what.facet.answer));
         for count in [
             counts.sent,
             counts.returned,

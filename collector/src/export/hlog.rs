@@ -155,6 +155,7 @@ mod tests {
                 period_ms: 1_000,
                 waiting_time_ms: 2_000,
                 dscp: 0,
+                facet: azimuth_measurement::Facet::default(),
             },
         }
     }

@@ -22,7 +22,7 @@ const MAX_ROWS: usize = 16_384;
 const MAX_BINS: usize = 1 << 20;
 
 /// Columns of text, in order; null where it is not known.
-const TEXTS: [&str; 14] = [
+const TEXTS: [&str; 17] = [
     "agent",
     "city",
     "country",
@@ -36,6 +36,9 @@ const TEXTS: [&str; 14] = [
     "method",
     "load",
     "granularity",
+    "host",
+    "phase",
+    "answer",
     "clock",
 ];
 /// Columns of numbers that are always there.
@@ -188,6 +191,9 @@ impl Group {
             Some(what.method.to_string()),
             Some(what.load.to_string()),
             Some(what.granularity.to_string()),
+            Some(what.facet.host.clone()),
+            Some(what.facet.phase.to_string()),
+            Some(what.facet.answer.to_string()),
             summary.clock.map(|clock| clock.to_string()),
         ];
         for (column, text) in self.texts.iter_mut().zip(texts) {
@@ -351,6 +357,7 @@ mod tests {
                 period_ms: 1_000,
                 waiting_time_ms: 2_000,
                 dscp: 0,
+                facet: azimuth_measurement::Facet::default(),
             },
         }
     }
@@ -451,7 +458,7 @@ mod tests {
         let counted: i64 = reader
             .get_row_iter(None)
             .expect("rows")
-            .map(|row| row.expect("a row").get_long(16 + 14).expect("n"))
+            .map(|row| row.expect("a row").get_long(16 + 17).expect("n"))
             .sum();
         assert_eq!(counted, rows as i64);
     }

@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use azimuth_measurement::{
-    AgentId, Granularity, LoadLabel, Method, SeriesDescriptor, StampClock, VantagePoint,
+    AgentId, Answer, Facet, Granularity, LoadLabel, Method, Phase, SeriesDescriptor, StampClock, VantagePoint,
 };
 
 /// A series, and the clock of one of its histograms.
@@ -45,6 +45,15 @@ impl fmt::Display for Tag {
         if what.dscp != 0 {
             pairs.push("dscp", what.dscp);
         }
+        if !what.facet.host.is_empty() {
+            pairs.push("host", &what.facet.host);
+        }
+        if what.facet.phase != Phase::Whole {
+            pairs.push("phase", what.facet.phase);
+        }
+        if what.facet.answer != Answer::Ordinary {
+            pairs.push("answer", what.facet.answer);
+        }
         f.write_str(&pairs.0)
     }
 }
@@ -67,6 +76,9 @@ impl FromStr for Tag {
             "load",
             "flow",
             "dscp",
+            "host",
+            "phase",
+            "answer",
         ])?;
         Ok(Self {
             agent: given.required("agent")?,
@@ -82,6 +94,11 @@ impl FromStr for Tag {
                 period_ms: given.required("period_ms")?,
                 waiting_time_ms: given.required("waiting_time_ms")?,
                 dscp: given.or("dscp", 0)?,
+                facet: Facet {
+                    host: given.or("host", String::new())?,
+                    phase: given.or("phase", Phase::Whole)?,
+                    answer: given.or("answer", Answer::Ordinary)?,
+                },
             },
         })
     }
@@ -208,6 +225,7 @@ mod tests {
                 period_ms: 1_000,
                 waiting_time_ms: 2_000,
                 dscp: 0,
+                facet: Facet::default(),
             },
             clock: StampClock::Kernel,
         }
@@ -230,6 +248,22 @@ mod tests {
             "A".parse::<Tag>(),
             Err("there is no \"A\" in a series".to_owned())
         );
+    }
+
+    #[test]
+    fn a_side_of_a_target_reads_back() {
+        let mut tag = tag();
+        tag.descriptor.facet = Facet {
+            host: "zone-a.example.net".to_owned(),
+            phase: Phase::FirstByte,
+            answer: Answer::ServerError,
+        };
+        let text = tag.to_string();
+        assert!(
+            text.ends_with("&host=zone-a.example.net&phase=first_byte&answer=server_error"),
+            "{text}"
+        );
+        assert_eq!(text.parse(), Ok(tag));
     }
 
     #[test]

@@ -143,6 +143,10 @@ impl Tally {
             ) else {
                 continue;
             };
+            // Two phases are never one number, and a pair has one: that of the method as a whole, answered as hoped.
+            if !descriptor.facet.is_main() {
+                continue;
+            }
             match self.slot_of(id.index(), &stored.agent, descriptor, now_unix_ms) {
                 Some(pair) => self.pairs[pair].note(&self.grid, record, now_unix_ms),
                 None => self.records_left_out += 1,

@@ -258,6 +258,7 @@ mod tests {
             period_ms: 1_000,
             waiting_time_ms: 2_000,
             dscp: 0,
+            facet: azimuth_measurement::Facet::default(),
         };
         let agent = "import-a".parse().expect("an id");
         Gather::new(agent, ManifestId(7), &[descriptor(0), descriptor(1)], interval_ms)

@@ -111,6 +111,7 @@ impl Mapping {
             period_ms: 1_000,
             waiting_time_ms: 60_000,
             dscp: 0,
+            facet: azimuth_measurement::Facet::default(),
         };
         Ok(Meaning::Series(Box::new(descriptor), StampClock::User))
     }

@@ -291,7 +291,7 @@ impl Step {
 
 #[cfg(test)]
 mod tests {
-    use azimuth_measurement::{DelayHistogram, LoadLabel, Method};
+    use azimuth_measurement::{Answer, DelayHistogram, LoadLabel, Method, Phase};
     use proptest::prelude::*;
 
     use super::super::source::tests::source;
@@ -379,6 +379,49 @@ mod tests {
             .map(|row| (row.labels[&Label::Method].as_deref(), row.n))
             .collect();
         assert_eq!(methods, [(Some("stamp"), 1), (Some("tcp_connect"), 1)]);
+    }
+
+    #[test]
+    fn phases_and_answers_that_say_no_stay_out_of_a_number_that_did_not_ask_for_them() {
+        let store = MemoryStore::default();
+        let mut manifest = manifest_of("a", 4);
+        manifest.series[1].facet.phase = Phase::Tls;
+        manifest.series[2].facet.answer = Answer::ServerError;
+        manifest.series[3].address = "192.0.2.9:443".parse().expect("an address");
+        store
+            .commit(
+                &[verified(&manifest)],
+                &[item(&report_of(&manifest, 1, 0, &[100]))],
+            )
+            .expect("writable");
+        let seen = |selection: Selection, by: &[Label]| -> Vec<(Option<String>, u64)> {
+            let asked = GroupQuestion {
+                selection,
+                ..question(by)
+            };
+            let rows = groups(&source(&store), &asked, NOW).expect("readable").rows;
+            rows.iter()
+                .map(|row| (by.first().and_then(|label| row.labels[label].clone()), row.n))
+                .collect()
+        };
+        let all = || Selection::of(Method::Stamp, LoadLabel::Idle);
+        let name = |name: &str| Some(name.to_owned());
+        assert_eq!(
+            seen(all(), &[]),
+            [(None, 2)],
+            "the main series and the other address"
+        );
+        assert_eq!(seen(all().with(Label::Phase, "tls".to_owned()), &[]), [(None, 1)]);
+        assert_eq!(
+            seen(all(), &[Label::Phase]),
+            [(name("tls"), 1), (name("whole"), 2)]
+        );
+        assert_eq!(
+            seen(all(), &[Label::Answer]),
+            [(name("ordinary"), 2), (name("server_error"), 1)]
+        );
+        let other = all().with(Label::Address, "192.0.2.9".to_owned());
+        assert_eq!(seen(other, &[Label::Address]), [(name("192.0.2.9"), 1)]);
     }
 
     #[test]

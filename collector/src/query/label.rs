@@ -41,11 +41,17 @@ pub enum Label {
     Method,
     /// The load label.
     Load,
+    /// The address probed, without its port: one of several where a name is the target.
+    Address,
+    /// The part of the exchange: `whole`, `dns`, `connect`, `tls`, `request`, `first_byte`.
+    Phase,
+    /// The kind of the answer: `ordinary`, `server_error`, `no_such_name`, ...
+    Answer,
 }
 
 impl Label {
     /// Every label.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Agent,
         Self::City,
         Self::Country,
@@ -56,6 +62,9 @@ impl Label {
         Self::Metro,
         Self::Method,
         Self::Load,
+        Self::Address,
+        Self::Phase,
+        Self::Answer,
     ];
 
     /// The one spelling.
@@ -71,6 +80,9 @@ impl Label {
             Self::Metro => "metro",
             Self::Method => "method",
             Self::Load => "load",
+            Self::Address => "address",
+            Self::Phase => "phase",
+            Self::Answer => "answer",
         }
     }
 
@@ -82,6 +94,13 @@ impl Label {
     /// Whether it says where a series is measured to.
     pub fn is_of_zone(self) -> bool {
         matches!(self, Self::Provider | Self::Region | Self::Zone | Self::Metro)
+    }
+}
+
+impl Label {
+    /// Whether its values are a closed list that says what kind of measurement a series is.
+    pub fn is_of_kind(self) -> bool {
+        matches!(self, Self::Method | Self::Load | Self::Phase | Self::Answer)
     }
 }
 
@@ -158,6 +177,9 @@ impl<'a> Labels<'a> {
             Label::Metro => self.zones.get(zone).map(|known| known.metro.clone()),
             Label::Method => Some(series.descriptor.method.to_string()),
             Label::Load => Some(series.descriptor.load.to_string()),
+            Label::Address => Some(series.descriptor.address.ip().to_string()),
+            Label::Phase => Some(series.descriptor.facet.phase.to_string()),
+            Label::Answer => Some(series.descriptor.facet.answer.to_string()),
         }
     }
 

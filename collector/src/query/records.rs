@@ -16,6 +16,9 @@ use super::source::Grid;
 use super::{Label, QueryError, Selection, Source};
 use crate::store::{Coverage, SeriesId, SeriesSelection, TimeRange};
 
+/// Labels that are read beside those asked about. Records are not merged over series, so every phase and answer is one's own.
+const BESIDE: [Label; 4] = [Label::City, Label::Metro, Label::Phase, Label::Answer];
+
 /// Series read in one pass over a piece of time; each costs the histograms of one open step.
 const SERIES_AT_ONCE: usize = 4_096;
 const MINUTE_MS: u64 = 60_000;
@@ -117,7 +120,7 @@ impl<'a> Records<'a> {
     /// # Errors
     /// When a value is one under which nothing is stored, or the store cannot be read.
     pub fn find(source: Source<'a>, question: &'a RecordsQuestion) -> Result<Self, QueryError> {
-        let chosen = Chosen::find(&source, &question.selection, &[Label::City, Label::Metro])?;
+        let chosen = Chosen::find(&source, &question.selection, &BESIDE)?;
         let identities = chosen.iter().filter_map(|(id, series)| {
             let identity = SeriesIdentity {
                 agent: chosen.labels.dictionary.agent(series.agent)?.clone(),

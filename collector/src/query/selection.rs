@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use azimuth_measurement::{AgentId, LoadLabel, Method, ZoneKey};
+use azimuth_measurement::{AgentId, Answer, LoadLabel, Method, Phase, ZoneKey};
 
 use super::label::{Label, Labels};
 use super::{QueryError, Source};
@@ -53,6 +53,23 @@ impl Selection {
             .map_or(&[], |(_, values)| values)
     }
 
+    /// The same, of the main phase and of ordinary answers, unless something else was asked for or is `grouped` by: two
+    /// phases are never merged into one number, nor are delays of answers that say no with those that say yes.
+    #[must_use]
+    fn main_unless(self, grouped: &[Label]) -> Self {
+        let usual = [
+            (Label::Phase, Phase::Whole.to_string()),
+            (Label::Answer, Answer::Ordinary.to_string()),
+        ];
+        usual.into_iter().fold(self, |selection, (label, value)| {
+            if grouped.contains(&label) || !selection.values(label).is_empty() {
+                selection
+            } else {
+                selection.with(label, value)
+            }
+        })
+    }
+
     /// The labels asked about.
     pub fn labels(&self) -> impl Iterator<Item = Label> + '_ {
         self.wanted.iter().map(|(label, _)| *label)
@@ -75,13 +92,14 @@ impl<'a> Chosen<'a> {
         selection: &Selection,
         grouped: &[Label],
     ) -> Result<Self, QueryError> {
+        let selection = &selection.clone().main_unless(grouped);
         let wanted = selection.labels().chain(grouped.iter().copied());
         let labels = Labels::read(source, wanted)?;
         check_values(&labels, selection)?;
         let mut by_agent = HashMap::new();
         let mut by_zone: HashMap<&ZoneKey, bool> = HashMap::new();
         // Few, so a walk is the fastest way to look one up.
-        let mut by_kind: Vec<((Method, LoadLabel), bool)> = Vec::new();
+        let mut by_kind: Vec<((Method, LoadLabel, Phase, Answer), bool)> = Vec::new();
         let fits = |series: &Series, group: fn(Label) -> bool| {
             selection
                 .wanted
@@ -97,16 +115,17 @@ impl<'a> Chosen<'a> {
             let of_zone = by_zone
                 .entry(&series.descriptor.zone)
                 .or_insert_with(|| fits(series, Label::is_of_zone));
-            let kind = (series.descriptor.method, series.descriptor.load);
+            let what = &series.descriptor;
+            let kind = (what.method, what.load, what.facet.phase, what.facet.answer);
             let of_kind = match by_kind.iter().find(|(known, _)| *known == kind) {
                 Some((_, fits)) => *fits,
                 None => {
-                    let fits = fits(series, |label| matches!(label, Label::Method | Label::Load));
+                    let fits = fits(series, Label::is_of_kind);
                     by_kind.push((kind, fits));
                     fits
                 }
             };
-            if *of_agent && *of_zone && of_kind {
+            if *of_agent && *of_zone && of_kind && fits(series, |label| label == Label::Address) {
                 chosen.insert(id);
             }
         }
@@ -125,9 +144,9 @@ impl<'a> Chosen<'a> {
     }
 }
 
-/// Methods and load labels are closed lists; one that nobody measures by is a fair question without an answer.
+/// Methods, load labels, phases and answers are closed lists; one that nobody measures by is a fair question without an answer.
 fn check_values(labels: &Labels<'_>, selection: &Selection) -> Result<(), QueryError> {
-    let open = |label: &Label| !matches!(label, Label::Method | Label::Load);
+    let open = |label: &Label| !label.is_of_kind();
     for (label, values) in selection.wanted.iter().filter(|(label, _)| open(label)) {
         for value in values {
             let alone = std::slice::from_ref(value);

@@ -63,6 +63,7 @@ pub(crate) fn manifest_of(id: &str, series: u16) -> Manifest {
         period_ms: 1_000,
         waiting_time_ms: 2_000,
         dscp: 0,
+        facet: azimuth_measurement::Facet::default(),
     };
     Manifest {
         agent: agent(id),

@@ -38,6 +38,7 @@ pub(crate) fn manifest(agent: &str, series: u16) -> Manifest {
                 period_ms: 1_000,
                 waiting_time_ms: 2_000,
                 dscp: 0,
+                facet: azimuth_measurement::Facet::default(),
             })
             .collect(),
     }

@@ -572,6 +572,11 @@ export interface components {
              */
             watched_series: number;
         };
+        /**
+         * @description What kind of answer the probes of a series got.
+         * @enum {string}
+         */
+        AnswerName: "ordinary" | "redirect" | "client_error" | "server_error" | "certificate_expired" | "certificate_name" | "certificate_untrusted" | "tls_failed" | "broken" | "no_such_name" | "server_failure" | "query_refused" | "truncated" | "other";
         /** @description A bin of the merged histogram. */
         Bin: {
             /**
@@ -1116,7 +1121,7 @@ export interface components {
          * @description A label.
          * @enum {string}
          */
-        Label: "agent" | "city" | "country" | "network" | "provider" | "region" | "zone" | "metro" | "method" | "load";
+        Label: "agent" | "city" | "country" | "network" | "provider" | "region" | "zone" | "metro" | "method" | "load" | "address" | "phase" | "answer";
         /**
          * @description What else the path carried while a delay was measured.
          * @enum {string}
@@ -1239,6 +1244,11 @@ export interface components {
              */
             value_us: number;
         };
+        /**
+         * @description Which part of an exchange delays are of. Two phases are never merged into one number.
+         * @enum {string}
+         */
+        PhaseName: "whole" | "dns" | "connect" | "tls" | "request" | "first_byte";
         /** @description What went wrong, for a person (`title`, `detail`) and for a program (`status`, `reason`). */
         Problem: {
             /** @description What exactly, where, and what to do about it. */
@@ -2068,6 +2078,12 @@ export interface operations {
                 zone?: string[];
                 /** @description Only zones in these metropolitan areas of the catalogue; may be repeated. */
                 metro?: string[];
+                /** @description Only these addresses probed, without port; may be repeated. */
+                address?: string[];
+                /** @description Only these parts of the exchange; may be repeated. Default all. */
+                phase?: components["schemas"]["PhaseName"][];
+                /** @description Only these kinds of answer; may be repeated. Default all. */
+                answer?: components["schemas"]["AnswerName"][];
             };
             header?: never;
             path?: never;
@@ -2146,6 +2162,12 @@ export interface operations {
                 zone?: string[];
                 /** @description Only zones in these metropolitan areas of the catalogue; may be repeated. */
                 metro?: string[];
+                /** @description Only these addresses probed, without port; may be repeated. */
+                address?: string[];
+                /** @description Only these parts of the exchange; may be repeated. Default `whole`, unless grouped by. */
+                phase?: components["schemas"]["PhaseName"][];
+                /** @description Only these kinds of answer; may be repeated. Default `ordinary`, unless grouped by. */
+                answer?: components["schemas"]["AnswerName"][];
                 /** @description `json` (default) or `csv`: the rows alone. */
                 format?: string;
             };
@@ -2285,6 +2307,12 @@ export interface operations {
                 region?: string[];
                 /** @description Only zones in these metropolitan areas of the catalogue; may be repeated. */
                 metro?: string[];
+                /** @description Only these addresses probed, without port; may be repeated. */
+                address?: string[];
+                /** @description Only this part of the exchange. Default `whole`. */
+                phase?: components["schemas"]["PhaseName"];
+                /** @description Only these kinds of answer; may be repeated. Default `ordinary`. */
+                answer?: components["schemas"]["AnswerName"][];
                 /** @description `json` (default) or `csv`: the cells alone. */
                 format?: string;
             };

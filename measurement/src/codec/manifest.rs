@@ -3,7 +3,8 @@
 use super::protobuf::{Fields, Value, Writer};
 use super::{CodecError, VERSION, frame};
 use crate::agent_id::AgentId;
-use crate::method::{Granularity, LoadLabel, Method};
+use crate::facet::Facet;
+use crate::method::{Answer, Granularity, LoadLabel, Method, Phase};
 use crate::series::{MAX_SERIES, Manifest, ManifestId, SeriesDescriptor};
 use crate::vantage::VantagePoint;
 use crate::zone::ZoneKey;
@@ -43,6 +44,14 @@ pub(crate) fn encode_plain(manifest: &Manifest) -> Vec<u8> {
         inner.number(10, series.period_ms.into());
         inner.number(11, series.waiting_time_ms.into());
         inner.number(12, series.dscp.into());
+        inner.text(25, &series.facet.host);
+        // What is as it usually is takes no bytes, and reads as 0.
+        if series.facet.phase != Phase::Whole {
+            inner.number(26, series.facet.phase.wire().into());
+        }
+        if series.facet.answer != Answer::Ordinary {
+            inner.number(27, series.facet.answer.wire().into());
+        }
         out.message(5, &inner);
     }
     out.bytes
@@ -119,6 +128,7 @@ fn decode_series(message: &[u8]) -> Result<SeriesDescriptor, CodecError> {
     let (mut provider, mut region, mut zone, mut target, mut address) = ("", "", "", "", "");
     let (mut granularity, mut method, mut load) = (0, 0, 0);
     let (mut flow, mut period_ms, mut waiting_time_ms, mut dscp) = (0, 0, 0, 0);
+    let (mut host, mut phase, mut answer) = ("", 0, 0);
     let mut fields = Fields::of(message);
     while let Some((field, value)) = fields.next()? {
         match field {
@@ -134,6 +144,9 @@ fn decode_series(message: &[u8]) -> Result<SeriesDescriptor, CodecError> {
             10 => period_ms = value.number_u32(field, "period_ms")?,
             11 => waiting_time_ms = value.number_u32(field, "waiting_time_ms")?,
             12 => dscp = narrow::<u8>("dscp", field, value)?,
+            25 => host = value.text(field, "host name")?,
+            26 => phase = value.number(field)?,
+            27 => answer = value.number(field)?,
             _ => {}
         }
     }
@@ -152,6 +165,17 @@ fn decode_series(message: &[u8]) -> Result<SeriesDescriptor, CodecError> {
         period_ms,
         waiting_time_ms,
         dscp,
+        facet: Facet {
+            host: host.to_owned(),
+            phase: match phase {
+                0 => Phase::Whole,
+                given => Phase::from_wire(given).ok_or_else(|| unknown("phase", given))?,
+            },
+            answer: match answer {
+                0 => Answer::Ordinary,
+                given => Answer::from_wire(given).ok_or_else(|| unknown("kind of answer", given))?,
+            },
+        },
     })
 }
 

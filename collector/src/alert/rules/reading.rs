@@ -153,6 +153,10 @@ pub(super) fn label_value(label: Label, value: &str) -> Result<(), String> {
         Label::Load if value != "idle" => {
             Err("what was measured under our own load never alerts; leave the label out".to_owned())
         }
+        Label::Phase if value != "whole" => Err("a phase alone never alerts; leave the label out".to_owned()),
+        Label::Answer if value != "ordinary" => {
+            Err("answers that say no never alert by their delay; leave the label out".to_owned())
+        }
         Label::Method if value.parse::<Method>().is_err() => wrong(&format!(
             "use one of: {}",
             Method::ALL

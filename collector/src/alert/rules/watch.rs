@@ -369,7 +369,16 @@ impl SeriesWatch {
             last_start_unix_ms: None,
             last_end_unix_ms: None,
         };
-        if watch.labels.value(Label::Load).is_some_and(|load| load != "idle") {
+        // Phases and answers that say no explain what was noticed on the series beside them; alone they would alert twice.
+        let usual = [
+            (Label::Load, "idle"),
+            (Label::Phase, "whole"),
+            (Label::Answer, "ordinary"),
+        ];
+        if usual
+            .iter()
+            .any(|(label, usual)| watch.labels.value(*label).is_some_and(|value| value != *usual))
+        {
             return watch;
         }
         let mut keep_ms = None::<u64>;
@@ -600,12 +609,16 @@ mod tests {
     use crate::alert::rules::read;
     use std::path::Path;
 
-    /// What an absence rule says of a series under this load an hour after its one sample.
     fn verdicts_under(load: &str) -> Vec<Verdict> {
+        verdicts_with(Label::Load, load)
+    }
+
+    /// What an absence rule says of a series with this label an hour after its one sample.
+    fn verdicts_with(label: Label, value: &str) -> Vec<Verdict> {
         let rules = "[[absence]]\nname = \"silent\"\nsilent_for = \"5m\"\n";
         let rules = read([(Path::new("rules.toml"), rules)]).expect("valid rules");
         let mut watch = Watch::new(Arc::new(rules));
-        watch.add(0, SeriesLabels::new("t").with(Label::Load, load));
+        watch.add(0, SeriesLabels::new("t").with(label, value));
         let sample = Sample {
             start_unix_ms: 0,
             length_ms: 60_000,
@@ -616,6 +629,14 @@ mod tests {
         watch.observe(0, &sample, &mut verdicts).expect("in order");
         watch.passed(3_600_000, &mut verdicts);
         verdicts
+    }
+
+    #[test]
+    fn phases_and_answers_that_say_no_never_alert() {
+        assert_eq!(verdicts_with(Label::Phase, "whole").len(), 1);
+        assert_eq!(verdicts_with(Label::Phase, "tls"), []);
+        assert_eq!(verdicts_with(Label::Answer, "ordinary").len(), 1);
+        assert_eq!(verdicts_with(Label::Answer, "server_error"), []);
     }
 
     #[test]

@@ -55,10 +55,11 @@ mod tests {
         let labels = Label::ALL
             .iter()
             .fold(SeriesLabels::new("a target with a name"), |labels, label| {
-                let value = if *label == Label::Load {
-                    "idle"
-                } else {
-                    "a value of forty letters, as cities have"
+                let value = match label {
+                    Label::Load => "idle",
+                    Label::Phase => "whole",
+                    Label::Answer => "ordinary",
+                    _ => "a value of forty letters, as cities have",
                 };
                 labels.with(*label, value)
             });
