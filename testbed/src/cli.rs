@@ -87,7 +87,7 @@ pub(crate) enum Command {
     },
     /// Compare azimuth-agent, fping and irtt against kernel truth on a delayed path, and what 1,000 targets cost.
     ///
-    /// Needs root, fping and irtt. Takes about 12 times --seconds. `make bench-probing` builds and runs it.
+    /// Needs root, fping and irtt. Takes about a minute and 11 times --seconds. `make bench-probing` builds and runs it.
     BenchProbing {
         /// How long each figure is measured.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(2..=600))]

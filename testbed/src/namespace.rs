@@ -6,13 +6,14 @@
 //! the other end of a TUN is the relay. This folder is the only place in the crate where `unsafe` may stand.
 #![expect(
     unsafe_code,
-    reason = "TUNSETIFF, pre_exec and sched_setscheduler have no safe form; each block argues for itself"
+    reason = "TUNSETIFF, PACKET_IGNORE_OUTGOING, pre_exec and sched_setscheduler have no safe form; each block argues for itself"
 )]
 
 mod child;
 mod privilege;
 mod realtime;
 mod tun;
+mod wire;
 
 use std::fs::File;
 use std::io::Write;
@@ -25,6 +26,7 @@ pub use child::spawn;
 pub use privilege::{Privilege, PrivilegeError, acquire};
 pub use realtime::{RelayPriority, become_relay_thread};
 pub use tun::Tun;
+pub use wire::arrivals;
 
 /// The name of the TUN device inside every namespace. No two namespaces can collide.
 pub const DEVICE: &str = "azimuth0";
@@ -154,7 +156,7 @@ fn on_helper_thread<T: Send>(
 /// Addresses and routes, by `ip -batch`. The child inherits the namespace of the calling thread.
 fn configure(ipv4: Ipv4Addr, ipv6: Ipv6Addr) -> Result<(), NamespaceError> {
     // addrgenmode none: no link-local address, so the device never speaks of its own accord.
-    let batch = format!(
+    batch(&format!(
         "link set lo up\n\
          link set {DEVICE} mtu {MTU_BYTES} txqueuelen {DEVICE_QUEUE_PACKETS} addrgenmode none\n\
          addr add {ipv4}/32 dev {DEVICE}\n\
@@ -162,7 +164,11 @@ fn configure(ipv4: Ipv4Addr, ipv6: Ipv6Addr) -> Result<(), NamespaceError> {
          link set {DEVICE} up\n\
          route add 0.0.0.0/0 dev {DEVICE} src {ipv4}\n\
          route add ::/0 dev {DEVICE} src {ipv6}\n"
-    );
+    ))
+}
+
+/// `ip -batch` in the namespace of the calling thread.
+fn batch(commands: &str) -> Result<(), NamespaceError> {
     let mut child = Command::new("ip")
         .args(["-batch", "-"])
         .stdin(Stdio::piped())
@@ -172,7 +178,7 @@ fn configure(ipv4: Ipv4Addr, ipv6: Ipv6Addr) -> Result<(), NamespaceError> {
         .map_err(NamespaceError::NoIp)?;
     if let Some(mut stdin) = child.stdin.take() {
         // A broken pipe means `ip` has already failed; its stderr below says why.
-        let _ = stdin.write_all(batch.as_bytes());
+        let _ = stdin.write_all(commands.as_bytes());
     }
     let output = child.wait_with_output().map_err(NamespaceError::NoIp)?;
     if output.status.success() {

@@ -1,8 +1,9 @@
 //! The relay: one thread that moves every packet of the world between TUN devices, each when it is due.
 //!
-//! `packet` reads headers, `conditions` and `network` decide (pure), `thread` does.
+//! `packet` and `speech` read headers, `conditions` and `network` decide (pure), `thread` does.
 
 pub mod conditions;
 pub mod network;
 pub mod packet;
+pub mod speech;
 pub mod thread;

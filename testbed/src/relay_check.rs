@@ -9,6 +9,8 @@ mod traffic;
 
 use std::sync::mpsc::{Receiver, sync_channel};
 
+pub(crate) use traffic::{stamp_departures, transmit_stamp};
+
 use serde::Serialize;
 
 use crate::namespace::RelayPriority;

@@ -1,49 +1,41 @@
-//! What crossed a device, and when, by the kernel: a packet socket that is read only after the fact.
+//! What arrived where, and when, by the kernel: packet sockets that are read only after the fact.
 //!
-//! Nobody sleeps in it, because waking an observer for every packet would delay what it observes. The tap's stamp is
-//! taken 1 to 2 us before the driver's own on sending, and is the same one on receiving.
+//! Nobody sleeps in them, because waking an observer for every packet would delay what it observes, and they hear arrivals only
+//! ([`arrivals`]). A packet is known by what it says, a probe and its answer by the same [`ProbeKey`], never by its place in a row.
 
+use std::collections::HashMap;
 use std::io::{self, IoSliceMut};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsRawFd;
 
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
-use socket2::{Domain, Protocol, Socket, Type};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg};
+use socket2::Socket;
 
+use crate::namespace::{Namespace, arrivals};
 use crate::relay::packet::header;
+use crate::relay::speech::{ProbeKey, Speech};
+use crate::world::fabric::FabricError;
 
-/// Every protocol (`ETH_P_ALL`).
-const ALL: u16 = 3;
-/// Room for everything one figure sends; nobody reads meanwhile.
-const BUFFER_BYTES: usize = 256 << 20;
-
-/// A packet socket in the namespace of the thread that opened it.
-pub(super) struct Capture(Socket);
-
-/// Stamps of one host's packets, in order.
+/// Arrivals of probes and answers, ns of UTC. What came twice has no one time and is in `twice`, not in the tables.
 #[derive(Debug, Default)]
-pub(super) struct Crossings {
-    /// Packets from the address.
-    pub(super) from_ns: Vec<i64>,
-    /// Packets to it.
-    pub(super) to_ns: Vec<i64>,
+pub(super) struct Arrivals {
+    pub(super) probes: HashMap<ProbeKey, i64>,
+    pub(super) answers: HashMap<ProbeKey, i64>,
+    pub(super) twice: u64,
 }
 
+/// A tap in one namespace.
+pub(super) struct Capture(Socket);
+
 impl Capture {
-    pub(super) fn open() -> io::Result<Self> {
-        let socket = Socket::new(
-            Domain::PACKET,
-            Type::RAW.nonblocking(),
-            Some(Protocol::from(i32::from(ALL.to_be()))),
-        )?;
-        setsockopt(&socket, sockopt::RcvBufForce, &BUFFER_BYTES)?;
-        setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
-        Ok(Self(socket))
+    pub(super) fn open(namespace: &Namespace) -> Result<Self, FabricError> {
+        Ok(Self(namespace.run(arrivals)??))
     }
 
-    /// Everything seen so far from and to `address` on IP `protocol`.
-    pub(super) fn crossings(&self, address: Ipv4Addr, protocol: u8) -> io::Result<Crossings> {
-        let mut crossings = Crossings::default();
+    /// Everything heard so far between the prober and `reflector`.
+    pub(super) fn arrivals(&self, reflector: Ipv4Addr, speech: Speech) -> io::Result<Arrivals> {
+        let mut arrivals = Arrivals::default();
+        let reflector = IpAddr::V4(reflector);
         let mut buffer = [0_u8; 128];
         loop {
             let mut control = nix::cmsg_space!(nix::sys::time::TimeSpec);
@@ -56,7 +48,7 @@ impl Capture {
             );
             let message = match received {
                 Ok(message) => message,
-                Err(nix::Error::EAGAIN) => return Ok(crossings),
+                Err(nix::Error::EAGAIN) => return Ok(arrivals),
                 Err(errno) => return Err(errno.into()),
             };
             let stamp_ns = message.cmsgs()?.find_map(|control| match control {
@@ -68,14 +60,27 @@ impl Capture {
             let (Some(at_ns), Some(header)) = (stamp_ns, header(packet)) else {
                 continue;
             };
-            if packet.get(9) != Some(&protocol) {
-                continue;
+            let probe = match reflector {
+                _ if header.destination == reflector => true,
+                _ if header.source == reflector => false,
+                _ => continue,
+            };
+            if let Some(key) = speech.key(packet, probe) {
+                arrivals.note(key, probe, at_ns);
             }
-            if header.source == address {
-                crossings.from_ns.push(at_ns);
-            } else if header.destination == address {
-                crossings.to_ns.push(at_ns);
-            }
+        }
+    }
+}
+
+impl Arrivals {
+    fn note(&mut self, key: ProbeKey, probe: bool, at_ns: i64) {
+        let table = if probe {
+            &mut self.probes
+        } else {
+            &mut self.answers
+        };
+        if table.insert(key, at_ns).is_some() {
+            self.twice += 1;
         }
     }
 }

@@ -1,6 +1,7 @@
-//! What probing 1,000 targets costs: processor time, memory, and whether every probe was sent, stamped and answered.
+//! What probing costs: processor time, memory, and whether every probe was sent, stamped and answered; and the agent's size.
 //!
-//! Over loopback inside the vantage point's namespace, 1,000 addresses of 127/8, the prober held to one core.
+//! Over loopback inside the vantage point's namespace, addresses of 127/8, the prober held to one core: 1,000 targets by `stamp`
+//! at rising rates, and what an agent of the default kind does: 30 zones by three methods once a second.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -19,6 +20,11 @@ use crate::world::fabric::FabricError;
 const TARGETS: u32 = 1_000;
 /// From 10 probes a second and target, the bar, up to as many as the configuration allows.
 const PERIODS_MS: [u32; 4] = [100, 40, 20, 10];
+/// Zones of an agent of the default kind.
+const ZONES: u32 = 30;
+const ZONE_METHODS: [&str; 3] = ["stamp", "icmp_echo", "tcp_connect"];
+/// Two intervals of 10 s and their waiting times, so that reports are made and kept as well.
+const ZONES_FOR_S: u32 = 25;
 const TICKS_PER_S: f64 = 100.0;
 
 /// One prober at one rate.
@@ -26,6 +32,8 @@ const TICKS_PER_S: f64 = 100.0;
 pub struct Cost {
     /// Which.
     pub prober: &'static str,
+    /// How many targets.
+    pub targets: u32,
     /// Probes per second asked for.
     pub asked_per_s: u32,
     /// Probes per second sent.
@@ -51,6 +59,8 @@ pub(super) fn costs(namespace: &Namespace, agent: &Path, seconds: u32) -> Result
             "127.0.0.0/8",
             "--max-per-second",
             "1000000",
+            "--tcp-listen",
+            "0.0.0.0:8621",
         ];
         Running::start(
             Command::new("taskset")
@@ -63,18 +73,48 @@ pub(super) fn costs(namespace: &Namespace, agent: &Path, seconds: u32) -> Result
     let scratch = std::env::temp_dir().join(format!("azimuth-bench-{}", std::process::id()));
     fs::create_dir_all(&scratch)?;
     let mut rows = Vec::new();
-    for period_ms in PERIODS_MS {
-        rows.push(namespace.run(|| agent_cost(agent, &scratch, period_ms, seconds))??);
+    let zones = Load {
+        prober: "azimuth, 3 methods",
+        targets: ZONES,
+        methods: &ZONE_METHODS,
+        period_ms: 1_000,
+        seconds: ZONES_FOR_S,
+    };
+    let thousand = PERIODS_MS.map(|period_ms| Load {
+        prober: "azimuth stamp",
+        targets: TARGETS,
+        methods: &ZONE_METHODS[..1],
+        period_ms,
+        seconds,
+    });
+    for load in [zones].into_iter().chain(thousand) {
+        rows.push(namespace.run(|| agent_cost(agent, &scratch, load))??);
     }
     rows.push(namespace.run(|| fping_cost(&scratch))??);
     fs::remove_dir_all(&scratch)?;
     Ok(rows)
 }
 
-fn agent_cost(agent: &Path, scratch: &Path, period_ms: u32, seconds: u32) -> io::Result<Cost> {
-    let spool = scratch.join(format!("spool-{period_ms}"));
+#[derive(Clone, Copy)]
+struct Load {
+    prober: &'static str,
+    targets: u32,
+    methods: &'static [&'static str],
+    period_ms: u32,
+    seconds: u32,
+}
+
+impl Load {
+    fn asked_per_s(&self) -> u32 {
+        self.targets * self.methods.len() as u32 * 1_000 / self.period_ms
+    }
+}
+
+fn agent_cost(agent: &Path, scratch: &Path, load: Load) -> io::Result<Cost> {
+    let seconds = load.seconds;
+    let spool = scratch.join(format!("spool-{}", load.asked_per_s()));
     let file = scratch.join("agent.toml");
-    fs::write(&file, configuration(&spool, period_ms))?;
+    fs::write(&file, configuration(&spool, load))?;
     let mut child = Running(
         Command::new("taskset")
             .args(["-c", "1"])
@@ -109,8 +149,9 @@ fn agent_cost(agent: &Path, scratch: &Path, period_ms: u32, seconds: u32) -> io:
     };
     let sent = total(" sent: ");
     Ok(Cost {
-        prober: "azimuth stamp",
-        asked_per_s: TARGETS * 1_000 / period_ms,
+        prober: load.prober,
+        targets: load.targets,
+        asked_per_s: load.asked_per_s(),
         sent_per_s: Some(sent as f64 / f64::from(seconds)),
         lost: Some(total(" lost=")),
         unstamped: Some(total("missing_tx_stamp: ") + total("missing_rx_stamp: ") + total("skipped: ")),
@@ -119,22 +160,49 @@ fn agent_cost(agent: &Path, scratch: &Path, period_ms: u32, seconds: u32) -> io:
     })
 }
 
-fn configuration(spool: &Path, period_ms: u32) -> String {
+fn configuration(spool: &Path, load: Load) -> String {
     let mut text = format!(
         "agent = \"bench\"\n[collector]\nurl = \"http://127.0.0.1:9\"\n[spool]\ndirectory = {:?}\n[vantage_point]\n\
         name = \"Bench\"\ncountry = \"FR\"\ncity = \"Paris\"\nnetwork = \"none\"\nasn = 0\nlatitude = 48.9\nlongitude = 2.3\n",
         spool.display().to_string()
     );
-    for target in 0..TARGETS {
+    // Writing to a String cannot fail.
+    for target in 0..load.targets {
         let (high, low) = (target / 250, target % 250 + 1);
-        // Writing to a String cannot fail.
         let _ = write!(
             text,
             "[[target]]\nname = \"t{target}\"\nprovider = \"bench\"\nregion = \"bench\"\nzone = \"t{target}\"\n\
-            address = \"127.1.{high}.{low}\"\n[[target.probe]]\nmethod = \"stamp\"\nperiod_ms = {period_ms}\n"
+            address = \"127.1.{high}.{low}\"\n"
         );
+        for method in load.methods {
+            let _ = write!(
+                text,
+                "[[target.probe]]\nmethod = {method:?}\nperiod_ms = {}\n",
+                load.period_ms
+            );
+        }
     }
     text
+}
+
+/// The size of a program.
+#[derive(Debug, Serialize)]
+pub struct Size {
+    /// Octets of the file.
+    pub bytes: u64,
+    /// Whether it needs nothing else to be loaded.
+    pub is_static: bool,
+}
+
+/// The size of the agent's file, and whether it asks for a loader (an ELF interpreter).
+pub(super) fn size(agent: &Path) -> io::Result<Size> {
+    let file = fs::read(agent)?;
+    Ok(Size {
+        bytes: file.len() as u64,
+        is_static: !file
+            .windows(7)
+            .any(|octets| octets == b"/lib64/" || octets == b"/lib/ld"),
+    })
 }
 
 fn fping_cost(scratch: &Path) -> io::Result<Cost> {
@@ -167,6 +235,7 @@ fn fping_cost(scratch: &Path) -> io::Result<Cost> {
         .sum();
     Ok(Cost {
         prober: "fping",
+        targets: TARGETS,
         asked_per_s: 100_000,
         sent_per_s: elapsed_s.map(|elapsed_s| sent / elapsed_s),
         lost: Some(u64::from(TARGETS * 30).saturating_sub(received)),

@@ -3,22 +3,18 @@
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::Running;
-use super::capture::{Capture, Crossings};
-use crate::world::fabric::{Fabric, FabricError};
+use super::wire::{SETTLE, Truth, Wired};
+use crate::relay::speech::Speech;
+use crate::world::fabric::FabricError;
 
-const PERIOD_MS: u32 = 10;
-const ICMP: u8 = 1;
-const UDP: u8 = 17;
-/// Servers and sockets settle, stamping is switched on.
-const SETTLE: Duration = Duration::from_millis(500);
+pub(super) const PERIOD_MS: u32 = 10;
 
-/// One prober's figures beside the truth, microseconds; null when it gave none, or packets and stamps do not pair up.
+/// One prober's figures beside the truth, microseconds; null when it gave none.
 #[derive(Debug, Serialize)]
 pub struct Bias {
     /// Which.
@@ -27,6 +23,8 @@ pub struct Bias {
     pub busy: bool,
     /// Round trips reported.
     pub n: usize,
+    /// Probes whose truth is not known, because an end was not seen or seen twice; 0 in a good run.
+    pub unpaired: u64,
     /// As the prober says.
     pub p50_us: Option<f64>,
     /// As the prober says.
@@ -51,14 +49,14 @@ type Parser = fn(&str) -> Said;
 
 /// All probers in one condition.
 pub(super) fn biases(
-    fabric: &Fabric,
+    wired: &Wired,
     agent: &Path,
     seconds: u32,
     busy: bool,
 ) -> Result<Vec<Bias>, FabricError> {
-    let far = &fabric.namespaces[1];
+    let far = &wired.far;
     let zone = far.ipv4.to_string();
-    let near = fabric.namespaces[0].ipv4.to_string();
+    let near = wired.near.ipv4.to_string();
     let count = (seconds * 1_000 / PERIOD_MS).to_string();
     let period = PERIOD_MS.to_string();
     let stamp_at = format!("{zone}:8620");
@@ -89,22 +87,17 @@ pub(super) fn biases(
         Path::new("irtt"),
         &["client", "-i", &interval, "-d", &duration, "-Q", "-o", "-", &zone],
     );
-    let rows: [(&'static str, Command, u8, bool, Parser); 3] = [
-        ("azimuth stamp", azimuth, UDP, true, said_by_agent),
-        ("fping", fping, ICMP, false, said_by_fping),
-        ("irtt", irtt, UDP, true, said_by_irtt),
+    let rows: [(&'static str, Command, Speech, bool, Parser); 3] = [
+        ("azimuth stamp", azimuth, Speech::Stamp, true, said_by_agent),
+        ("fping", fping, Speech::IcmpEcho, false, said_by_fping),
+        ("irtt", irtt, Speech::Irtt, true, said_by_irtt),
     ];
     rows.into_iter()
-        .map(|(prober, mut command, protocol, subtracts, parse)| {
-            let at_sender = fabric.namespaces[0].run(Capture::open)??;
-            let at_zone = far.run(Capture::open)??;
-            std::thread::sleep(SETTLE);
-            let output = fabric.namespaces[0].run(move || command.output())??;
+        .map(|(prober, mut command, speech, subtracts, parse)| {
+            let taps = wired.taps()?;
+            let output = wired.near.run(move || command.output())??;
             let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-            let sender = at_sender.crossings(far.ipv4, protocol)?;
-            let zone = at_zone.crossings(far.ipv4, protocol)?;
-            let truth_ns = truth(&sender, subtracts.then_some(&zone));
-            Ok(row(prober, busy, &parse(&text), truth_ns))
+            Ok(row(prober, busy, &parse(&text), &taps.truth(speech, subtracts)?))
         })
         .collect()
 }
@@ -115,36 +108,15 @@ fn command(program: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Nothing is lost and nothing overtakes in this world, so the n-th answer belongs to the n-th probe.
-fn truth(sender: &Crossings, zone: Option<&Crossings>) -> Vec<i64> {
-    // A closing packet may have no answer; in the zone "to" is the arrival of a probe.
-    let away = sender
-        .to_ns
-        .iter()
-        .zip(&sender.from_ns)
-        .map(|(sent, back)| back - sent);
-    match zone {
-        None => away.collect(),
-        Some(zone) => {
-            let held = zone
-                .to_ns
-                .iter()
-                .zip(&zone.from_ns)
-                .map(|(came, left)| left - came);
-            away.zip(held).map(|(away, held)| away - held).collect()
-        }
-    }
-}
-
-fn row(prober: &'static str, busy: bool, said: &Said, mut truth_ns: Vec<i64>) -> Bias {
-    truth_ns.sort_unstable();
-    let us = |share| nearest_rank(&truth_ns, share).map(|ns| ns as f64 / 1e3);
+fn row(prober: &'static str, busy: bool, said: &Said, truth: &Truth) -> Bias {
+    let us = |share| nearest_rank(&truth.delays_ns, share).map(|ns| ns as f64 / 1e3);
     let (truth_p50_us, truth_p99_us) = (us(0.5), us(0.99));
     let minus = |said: Option<f64>, truth: Option<f64>| said.zip(truth).map(|(said, truth)| said - truth);
     Bias {
         prober,
         busy,
         n: said.n,
+        unpaired: truth.unpaired,
         p50_us: said.p50_us,
         p99_us: said.p99_us,
         bias_p50_us: minus(said.p50_us, truth_p50_us),
@@ -205,7 +177,7 @@ fn quantiles(values_ns: impl Iterator<Item = i64>) -> Said {
     clippy::cast_precision_loss,
     reason = "a rank between 0 and a count far below 2^53"
 )]
-fn nearest_rank(sorted: &[i64], share: f64) -> Option<i64> {
+pub(super) fn nearest_rank(sorted: &[i64], share: f64) -> Option<i64> {
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.checked_sub(1)?).copied()
 }
@@ -230,19 +202,5 @@ mod tests {
         assert_eq!((irtt.n, irtt.p99_us), (1, Some(1_500.0)));
         let agent = said_by_agent(r#"{"n":7,"p50_us":1501,"p99_us":null}"#);
         assert_eq!((agent.n, agent.p50_us, agent.p99_us), (7, Some(1_501.0), None));
-    }
-
-    #[test]
-    fn the_truth_subtracts_what_the_reflectors_host_held() {
-        let sender = Crossings {
-            to_ns: vec![0, 100],
-            from_ns: vec![50, 160],
-        };
-        let zone = Crossings {
-            to_ns: vec![20, 120],
-            from_ns: vec![25, 130],
-        };
-        assert_eq!(truth(&sender, Some(&zone)), [45, 50]);
-        assert_eq!(truth(&sender, None), [50, 60]);
     }
 }

@@ -100,10 +100,7 @@ fn send(zone: SocketAddr, load: Load, clock: Clock) -> io::Result<(Vec<Option<u6
     let socket = UdpSocket::bind("0.0.0.0:0")?;
     socket.connect(zone)?;
     socket.set_nonblocking(true)?;
-    let flags = TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE
-        | TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE
-        | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY;
-    setsockopt(&socket, sockopt::Timestamping, &flags)?;
+    stamp_departures(&socket)?;
     let (mut sent_ns, mut returned) = (Vec::new(), 0);
     let began_ns = clock.elapsed_ns();
     for number in 0..load.datagrams {
@@ -121,7 +118,16 @@ fn send(zone: SocketAddr, load: Load, clock: Clock) -> io::Result<(Vec<Option<u6
     Ok((sent_ns, returned))
 }
 
-fn transmit_stamp(socket: &UdpSocket) -> io::Result<Option<u64>> {
+/// Has the driver stamp every datagram as it leaves.
+pub(crate) fn stamp_departures(socket: &UdpSocket) -> io::Result<()> {
+    let flags = TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE
+        | TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE
+        | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY;
+    Ok(setsockopt(socket, sockopt::Timestamping, &flags)?)
+}
+
+/// The driver's stamp of the last datagram, ns of UTC; `None` when there is none yet.
+pub(crate) fn transmit_stamp(socket: &UdpSocket) -> io::Result<Option<u64>> {
     let mut control = nix::cmsg_space!([nix::sys::time::TimeSpec; 3], [u8; 64]);
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
     match recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut [], Some(&mut control), flags) {
