@@ -13,7 +13,7 @@ use crate::path::base::{Draws, Place, fibre_rtt_ms, way_km};
 use crate::scenario::file::{AccessTable, IspTable, ProbingTable, VantagePointTable, ZoneTable};
 use crate::scenario::{Family, Scenario};
 
-pub use incident::{Effect, Incident};
+pub use incident::{Disorder, Effect, Incident};
 
 /// Where the relay sends a packet and where it came from: an index over vantage points, then zones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -54,6 +54,24 @@ pub enum Effect {
         /// Loss in each direction.
         loss_ratio: f64,
     },
+    /// Doubled and overtaken packets for pairs, in each direction.
+    Disorder {
+        /// Pairs hit.
+        pairs: Vec<usize>,
+        /// What happens to their packets.
+        disorder: Disorder,
+    },
+}
+
+/// Packets doubled, and packets held so that others overtake them.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Disorder {
+    /// Share that arrives twice.
+    pub duplication_ratio: f64,
+    /// Share that is held.
+    pub held_ratio: f64,
+    /// For how long.
+    pub held_ns: u64,
 }
 
 impl Effect {
@@ -65,6 +83,7 @@ impl Effect {
             Self::ZoneOutage { .. } => "zone_outage",
             Self::AccessCongestion { .. } => "access_congestion",
             Self::TransitFault { .. } => "transit_fault",
+            Self::Disorder { .. } => "disorder",
         }
     }
 }
@@ -138,6 +157,28 @@ impl Incident {
                     country.get_ref(),
                     added_ms.get(),
                     loss_ratio.get() * 100.0
+                ),
+            ),
+            What::Disorder {
+                country,
+                duplication_ratio,
+                held_ratio,
+                held_ms,
+            } => (
+                Effect::Disorder {
+                    pairs: pairs_where(&|point, _| point.table.country.get_ref() == country.get_ref()),
+                    disorder: Disorder {
+                        duplication_ratio: duplication_ratio.get(),
+                        held_ratio: held_ratio.get(),
+                        held_ns: held_ms.as_ns(),
+                    },
+                },
+                format!(
+                    "transit out of {} is in disorder: {} % of packets come twice, {} % {} ms late, each way",
+                    country.get_ref(),
+                    duplication_ratio.get() * 100.0,
+                    held_ratio.get() * 100.0,
+                    held_ms.get()
                 ),
             ),
         };

@@ -3,7 +3,7 @@
 //! Pure and rebuilt only when an incident begins or ends, never per packet.
 
 use crate::path::dice::Dice;
-use crate::plan::{Effect, Plan};
+use crate::plan::{Disorder, Effect, Plan};
 
 /// The standing queue of a congested line keeps its depth for about this long.
 const QUEUE_SWING_NS: u64 = 2_000_000_000;
@@ -24,6 +24,8 @@ pub struct Conditions {
     pub added_ns: Vec<u64>,
     /// Loss per pair and direction, background included.
     pub loss_ratio: Vec<f64>,
+    /// Doubling and overtaking per pair and direction.
+    pub disorder: Vec<Disorder>,
     /// Zones that answer nobody.
     pub zone_down: Vec<bool>,
     /// Congestion per vantage point.
@@ -39,6 +41,7 @@ impl Conditions {
         let mut conditions = Self {
             added_ns: vec![0; plan.pairs.len()],
             loss_ratio: vec![plan.loss_ratio; plan.pairs.len()],
+            disorder: vec![Disorder::default(); plan.pairs.len()],
             zone_down: vec![false; plan.zones.len()],
             congestion: vec![None; plan.vantage_points.len()],
             until_ns: plan
@@ -89,6 +92,12 @@ impl Conditions {
                     // Two independent chances to be lost.
                     let kept = (1.0 - self.loss_ratio[*pair]) * (1.0 - loss_ratio);
                     self.loss_ratio[*pair] = 1.0 - kept;
+                }
+            }
+            // The later one in the file counts where two are on.
+            Effect::Disorder { pairs, disorder } => {
+                for pair in pairs {
+                    self.disorder[*pair] = *disorder;
                 }
             }
         }

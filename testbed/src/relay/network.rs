@@ -4,7 +4,7 @@
 //! come back, `poll` hands out what is due by then. The thread around it is [`super::thread`].
 //!
 //! Order is kept: packets of one pair and direction never overtake one another, as on a real route; a shorter delay
-//! drawn for the second one waits for the first.
+//! drawn for the second one waits for the first. Only a packet that an incident holds is overtaken, and only then is one doubled.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -122,13 +122,15 @@ pub enum Outcome {
         flow: Flow,
         /// When the relay had read it.
         read_at_ns: u64,
+        /// It was the second of a packet that was doubled on the way.
+        copy: bool,
         /// Why.
         reason: DropReason,
     },
 }
 
 /// A packet that has arrived.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     /// Where it arrived.
     pub to: NodeIndex,
@@ -138,6 +140,10 @@ pub struct Delivery {
     pub read_at_ns: u64,
     /// When it should be written.
     pub due_at_ns: u64,
+    /// It was held so that others may overtake it.
+    pub held: bool,
+    /// It is the second of a packet that was doubled on the way.
+    pub copy: bool,
     /// The packet, IP header first.
     pub packet: Vec<u8>,
 }
@@ -187,6 +193,8 @@ impl Ord for InFlight {
 /// One direction of one pair.
 struct Lane {
     dice: Dice,
+    /// Its own, so that the luck of delay and loss is what it would be without disorder.
+    disorder_dice: Dice,
     /// When its last packet leaves it.
     last_ns: u64,
 }
@@ -232,8 +240,10 @@ impl Network {
                 &zone.key.to_string(),
                 direction.as_str(),
             ];
+            let [_, agent, zone, direction] = subject;
             Lane {
                 dice: Dice::of(plan.seed, &subject),
+                disorder_dice: Dice::of(plan.seed, &["disorder", agent, zone, direction]),
                 last_ns: 0,
             }
         };
@@ -285,6 +295,9 @@ impl Network {
         // Both are thrown for every packet, so that one packet's fate never shifts the luck of the next.
         let lost = lane.dice.happens(self.conditions.loss_ratio[flow.pair]);
         let variation_ns = whole_ns(lane.dice.lognormal(pair.variation_ns, pair.sigma));
+        let disorder = self.conditions.disorder[flow.pair];
+        let doubled = lane.disorder_dice.happens(disorder.duplication_ratio);
+        let held = lane.disorder_dice.happens(disorder.held_ratio);
         if lost {
             return dropped(DropReason::Loss);
         }
@@ -296,23 +309,33 @@ impl Network {
             Direction::Back => now_ns,
         };
         let transit_ns = pair.one_way_ns + variation_ns + self.conditions.added_ns[flow.pair];
-        lane.last_ns = lane.last_ns.max(entered_ns + transit_ns);
-        let at_ns = lane.last_ns;
+        let in_order_ns = lane.last_ns.max(entered_ns + transit_ns);
+        let at_ns = if held {
+            in_order_ns + disorder.held_ns
+        } else {
+            lane.last_ns = in_order_ns;
+            in_order_ns
+        };
         let stage = match flow.direction {
             Direction::Out => Stage::AtDestination,
             Direction::Back => Stage::AtDownlink,
         };
-        self.push(
-            at_ns,
-            stage,
-            Delivery {
-                to,
-                flow,
-                read_at_ns: now_ns,
-                due_at_ns: at_ns,
-                packet,
-            },
-        );
+        let delivery = Delivery {
+            to,
+            flow,
+            read_at_ns: now_ns,
+            due_at_ns: at_ns,
+            held,
+            copy: false,
+            packet,
+        };
+        let copy = doubled.then(|| Delivery {
+            copy: true,
+            ..delivery.clone()
+        });
+        for delivery in [Some(delivery), copy].into_iter().flatten() {
+            self.push(at_ns, stage, delivery);
+        }
         Ok(())
     }
 
@@ -340,10 +363,16 @@ impl Network {
                     self.push(due_at_ns, Stage::AtDestination, delivery);
                 }
                 Err(reason) => {
-                    let Delivery { flow, read_at_ns, .. } = delivery;
+                    let Delivery {
+                        flow,
+                        read_at_ns,
+                        copy,
+                        ..
+                    } = delivery;
                     return Some(Outcome::Dropped {
                         flow,
                         read_at_ns,
+                        copy,
                         reason,
                     });
                 }

@@ -283,6 +283,70 @@ fn the_same_seed_gives_the_same_fate_and_loss_keeps_its_share() {
     );
 }
 
+#[test]
+fn disorder_doubles_and_holds_its_share_while_it_is_on_and_shifts_no_luck() {
+    let incident = |extra: &str| {
+        format!(
+            "[[incident]]\nname = \"d\"\nfrom_s = 0\nfor_s = 1000\n\
+            what = {{ disorder = {{ country = \"FR\", {extra}, held_ms = 7 }} }}"
+        )
+    };
+    // One packet a second: nothing is there to be overtaken, so a held packet shows by its 7 ms alone.
+    let run = |extra: &str| -> Vec<Vec<(u64, bool, bool)>> {
+        let mut network = Network::new(plan(extra, "0", "0.2"));
+        (0..2_000_u64)
+            .map(|second| {
+                let sent_ns = second * 1_000_000_000;
+                network
+                    .handle_packet(sent_ns, V, udp(VANTAGE, ZONE, 100))
+                    .expect("a way");
+                let outcomes = drain(&mut network, sent_ns + 999 * MS);
+                let delivered = outcomes.iter().filter_map(|outcome| match outcome {
+                    Outcome::Deliver(delivery) => {
+                        Some((delivery.due_at_ns - sent_ns, delivery.held, delivery.copy))
+                    }
+                    Outcome::Dropped { .. } => None,
+                });
+                delivered.collect()
+            })
+            .collect()
+    };
+    let plain = run("");
+    let disordered = run(&incident("duplication_ratio = 0.1, held_ratio = 0.2"));
+    let share = |wanted: fn(&[(u64, bool, bool)]) -> bool, seconds: &[Vec<(u64, bool, bool)>]| {
+        seconds.iter().filter(|second| wanted(second)).count()
+    };
+    let on = &disordered[..1_000];
+    let (doubled, held) = (
+        share(|second| second.len() == 2, on),
+        share(|second| second[0].1, on),
+    );
+    assert!(
+        (70..130).contains(&doubled) && (160..240).contains(&held),
+        "{doubled} {held} of 1,000"
+    );
+    for (with, without) in disordered.iter().zip(&plain) {
+        let (due_ns, held, copy) = with[0];
+        assert_eq!((due_ns - if held { 7 * MS } else { 0 }, false, copy), without[0]);
+        assert!(with.len() <= 2 && with.get(1).is_none_or(|copy| (copy.0, copy.2) == (due_ns, true)));
+    }
+    assert_eq!(disordered[1_000..], plain[1_000..], "over when it is over");
+}
+
+#[test]
+fn a_held_packet_is_overtaken_and_holds_nobody_up() {
+    let always = "[[incident]]\nname = \"d\"\nfrom_s = 0\nfor_s = 0.001\n\
+        what = { disorder = { country = \"FR\", duplication_ratio = 0, held_ratio = 1, held_ms = 50 } }";
+    let mut network = network(always);
+    for sent_ns in [0, 2 * MS] {
+        network
+            .handle_packet(sent_ns, V, udp(VANTAGE, ZONE, 1000))
+            .expect("a way");
+    }
+    let due: Vec<u64> = drain(&mut network, 100 * MS).iter().map(due_at).collect();
+    assert_eq!(due, [2 * MS + 6 * MS, 6 * MS + 50 * MS]);
+}
+
 proptest! {
     /// Every packet comes out exactly once, in due order, never before its due time, and lanes keep their order.
     #[test]

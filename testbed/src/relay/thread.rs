@@ -16,7 +16,8 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::time::TimeSpec;
 
-use super::network::{DropReason, Flow, Network, Outcome, Refusal, StrayReason};
+use super::network::{Direction, DropReason, Flow, Network, Outcome, Refusal, StrayReason};
+use super::speech::ProbeKey;
 use crate::clock::Clock;
 use crate::namespace::{MTU_BYTES, RelayPriority, Tun, become_relay_thread};
 use crate::plan::NodeIndex;
@@ -138,6 +139,32 @@ impl Relay {
     }
 }
 
+/// A packet's way, as far as the account is concerned.
+#[derive(Clone, Copy)]
+struct Passage {
+    flow: Flow,
+    read_at_ns: u64,
+    held: bool,
+    copy: bool,
+    probe: Option<ProbeKey>,
+}
+
+impl Passage {
+    fn of(flow: Flow, read_at_ns: u64) -> Self {
+        Self {
+            flow,
+            read_at_ns,
+            held: false,
+            copy: false,
+            probe: None,
+        }
+    }
+
+    fn copy(self, copy: bool) -> Self {
+        Self { copy, ..self }
+    }
+}
+
 struct Worker {
     network: Network,
     tuns: Vec<Tun>,
@@ -188,9 +215,10 @@ impl Worker {
                 Outcome::Dropped {
                     flow,
                     read_at_ns,
+                    copy,
                     reason,
                 } => {
-                    self.account(flow, read_at_ns, Err(reason));
+                    self.account(Passage::of(flow, read_at_ns).copy(copy), Err(reason));
                 }
                 Outcome::Deliver(delivery) => {
                     // Taken before the call: the kernel stamps the packet inside it.
@@ -201,7 +229,12 @@ impl Worker {
                     let fate = written
                         .map(|()| (delay_ns, late_ns))
                         .map_err(|_| DropReason::DeviceRefused);
-                    self.account(delivery.flow, delivery.read_at_ns, fate);
+                    let passage = Passage {
+                        held: delivery.held,
+                        probe: self.probe_of(delivery.flow, &delivery.packet),
+                        ..Passage::of(delivery.flow, delivery.read_at_ns)
+                    };
+                    self.account(passage.copy(delivery.copy), fate);
                 }
             }
         }
@@ -213,28 +246,51 @@ impl Worker {
                 break;
             };
             let read_at_ns = self.clock.elapsed_ns();
+            let packet = &buffer[..length];
             match self
                 .network
-                .handle_packet(read_at_ns, NodeIndex(node), buffer[..length].to_vec())
+                .handle_packet(read_at_ns, NodeIndex(node), packet.to_vec())
             {
                 Ok(()) => {}
-                Err(Refusal::Dropped(flow, reason)) => self.account(flow, read_at_ns, Err(reason)),
+                Err(Refusal::Dropped(flow, reason)) => {
+                    let probe = self.probe_of(flow, packet);
+                    let passage = Passage {
+                        probe,
+                        ..Passage::of(flow, read_at_ns)
+                    };
+                    self.account(passage, Err(reason));
+                }
                 Err(Refusal::Stray(reason)) => *self.end.strays.entry(reason).or_default() += 1,
             }
         }
         Ok(())
     }
 
-    fn account(&mut self, flow: Flow, read_at_ns: u64, fate: Result<(u64, u64), DropReason>) {
-        let read_unix_ns = self.began_unix_ns + read_at_ns;
+    /// Read only where every packet is written down.
+    fn probe_of(&self, flow: Flow, packet: &[u8]) -> Option<ProbeKey> {
+        self.records.as_ref()?;
+        ProbeKey::of(packet, flow.direction == Direction::Out)
+    }
+
+    fn account(&mut self, passage: Passage, fate: Result<(u64, u64), DropReason>) {
+        let Passage { flow, copy, .. } = passage;
+        let read_unix_ns = self.began_unix_ns + passage.read_at_ns;
         match fate {
-            Ok((delay_ns, late_ns)) => self.ledger.delivered(flow, read_unix_ns, delay_ns, late_ns),
+            _ if copy => self.ledger.doubled(flow, read_unix_ns, fate.is_ok()),
+            Ok((delay_ns, late_ns)) => {
+                self.ledger.delivered(flow, read_unix_ns, delay_ns, late_ns);
+                if passage.held {
+                    self.ledger.held(flow, read_unix_ns);
+                }
+            }
             Err(reason) => self.ledger.dropped(flow, read_unix_ns, reason),
         }
         if let Some(records) = &mut self.records {
             records.push(PacketRecord {
                 flow,
                 read_unix_ns,
+                copy,
+                probe: passage.probe,
                 fate,
             });
         }

@@ -99,6 +99,14 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Fault> {
                     &countries,
                 )?;
             }
+            What::Disorder { country, .. } => {
+                known(
+                    "disorder country",
+                    country,
+                    "[[vantage_point]] country",
+                    &countries,
+                )?;
+            }
         }
     }
     Ok(())
@@ -185,7 +193,12 @@ fn amounts(scenario: &Scenario) -> Result<(), Fault> {
             "probing.waiting_time_ms: write 100 to 60000".to_owned(),
         ));
     }
-    if probing.stamp_period_ms == 0 && probing.tcp_connect_period_ms == 0 {
+    let periods_ms = [
+        probing.stamp_period_ms,
+        probing.tcp_connect_period_ms,
+        probing.icmp_echo_period_ms,
+    ];
+    if periods_ms == [0; 3] {
         return Err(fault(
             at,
             "probing: every period is 0, so nothing would be measured".to_owned(),

@@ -80,6 +80,8 @@ pub struct ProbingTable {
     pub stamp_period_ms: u32,
     /// Period of the tcp_connect probe; 0 turns it off.
     pub tcp_connect_period_ms: u32,
+    /// Period of the icmp_echo probe; 0, and when not said, turns it off.
+    pub icmp_echo_period_ms: u32,
     /// How long an answer is waited for.
     pub waiting_time_ms: u32,
 }
@@ -89,6 +91,7 @@ impl Default for ProbingTable {
         Self {
             stamp_period_ms: 1000,
             tcp_connect_period_ms: 10_000,
+            icmp_echo_period_ms: 0,
             waiting_time_ms: 2000,
         }
     }
@@ -258,5 +261,16 @@ pub enum What {
         added_ms: Milliseconds,
         /// Added loss, per packet and direction.
         loss_ratio: Ratio,
+    },
+    /// Packets doubled and overtaken on the way out of one country and back.
+    Disorder {
+        /// ISO 3166-1 alpha-2 of the vantage points it hits.
+        country: Spanned<String>,
+        /// Packets that arrive twice, per packet and direction.
+        duplication_ratio: Ratio,
+        /// Packets that are held, so that those behind may overtake them, per packet and direction.
+        held_ratio: Ratio,
+        /// For how long they are held.
+        held_ms: Milliseconds,
     },
 }

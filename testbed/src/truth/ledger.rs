@@ -23,6 +23,12 @@ pub struct Tally {
     pub packets: u64,
     /// Packets it dropped, by reason.
     pub dropped: BTreeMap<DropReason, u64>,
+    /// Packets it delivered that an incident had held.
+    pub held: u64,
+    /// Second ones of doubled packets it delivered; in no other count.
+    pub duplicated: u64,
+    /// Second ones of doubled packets it dropped; in no other count.
+    pub duplicates_dropped: u64,
     /// Write time minus read time of each delivered packet, ns.
     pub delays_ns: Vec<u32>,
     /// Write time minus due time of each delivered packet, ns.
@@ -81,6 +87,21 @@ impl Ledger {
             .into_iter()
             .map(|(start_unix_ns, flows)| Window { start_unix_ns, flows })
             .collect()
+    }
+
+    /// One of those delivered had been held.
+    pub fn held(&mut self, flow: Flow, read_unix_ns: u64) {
+        self.tally(flow, read_unix_ns).held += 1;
+    }
+
+    /// The second of a doubled packet was delivered, or dropped.
+    pub fn doubled(&mut self, flow: Flow, read_unix_ns: u64, delivered: bool) {
+        let tally = self.tally(flow, read_unix_ns);
+        if delivered {
+            tally.duplicated += 1;
+        } else {
+            tally.duplicates_dropped += 1;
+        }
     }
 
     fn tally(&mut self, flow: Flow, read_unix_ns: u64) -> &mut Tally {

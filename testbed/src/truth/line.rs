@@ -58,7 +58,7 @@ pub struct WorldLine {
 pub struct IncidentLine {
     /// Its name in the scenario.
     pub name: String,
-    /// `route_change`, `zone_outage`, `access_congestion` or `transit_fault`.
+    /// `route_change`, `zone_outage`, `access_congestion`, `transit_fault` or `disorder`.
     pub what: &'static str,
     /// The same as a sentence.
     pub description: String,
@@ -97,6 +97,12 @@ pub struct PairLine {
     pub packets: u64,
     /// Packets of those that were dropped.
     pub dropped: u64,
+    /// Packets delivered that had been held so that others may overtake them.
+    pub held: u64,
+    /// Second ones of doubled packets, delivered; in no other count.
+    pub duplicated: u64,
+    /// Second ones of doubled packets, dropped; in no other count.
+    pub duplicates_dropped: u64,
     /// The dropped ones by reason.
     pub dropped_by: BTreeMap<&'static str, u64>,
     /// Shortest delay applied (write time - read time).
@@ -131,6 +137,12 @@ pub struct RelayLine {
 pub struct PacketLine {
     /// When it was read.
     pub read_at: String,
+    /// The same in nanoseconds since 1970.
+    pub read_unix_ns: u64,
+    /// Protocol, port asked, asking port, number: the same for a probe and its answer; null for other packets.
+    pub probe: Option<String>,
+    /// The second of a packet that was doubled on the way; its first has a line of its own.
+    pub copy: bool,
     /// Agent id.
     pub agent: String,
     /// Zone key.
@@ -214,6 +226,7 @@ impl IncidentLine {
                 added_one_way_ns,
                 loss_ratio,
             } => (pairs.clone(), ms(2 * added_one_way_ns), *loss_ratio),
+            Effect::Disorder { pairs, .. } => (pairs.clone(), 0.0, 0.0),
         };
         let names = |name: &dyn Fn(usize) -> String| -> Vec<String> {
             let unique: std::collections::BTreeSet<String> = pairs.iter().map(|pair| name(*pair)).collect();
@@ -250,6 +263,9 @@ impl PairLine {
             protocol: flow.protocol.as_str(),
             packets: tally.packets,
             dropped: tally.dropped.values().sum(),
+            held: tally.held,
+            duplicated: tally.duplicated,
+            duplicates_dropped: tally.duplicates_dropped,
             dropped_by: tally
                 .dropped
                 .iter()
@@ -298,6 +314,9 @@ mod tests {
         let tally = Tally {
             packets: 4,
             dropped: [(DropReason::Loss, 1)].into(),
+            held: 2,
+            duplicated: 3,
+            duplicates_dropped: 1,
             delays_ns: vec![3_000_400, 1_000_600, 2_000_000],
             late_ns: vec![10_000, 20_000, 30_499],
         };
@@ -314,6 +333,7 @@ mod tests {
                 "kind": "pair", "start_at": "2023-11-14T22:13:20.000Z", "end_at": "2023-11-14T22:13:30.000Z",
                 "agent": "paris-free", "zone": "aws/eu-west-3/euw3-az1", "direction": "back", "protocol": "udp",
                 "packets": 4, "dropped": 1, "dropped_by": {"loss": 1},
+                "held": 2, "duplicated": 3, "duplicates_dropped": 1,
                 "delay_min_us": 1001, "delay_p50_us": 2000, "delay_p99_us": 3000, "late_p99_us": 30,
             })
         );

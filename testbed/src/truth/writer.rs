@@ -14,6 +14,7 @@ use super::line::{EndLine, IncidentLine, Line, PacketLine, PairLine, RelayLine, 
 use crate::clock::iso8601;
 use crate::plan::Plan;
 use crate::relay::network::{DropReason, Flow};
+use crate::relay::speech::ProbeKey;
 
 /// Messages on their way to the writer. One window each ten seconds, one batch of packets each second.
 pub const QUEUE: usize = 64;
@@ -28,6 +29,10 @@ pub struct PacketRecord {
     pub flow: Flow,
     /// When it was read, UTC nanoseconds.
     pub read_unix_ns: u64,
+    /// It is the second of a packet that was doubled on the way.
+    pub copy: bool,
+    /// Whose probe or answer it is, where its protocol tells.
+    pub probe: Option<ProbeKey>,
     /// Write time minus read time, and write time minus due time, ns; or why it was dropped.
     pub fate: Result<(u64, u64), DropReason>,
 }
@@ -167,6 +172,9 @@ fn packet_line(plan: &Plan, packet: &PacketRecord) -> PacketLine {
     let us = |ns: u64| (ns + 500) / 1000;
     PacketLine {
         read_at: iso8601(packet.read_unix_ns),
+        read_unix_ns: packet.read_unix_ns,
+        probe: packet.probe.map(|key| key.to_string()),
+        copy: packet.copy,
         agent: point.agent.to_string(),
         zone: zone.key.to_string(),
         direction: packet.flow.direction.as_str(),

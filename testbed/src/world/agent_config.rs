@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use crate::plan::{Plan, VantagePoint};
 
-/// UDP port of the reflectors.
-pub const STAMP_PORT: u16 = 8620;
+pub use crate::relay::speech::STAMP_PORT;
 
 /// TCP port of the reflectors.
 pub const TCP_PORT: u16 = 8621;
@@ -56,7 +55,8 @@ struct Target<'a> {
 #[derive(Serialize)]
 struct Probe {
     method: &'static str,
-    port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
     period_ms: u32,
     waiting_time_ms: u32,
 }
@@ -76,6 +76,7 @@ pub fn agent_config(
     let probes = [
         ("stamp", STAMP_PORT, probing.stamp_period_ms),
         ("tcp_connect", TCP_PORT, probing.tcp_connect_period_ms),
+        ("icmp_echo", 0, probing.icmp_echo_period_ms),
     ];
     let target = plan
         .zones
@@ -93,7 +94,7 @@ pub fn agent_config(
                 .filter(|(_, _, period_ms)| *period_ms > 0)
                 .map(|(method, port, period_ms)| Probe {
                     method,
-                    port: *port,
+                    port: (*port > 0).then_some(*port),
                     period_ms: *period_ms,
                     waiting_time_ms: probing.waiting_time_ms,
                 })
