@@ -112,12 +112,18 @@ pub(crate) fn start_collector(run_dir: &Path, listen: SocketAddr) -> Process {
 
 /// Starts the emulated world without a collector of its own.
 pub(crate) fn start_world(scenario: &Path, run_dir: &Path) -> Process {
+    start_world_with(scenario, run_dir, &[])
+}
+
+/// The same with further arguments.
+pub(crate) fn start_world_with(scenario: &Path, run_dir: &Path, arguments: &[&str]) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_azimuth-testbed"));
     command
         .arg("run")
         .arg(scenario)
         .arg("--dir")
         .arg(run_dir)
-        .arg("--no-collector");
+        .arg("--no-collector")
+        .args(arguments);
     Process::start("azimuth-testbed", &mut command, &run_dir.join("world.log"))
 }

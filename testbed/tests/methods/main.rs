@@ -1,0 +1,118 @@
+//! Every method in a world of known loss, duplication, reordering and late answers, with the real binaries: what the collector
+//! exports is, probe by probe, what the relay did. Needs root (namespaces and TUN devices). A further method is a further row of
+//! [`METHODS`]. Not a benchmark.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "real processes take real time; a failed expectation ends the test, with its reason"
+)]
+
+#[path = "../end_to_end/api.rs"]
+#[allow(dead_code, reason = "the end-to-end test asks more of it")]
+mod api;
+mod exported;
+#[path = "../end_to_end/processes.rs"]
+#[allow(dead_code, reason = "the end-to-end test asks more of it")]
+mod processes;
+mod truth;
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use api::Api;
+use exported::Exported;
+use processes::{start_collector, start_world_with, wait_until};
+use truth::{Counts, Fates, Transport};
+
+/// What `disorder.toml` has its agents do, and how each shows in the relay's records.
+const METHODS: [Method; 3] = [
+    Method {
+        name: "stamp",
+        transport: Transport::Datagrams,
+    },
+    Method {
+        name: "icmp_echo",
+        transport: Transport::Datagrams,
+    },
+    Method {
+        name: "tcp_connect",
+        transport: Transport::Connections,
+    },
+];
+/// The bound of the end-to-end test on the difference between a measured median and the delay that was applied.
+const TOLERANCE_US: u64 = 300;
+/// The last incident of `disorder.toml` is over after 13.5 s and its last probe given up 0.7 s later.
+const WORLD_LASTS_S: u64 = 18;
+const WAITING_TIME_NS: u64 = 700_000_000;
+const ZONES: [&str; 2] = ["bench/near/1", "bench/far/1"];
+
+struct Method {
+    /// The word of the API and of the relay's records.
+    name: &'static str,
+    transport: Transport,
+}
+
+fn free_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[test]
+fn every_method_tells_what_became_of_every_probe() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: needs root for network namespaces and TUN devices; run `sudo make test`");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/disorder.toml");
+    let api = Api { address: free_port() };
+    let collector = start_collector(dir.path(), api.address);
+    wait_until(Duration::from_secs(10), || api.ready().then_some(())).expect("the collector gets ready");
+    let mut world = start_world_with(&scenario, dir.path(), &["--every-packet"]);
+    let began = Instant::now();
+    wait_until(Duration::from_secs(WORLD_LASTS_S + 30), || {
+        world.must_run();
+        let stands = dir.path().join("truth.jsonl").exists();
+        (stands && began.elapsed() >= Duration::from_secs(WORLD_LASTS_S + 2)).then_some(())
+    })
+    .expect("the world runs its course");
+    world.stop(Duration::from_secs(15));
+
+    let fates = Fates::read(&dir.path().join("truth.jsonl"));
+    let exported = Exported::read(&api);
+    let mut seen = Counts::default();
+    for method in &METHODS {
+        for zone in ZONES {
+            let (expected, mut delays_us) =
+                fates.counts(zone, method.name, method.transport, WAITING_TIME_NS);
+            let told = exported.counts(zone, method.name);
+            assert_eq!(told, expected, "{} to {zone}", method.name);
+            seen = seen.plus(expected);
+            delays_us.sort_unstable();
+            let applied_us = delays_us[(delays_us.len() - 1) / 2];
+            let p50_us = exported::median_us(&api, zone, method.name);
+            assert!(
+                p50_us.abs_diff(applied_us) <= TOLERANCE_US,
+                "{} to {zone}: median {p50_us} us measured, {applied_us} us applied",
+                method.name
+            );
+            println!(
+                "{} to {zone}: {expected:?}, median {p50_us} us of {applied_us}",
+                method.name
+            );
+        }
+    }
+    let Counts {
+        lost,
+        late,
+        duplicate,
+        reordered,
+        ..
+    } = seen;
+    assert!(
+        [lost, late, duplicate, reordered].iter().all(|count| *count > 10),
+        "a world without any of them proves nothing: {seen:?}"
+    );
+    collector.stop(Duration::from_secs(10));
+}
