@@ -3,3 +3,5 @@
 mod direction;
 mod network;
 mod prober;
+mod seeded;
+mod suspend;

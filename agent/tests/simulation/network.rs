@@ -1,8 +1,8 @@
 //! A network of reflectors in which a script decides the fate of every single packet. It turns the prober's handle just
 //! as the probing thread does: what has arrived first, then timeouts, then what is due.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use azimuth_agent::clock::{Moment, Monotonic, NS_PER_MS, NS_PER_S, Wall};
 use azimuth_agent::probe::connect_session::ConnectEnd;
@@ -20,6 +20,9 @@ pub(crate) const SEND_CALL_NS: i64 = 12_000;
 pub(crate) const WAKE_UP_NS: i64 = 90_000;
 /// The reflectors' clocks are off by this much, which must not matter.
 const REFLECTOR_CLOCK_OFF_NS: i64 = -37 * NS_PER_S;
+
+/// Nobody's target.
+const STRANGER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 66), 8_620));
 
 /// What the network does to one probe.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +47,19 @@ pub(crate) const FINE: Fate = Fate {
     send_error: false,
 };
 
+/// What stands between the network and the prober: nothing, unless a test of the tests puts a fault there.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seam {
+    /// A stranger answers every probe as its target would, and sooner.
+    pub(crate) stranger: bool,
+    /// Fault: whoever an answer comes from, the prober is told its target's address.
+    pub(crate) source_ignored: bool,
+    /// Fault: the prober is not told how long the reflector held the probe.
+    pub(crate) residence_hidden: bool,
+    /// Fault: what is handed to the prober once more is handed to it twice.
+    pub(crate) repeated_twice: bool,
+}
+
 enum Event {
     TxStamp(ProbeToken, Wall),
     Answer {
@@ -63,6 +79,8 @@ pub(crate) struct World<F> {
     in_flight: BTreeMap<(i64, u64), Event>,
     events: u64,
     fate: F,
+    pub(crate) seam: Seam,
+    handed: HashSet<Vec<u8>>,
     /// What each reflector has counted of its session.
     counted: HashMap<SocketAddr, Counted>,
     restarts: VecDeque<i64>,
@@ -101,6 +119,8 @@ impl<F: FnMut(ProbeToken) -> Fate> World<F> {
             in_flight: BTreeMap::new(),
             events: 0,
             fate,
+            seam: Seam::default(),
+            handed: HashSet::new(),
             counted: HashMap::new(),
             restarts: VecDeque::new(),
             closed: Vec::new(),
@@ -194,7 +214,12 @@ impl<F: FnMut(ProbeToken) -> Fate> World<F> {
                 from,
                 payload,
                 stamped,
-            } => self.core.handle_datagram(from, &payload, now, stamped),
+            } => {
+                let again = self.seam.repeated_twice && !self.handed.insert(payload.clone());
+                for _ in 0..1 + u8::from(again) {
+                    self.core.handle_datagram(from, &payload, now, stamped);
+                }
+            }
             Event::Connected(token, end) => self.core.handle_connect_end(token, end),
         }
     }
@@ -233,7 +258,17 @@ impl<F: FnMut(ProbeToken) -> Fate> World<F> {
             let back_ns = left_ns + wire_ns + RESIDENCE_NS;
             let stamped = fate.rx_stamp.then(|| self.wall_at(back_ns));
             let counted = self.count(to);
-            let payload = reflect(payload.as_slice(), self.wall_at(left_ns + wire_ns / 2), counted);
+            let residence_ns = if self.seam.residence_hidden {
+                0
+            } else {
+                RESIDENCE_NS
+            };
+            let received = self.wall_at(left_ns + wire_ns / 2);
+            let payload = reflect(payload.as_slice(), received, residence_ns, counted);
+            if self.seam.stranger {
+                let from = if self.seam.source_ignored { to } else { STRANGER };
+                self.inject(left_ns + wire_ns / 2, from, payload.clone());
+            }
             self.post(
                 back_ns + WAKE_UP_NS,
                 Event::Answer {
@@ -277,12 +312,12 @@ impl<F: FnMut(ProbeToken) -> Fate> World<F> {
     }
 }
 
-fn reflect(octets: &[u8], received: Wall, counted: Counted) -> Vec<u8> {
+fn reflect(octets: &[u8], received: Wall, residence_ns: i64, counted: Counted) -> Vec<u8> {
     let request = Request::decode(octets).expect("a request of the prober");
     let received = received.plus_ns(REFLECTOR_CLOCK_OFF_NS);
     let reply = Reply {
         sequence: request.sequence,
-        reflected_at: NtpTimestamp::from_wall(received.plus_ns(RESIDENCE_NS)),
+        reflected_at: NtpTimestamp::from_wall(received.plus_ns(residence_ns)),
         error: ErrorEstimate::UNSYNCHRONISED,
         session_id: request.session_id,
         received_at: NtpTimestamp::from_wall(received),

@@ -15,7 +15,7 @@ pub(crate) fn total(closed: &[ClosedInterval], series: usize) -> ProbeCounts {
     })
 }
 
-fn delays(closed: &[ClosedInterval], series: usize) -> Vec<(StampClock, u32)> {
+pub(crate) fn delays(closed: &[ClosedInterval], series: usize) -> Vec<(StampClock, u32)> {
     closed
         .iter()
         .flat_map(|interval| interval.series[series].delays_us.clone())
