@@ -15,6 +15,10 @@ use azimuth_measurement::{DelayHistogram, Interval, ProbeCounts, SeriesRecord, S
 
 use crate::clock::{Moment, Monotonic, NS_PER_MS, Wall};
 
+mod order;
+
+use order::Sample;
+
 /// Which interval, counted from the start of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IntervalOrdinal(u64);
@@ -27,7 +31,7 @@ impl IntervalOrdinal {
 /// What one series saw in one interval, before it becomes a histogram.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SeriesTally {
-    /// The counts; `sent` equals `returned` plus lost once the interval is closed.
+    /// The counts; `sent` equals `returned` plus lost once the interval is closed. Their `ipdv` is there then too.
     pub counts: ProbeCounts,
     /// Every delay with the clock that stamped it, in whole microseconds, in order of arrival.
     pub delays_us: Vec<(StampClock, u32)>,
@@ -55,6 +59,8 @@ struct OpenInterval {
     complete_at: Monotonic,
     /// Probes of the interval that are neither returned nor lost yet.
     under_way: u64,
+    /// Per series, the numbers of the probes whose delays were recorded, in that order.
+    sequences: Vec<Vec<u32>>,
 }
 
 /// All intervals that are still open: the current one and those whose probes are still waited for.
@@ -68,6 +74,8 @@ pub struct Tally {
     /// Ordinal of the front of `open`.
     front: u64,
     open: VecDeque<OpenInterval>,
+    /// Per series, the last delay of the intervals closed so far.
+    last: Vec<Option<Sample>>,
 }
 
 impl Tally {
@@ -82,6 +90,7 @@ impl Tally {
             eager: false,
             front: 0,
             open: VecDeque::new(),
+            last: vec![None; series],
         };
         tally.begin(now);
         tally
@@ -157,13 +166,15 @@ impl Tally {
             return None;
         }
         self.front += 1;
-        self.open.pop_front().map(|interval| interval.closed)
+        let interval = self.open.pop_front()?;
+        Some(interval.close(&mut self.last))
     }
 
     /// Takes every interval, complete or not, for the end of the process. `now` is the end of the current one.
     pub fn close_all(&mut self, now: Monotonic) -> Vec<ClosedInterval> {
         self.front += self.open.len() as u64;
-        let closed = self.open.drain(..).map(|interval| interval.closed);
+        let last = &mut self.last;
+        let closed = self.open.drain(..).map(|interval| interval.close(last));
         closed
             .map(|interval| ClosedInterval {
                 ended_at: interval.ended_at.min(now),
@@ -183,10 +194,23 @@ impl Tally {
         interval.0 >= self.front
     }
 
-    /// Records one delay.
-    pub fn record(&mut self, interval: IntervalOrdinal, series: u32, clock: StampClock, delay_us: u32) {
-        if let Some(tally) = self.at(interval, series) {
+    /// Records the delay of the probe with this number within its series.
+    pub fn record(
+        &mut self,
+        interval: IntervalOrdinal,
+        (series, sequence): (u32, u32),
+        clock: StampClock,
+        delay_us: u32,
+    ) {
+        let index = self.index(interval);
+        if let Some(open) = self.open.get_mut(index)
+            && let (Some(tally), Some(sequences)) = (
+                open.closed.series.get_mut(series as usize),
+                open.sequences.get_mut(series as usize),
+            )
+        {
             tally.delays_us.push((clock, delay_us));
+            sequences.push(sequence);
         }
     }
 
@@ -236,7 +260,27 @@ impl Tally {
             },
             complete_at: ended_at.plus_ns(self.waiting_ns),
             under_way: 0,
+            sequences: vec![Vec::new(); self.series],
         });
+    }
+}
+
+impl OpenInterval {
+    /// The interval with what can be said once its probes are settled. `last` is what the one before it left.
+    fn close(self, last: &mut [Option<Sample>]) -> ClosedInterval {
+        let mut closed = self.closed;
+        let mut samples = Vec::new();
+        for ((tally, sequences), last) in closed.series.iter_mut().zip(self.sequences).zip(last) {
+            let delays = tally.delays_us.iter().zip(sequences);
+            samples.clear();
+            samples.extend(delays.map(|(&(clock, delay_us), sequence)| Sample {
+                sequence,
+                clock,
+                delay_us,
+            }));
+            tally.counts.ipdv = order::variation(last, &mut samples);
+        }
+        closed
     }
 }
 
@@ -289,7 +333,7 @@ mod tests {
         tally.handle_timeout(start().plus_ns(7 * SECOND));
         assert!(tally.current() > sent_in);
         tally.counts(sent_in, 0).expect("open").returned += 1;
-        tally.record(sent_in, 0, StampClock::Kernel, 1_500);
+        tally.record(sent_in, (0, 0), StampClock::Kernel, 1_500);
 
         assert_eq!(
             tally.poll_closed(start().monotonic.plus_ns(9 * SECOND - 1)),

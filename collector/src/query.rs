@@ -4,6 +4,7 @@
 
 pub mod compare;
 pub mod distribution;
+pub mod facts;
 pub mod gaps;
 pub mod group;
 pub mod heatmap;

@@ -224,8 +224,12 @@ impl Host {
             counts.sent += 1;
             counts.returned += 1;
         }
-        self.tally
-            .record(interval, 0, StampClock::Kernel, self.next_probe);
+        self.tally.record(
+            interval,
+            (0, self.next_probe),
+            StampClock::Kernel,
+            self.next_probe,
+        );
         self.sent.insert(self.next_probe, world.now_unix_ms);
         self.next_probe += 1;
         while let Some(closed) = self.tally.poll_closed(moment.monotonic) {

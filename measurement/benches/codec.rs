@@ -6,7 +6,7 @@ mod truth;
 
 use azimuth_measurement::codec::{decode_report, encode_report, varint};
 use azimuth_measurement::{
-    Accumulator, AgentHealth, DelayHistogram, Interval, ManifestId, ProbeCounts, Report, SeriesRecord,
+    Accumulator, AgentHealth, DelayHistogram, Interval, Ipdv, ManifestId, ProbeCounts, Report, SeriesRecord,
     StampClock,
 };
 use divan::counter::ItemsCount;
@@ -26,11 +26,16 @@ fn report_of(interval: u64) -> Report {
     let mut delays_us = Vec::new();
     let mut record = |series| {
         let sent = truth::Path::of(1, series).see(slot, &mut delays_us);
+        let mut ipdv = Ipdv::default();
+        for pair in delays_us.windows(2) {
+            ipdv.note(pair[0], pair[1]);
+        }
         SeriesRecord {
             series,
             counts: ProbeCounts {
                 sent,
                 returned: delays_us.len() as u64,
+                ipdv,
                 ..Default::default()
             },
             delays: vec![(StampClock::Kernel, DelayHistogram::from_values_us(&mut delays_us))],

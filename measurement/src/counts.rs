@@ -3,10 +3,13 @@
 
 use thiserror::Error;
 
+use crate::errors::ErrorCounts;
+use crate::variation::Ipdv;
+
 /// No counter of one record may exceed this: far above any real rate, far below overflow when records are added.
 pub const MAX_COUNT: u64 = 1 << 40;
 /// How many counters a record has.
-pub const COUNTERS: usize = 14;
+pub const COUNTERS: usize = 28;
 /// The counters' names, one spelling everywhere, in the order of [`ProbeCounts::all`].
 pub const COUNTER_NAMES: [&str; COUNTERS] = [
     "sent",
@@ -23,7 +26,23 @@ pub const COUNTER_NAMES: [&str; COUNTERS] = [
     "missing_follow_up",
     "lost_out",
     "lost_back",
+    "ipdv_pairs",
+    "ipdv_sum_us",
+    "net_unreachable",
+    "host_unreachable",
+    "port_unreachable",
+    "admin_prohibited",
+    "packet_too_big",
+    "ttl_exceeded",
+    "icmp_other",
+    "send_no_route",
+    "send_denied",
+    "send_no_buffer",
+    "send_too_big",
+    "send_no_socket",
 ];
+/// The places of those that tell of delay variation and count no probes.
+pub const VARIATION: std::ops::Range<usize> = 14..16;
 
 /// Counts of probes, each attributed to the interval in which the probe was sent.
 ///
@@ -61,6 +80,10 @@ pub struct ProbeCounts {
     pub lost_out: u64,
     /// Lost probes known to have reached the reflector, whose answer did not come in time.
     pub lost_back: u64,
+    /// How much delay varied from one probe to the next.
+    pub ipdv: Ipdv,
+    /// Errors by kind, by the time they were noticed. Those of sending are among `send_errors`.
+    pub errors: ErrorCounts,
 }
 
 /// The counts contradict each other.
@@ -95,6 +118,24 @@ pub enum CountsError {
         back: u64,
         /// Sent but not returned.
         lost: u64,
+    },
+    /// More variation than the pairs of so many delays can have, or less.
+    #[error("ipdv of {sum_us} us in all cannot be of {pairs} pairs of {delays} delays")]
+    Ipdv {
+        /// As counted.
+        pairs: u64,
+        /// Sum of the differences.
+        sum_us: u64,
+        /// Sum over the histograms.
+        delays: u64,
+    },
+    /// More reasons for not sending than probes not sent.
+    #[error("{kinds} send errors by kind exceed the {send_errors} send errors")]
+    SendErrors {
+        /// Sum over the kinds.
+        kinds: u64,
+        /// As counted.
+        send_errors: u64,
     },
     /// Beyond [`MAX_COUNT`].
     #[error("a counter of {0} exceeds the allowed {MAX_COUNT}")]
@@ -137,7 +178,8 @@ impl ProbeCounts {
                 lost: self.lost(),
             });
         }
-        Ok(())
+        self.ipdv.check(delays)?;
+        self.errors.check(self.send_errors)
     }
 
     /// Adds another record's counts. `None` when a counter would overflow; nothing is changed then.
@@ -152,6 +194,20 @@ impl ProbeCounts {
 
     /// Every counter, in wire order.
     pub fn all(&self) -> [u64; COUNTERS] {
+        let [
+            net,
+            host,
+            port,
+            prohibited,
+            too_big,
+            ttl,
+            other,
+            no_route,
+            denied,
+            no_buffer,
+            send_too_big,
+            no_socket,
+        ] = self.errors.0;
         [
             self.sent,
             self.returned,
@@ -167,6 +223,20 @@ impl ProbeCounts {
             self.missing_follow_up,
             self.lost_out,
             self.lost_back,
+            self.ipdv.pairs,
+            self.ipdv.sum_us,
+            net,
+            host,
+            port,
+            prohibited,
+            too_big,
+            ttl,
+            other,
+            no_route,
+            denied,
+            no_buffer,
+            send_too_big,
+            no_socket,
         ]
     }
 
@@ -187,6 +257,9 @@ impl ProbeCounts {
             missing_follow_up,
             lost_out,
             lost_back,
+            pairs,
+            sum_us,
+            errors @ ..,
         ] = all;
         Self {
             sent,
@@ -203,6 +276,8 @@ impl ProbeCounts {
             missing_follow_up,
             lost_out,
             lost_back,
+            ipdv: Ipdv { pairs, sum_us },
+            errors: ErrorCounts(errors),
         }
     }
 }
@@ -210,6 +285,7 @@ impl ProbeCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::errors::ErrorKind;
 
     #[test]
     fn each_name_stands_at_the_place_of_its_counter() {
@@ -226,6 +302,14 @@ mod tests {
             counts(|counts| counts.missing_follow_up = 1)
         );
         assert_eq!(place("lost_back"), counts(|counts| counts.lost_back = 1));
+        assert_eq!(place("ipdv_sum_us"), counts(|counts| counts.ipdv.sum_us = 1));
+        assert_eq!(place("ipdv_pairs"), Some(VARIATION.start));
+        for kind in ErrorKind::ALL {
+            let mut counts = ProbeCounts::default();
+            counts.errors.note(kind);
+            let at = counts.all().iter().position(|count| *count > 0);
+            assert_eq!(place(kind.as_str()), at, "{kind:?}");
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod agent_id;
 pub mod catalogue;
 pub mod codec;
 pub mod counts;
+pub mod errors;
 pub mod facet;
 pub mod histogram;
 #[cfg(feature = "interchange")]
@@ -29,10 +30,12 @@ pub mod report;
 pub mod series;
 mod text;
 pub mod vantage;
+pub mod variation;
 pub mod zone;
 
 pub use agent_id::AgentId;
 pub use counts::ProbeCounts;
+pub use errors::{ErrorCounts, ErrorKind};
 pub use facet::Facet;
 pub use histogram::{Accumulator, BucketIndex, DelayHistogram};
 pub use interval::Interval;
@@ -41,4 +44,5 @@ pub use path::{Path, PathEvent, PathHop, PathReason};
 pub use report::{AgentHealth, Report, SeriesRecord, Tombstone};
 pub use series::{Manifest, ManifestId, SeriesDescriptor};
 pub use vantage::VantagePoint;
+pub use variation::Ipdv;
 pub use zone::ZoneKey;

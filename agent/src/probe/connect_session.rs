@@ -32,8 +32,15 @@ pub enum ConnectEnd {
 /// What became of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectFinding {
-    /// Answered; the delay and the clock it was taken with.
-    Delay(StampClock, u32),
+    /// Answered.
+    Delay {
+        /// The attempt's number.
+        sequence: u32,
+        /// The clock the delay was taken with.
+        clock: StampClock,
+        /// The delay, in microseconds.
+        delay_us: u32,
+    },
     /// Answered with a reset: reachable, no delay.
     Refused,
     /// Answered, but the kernel took no sample.
@@ -108,9 +115,11 @@ impl ConnectSession {
                 retransmitted: true, ..
             } => ConnectFinding::Lost { late: true },
             ConnectEnd::Connected { rtt_us: 0, .. } => ConnectFinding::NoSample,
-            ConnectEnd::Connected { rtt_us, .. } => {
-                ConnectFinding::Delay(StampClock::TcpInfo, whole_us(i64::from(rtt_us) * 1_000))
-            }
+            ConnectEnd::Connected { rtt_us, .. } => ConnectFinding::Delay {
+                sequence,
+                clock: StampClock::TcpInfo,
+                delay_us: whole_us(i64::from(rtt_us) * 1_000),
+            },
             ConnectEnd::Refused => ConnectFinding::Refused,
             ConnectEnd::Unreachable => ConnectFinding::Lost { late: false },
         };
@@ -174,7 +183,11 @@ mod tests {
         let table = [
             (
                 connected(2_130, false),
-                ConnectFinding::Delay(StampClock::TcpInfo, 2_130),
+                ConnectFinding::Delay {
+                    sequence: 0,
+                    clock: StampClock::TcpInfo,
+                    delay_us: 2_130,
+                },
             ),
             (connected(0, false), ConnectFinding::NoSample),
             (connected(2_130, true), ConnectFinding::Lost { late: true }),

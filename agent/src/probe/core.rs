@@ -540,6 +540,7 @@ fn count_finding(tally: &mut Tally, series: u32, finding: Finding) {
     };
     counts.missing_tx_stamp += u64::from(missing_tx_stamp);
     let Finding::Returned {
+        sequence,
         verdict,
         missing_rx_stamp,
         missing_follow_up,
@@ -552,7 +553,7 @@ fn count_finding(tally: &mut Tally, series: u32, finding: Finding) {
     counts.missing_rx_stamp += u64::from(missing_rx_stamp);
     counts.missing_follow_up += u64::from(missing_follow_up);
     match verdict {
-        Verdict::Delay(clock, delay_us) => tally.record(interval, series, clock, delay_us),
+        Verdict::Delay(clock, delay_us) => tally.record(interval, (series, sequence), clock, delay_us),
         Verdict::Discarded(why) => {
             counts.discarded += 1;
             if why == Discard::ClockStep {
@@ -568,9 +569,13 @@ fn count_connect(tally: &mut Tally, series: u32, interval: IntervalOrdinal, find
         return;
     };
     match finding {
-        ConnectFinding::Delay(clock, delay_us) => {
+        ConnectFinding::Delay {
+            sequence,
+            clock,
+            delay_us,
+        } => {
             counts.returned += 1;
-            tally.record(interval, series, clock, delay_us);
+            tally.record(interval, (series, sequence), clock, delay_us);
         }
         ConnectFinding::Refused => {
             counts.returned += 1;

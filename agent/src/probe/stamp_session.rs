@@ -33,6 +33,8 @@ pub enum Finding {
     Returned {
         /// When it was sent.
         interval: IntervalOrdinal,
+        /// Its number.
+        sequence: u32,
         /// The delay, or why there is none.
         verdict: Verdict,
         /// The kernel gave no stamp for the probe.
@@ -392,6 +394,7 @@ impl StampSession {
     }
 
     fn settle(&mut self, index: usize) {
+        let first = self.next_sequence.wrapping_sub(self.under_way.len() as u32);
         let Some(probe) = self.under_way.get_mut(index) else {
             return;
         };
@@ -416,6 +419,7 @@ impl StampSession {
                 let missing_rx_stamp = answer.kernel_received.is_none();
                 Finding::Returned {
                     interval,
+                    sequence: first.wrapping_add(index as u32),
                     verdict: stamps.judge(),
                     missing_tx_stamp,
                     missing_rx_stamp,

@@ -3,7 +3,7 @@
 use azimuth_agent::clock::{NS_PER_MS, NS_PER_S};
 use azimuth_agent::probe::SeriesPlan;
 use azimuth_agent::tally::ClosedInterval;
-use azimuth_measurement::{Method, ProbeCounts, StampClock};
+use azimuth_measurement::{Ipdv, Method, ProbeCounts, StampClock};
 use proptest::prelude::*;
 
 use super::network::{FINE, Fate, SEND_CALL_NS, START_UNIX_NS, World, stamp_series};
@@ -43,6 +43,11 @@ fn on_a_fine_network_every_delay_is_the_truth_to_the_microsecond() {
         let counts = ProbeCounts {
             sent: 10,
             returned: 10,
+            ipdv: Ipdv {
+                // The first probe of all has none before it.
+                pairs: if index == 0 { 9 } else { 10 },
+                sum_us: 0,
+            },
             ..ProbeCounts::default()
         };
         assert_eq!(interval.series[0].counts, counts);
@@ -53,7 +58,8 @@ fn on_a_fine_network_every_delay_is_the_truth_to_the_microsecond() {
 #[test]
 fn each_fate_is_counted_as_what_it_is() {
     const EACH: u64 = 20;
-    let fates: [(Fate, ProbeCounts); 8] = [
+    // The third is how many pairs of neighbours have delays by one clock, and by how much the two differ.
+    let fates: [(Fate, ProbeCounts, (u64, u64)); 8] = [
         (
             FINE,
             ProbeCounts {
@@ -61,6 +67,7 @@ fn each_fate_is_counted_as_what_it_is() {
                 returned: 1,
                 ..ProbeCounts::default()
             },
+            (2 * EACH - 1, 0),
         ),
         (
             Fate {
@@ -71,6 +78,7 @@ fn each_fate_is_counted_as_what_it_is() {
                 sent: 1,
                 ..ProbeCounts::default()
             },
+            (0, 0),
         ),
         (
             Fate {
@@ -83,6 +91,7 @@ fn each_fate_is_counted_as_what_it_is() {
                 duplicate: 2,
                 ..ProbeCounts::default()
             },
+            (2 * EACH - 1, 1_000),
         ),
         (
             Fate {
@@ -94,6 +103,7 @@ fn each_fate_is_counted_as_what_it_is() {
                 late: 1,
                 ..ProbeCounts::default()
             },
+            (0, 0),
         ),
         (
             Fate {
@@ -106,6 +116,7 @@ fn each_fate_is_counted_as_what_it_is() {
                 reordered: 1,
                 ..ProbeCounts::default()
             },
+            (2 * EACH - 1, 1_498_000),
         ),
         (
             Fate {
@@ -118,6 +129,7 @@ fn each_fate_is_counted_as_what_it_is() {
                 missing_tx_stamp: 1,
                 ..ProbeCounts::default()
             },
+            (0, 0),
         ),
         (
             Fate {
@@ -130,6 +142,7 @@ fn each_fate_is_counted_as_what_it_is() {
                 missing_rx_stamp: 1,
                 ..ProbeCounts::default()
             },
+            (0, 0),
         ),
         (
             Fate {
@@ -140,9 +153,10 @@ fn each_fate_is_counted_as_what_it_is() {
                 send_errors: 1,
                 ..ProbeCounts::default()
             },
+            (EACH - 1, 0),
         ),
     ];
-    for (fate, expected) in fates {
+    for (fate, expected, (pairs, each_us)) in fates {
         // Every second probe meets this fate, the others are fine.
         let mut calls = 0;
         let plans = [stamp_series(1_000, 2_000, Some(2 * EACH))];
@@ -159,9 +173,13 @@ fn each_fate_is_counted_as_what_it_is() {
             ..ProbeCounts::default()
         };
         let both = expected.plus(&fine).expect("small numbers");
-        let all = (0..EACH).fold(ProbeCounts::default(), |sum, _| {
+        let mut all = (0..EACH).fold(ProbeCounts::default(), |sum, _| {
             sum.plus(&both).expect("small numbers")
         });
+        all.ipdv = Ipdv {
+            pairs,
+            sum_us: pairs * each_us,
+        };
         assert_eq!(total(&world.closed, 0), all, "{fate:?}");
     }
 }
@@ -270,6 +288,7 @@ fn a_probe_belongs_to_the_interval_of_its_sending_even_if_answered_in_the_next()
     let two = ProbeCounts {
         sent: 2,
         returned: 2,
+        ipdv: Ipdv { pairs: 1, sum_us: 0 },
         ..ProbeCounts::default()
     };
     assert_eq!(per_interval, [two, ProbeCounts::default()]);
@@ -294,6 +313,7 @@ fn strangers_and_garbage_change_no_count() {
         ProbeCounts {
             sent: 5,
             returned: 5,
+            ipdv: Ipdv { pairs: 4, sum_us: 0 },
             ..ProbeCounts::default()
         }
     );

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::query::Label;
 use crate::query::compare::ComparedPair;
 use crate::query::distribution::{Bin, Percentile};
+use crate::query::facts::Facts;
 use crate::query::gaps::{AgentGap, Gap};
 use crate::query::group::GroupRow;
 use crate::query::heatmap::{HeatmapColumn, HeatmapRow};
@@ -236,6 +237,9 @@ pub struct DistributionAnswer {
     /// Mean round-trip delay, each delay taken at the middle of its bin.
     #[schema(required)]
     pub mean_us: Option<f64>,
+    /// The rest of what is told.
+    #[serde(flatten)]
+    pub facts: Facts,
     /// The percentile curve, up to the last quantile that at least one delay exceeds in rank.
     pub percentiles: Vec<Percentile>,
     /// The histogram itself: bins that hold a delay, ascending.

@@ -190,6 +190,7 @@ pub(super) async fn distribution(State(context): State<Arc<Context>>, RawQuery(q
                         min_us: merged.min_us,
                         max_us: merged.max_us,
                         mean_us: merged.mean_us,
+                        facts: merged.facts,
                         percentiles: merged.percentiles,
                         bins: merged.bins,
                     })

@@ -16,6 +16,7 @@ use azimuth_measurement::{
 use super::exponential::{Delays, Grid};
 use super::family::{Family, Kind, Labels, Value, labels};
 use super::settings::Settings;
+use crate::query::facts;
 use crate::store::VerifiedReport;
 use crate::store::dictionary::KnownManifest;
 
@@ -74,9 +75,7 @@ struct PairKey {
 #[derive(Debug)]
 struct Pair {
     labels: Labels,
-    sent: u64,
-    returned: u64,
-    lost: u64,
+    counts: ProbeCounts,
     delays: BTreeMap<StampClock, (Labels, Delays)>,
     last_at_unix_ms: u64,
 }
@@ -266,19 +265,20 @@ impl Tally {
             counter(
                 "azimuth_probes_sent_total",
                 "Probes sent, in reports stored since the collector started.",
-                |pair| pair.sent,
+                |pair| pair.counts.sent,
             ),
             counter(
                 "azimuth_probes_returned_total",
                 "Probes answered within their waiting time.",
-                |pair| pair.returned,
+                |pair| pair.counts.returned,
             ),
             counter(
                 "azimuth_probes_lost_total",
                 "Probes without an answer within their waiting time.",
-                |pair| pair.lost,
+                |pair| pair.counts.lost(),
             ),
         ];
+        families.extend(self.fact_families());
         families.extend(self.agent_families());
         families.extend([
             Family::gauge(
@@ -303,6 +303,50 @@ impl Tally {
             ),
         ]);
         families
+    }
+
+    /// What most pairs have nothing to say of has no series until there is something.
+    fn fact_families(&self) -> [Family; 4] {
+        let mut ways = Family::new(
+            "azimuth_probes_lost_by_way_total",
+            Kind::Counter,
+            "Lost probes of which it is known on which way; the rest of the lost were lost on an unknown one.",
+        );
+        let mut errors = Family::new(
+            "azimuth_probe_errors_total",
+            Kind::Counter,
+            "ICMP errors, refusals and send errors by kind; they settle no probe.",
+        );
+        let mut pairs = Family::new(
+            "azimuth_ipdv_pairs_total",
+            Kind::Counter,
+            "Pairs of probes sent one after the other that both have a delay by the same clock.",
+        );
+        let mut sum = Family::new(
+            "azimuth_ipdv_seconds_total",
+            Kind::Counter,
+            "Differences between the delays of such pairs, signs dropped, added up.",
+        );
+        for pair in &self.pairs {
+            let with = |name, value: &str| {
+                let mut labels = pair.labels.to_vec();
+                labels.push((name, value.into()));
+                Labels::from(labels)
+            };
+            let by_way = [("out", pair.counts.lost_out), ("back", pair.counts.lost_back)];
+            for (way, lost) in by_way.into_iter().filter(|(_, lost)| *lost > 0) {
+                ways.push(with("way", way), Value::Whole(lost));
+            }
+            for (kind, count) in facts::errors(&pair.counts) {
+                errors.push(with("kind", kind), Value::Whole(count));
+            }
+            let ipdv = pair.counts.ipdv;
+            if ipdv.pairs > 0 {
+                pairs.push(Arc::clone(&pair.labels), Value::Whole(ipdv.pairs));
+                sum.push(Arc::clone(&pair.labels), Value::Real(ipdv.sum_us as f64 / 1e6));
+            }
+        }
+        [ways, errors, pairs, sum]
     }
 
     fn agent_families(&self) -> [Family; 4] {
@@ -350,19 +394,17 @@ impl Pair {
     fn new(key: &PairKey) -> Self {
         Self {
             labels: pair_labels(key).into(),
-            sent: 0,
-            returned: 0,
-            lost: 0,
+            counts: ProbeCounts::default(),
             delays: BTreeMap::new(),
             last_at_unix_ms: 0,
         }
     }
 
     fn note(&mut self, grid: &Grid, record: &SeriesRecord, now_unix_ms: u64) {
-        let counts: &ProbeCounts = &record.counts;
-        self.sent = self.sent.saturating_add(counts.sent);
-        self.returned = self.returned.saturating_add(counts.returned);
-        self.lost = self.lost.saturating_add(counts.lost());
+        // Counters as large as this would be a defect; the page goes on without the record.
+        if let Some(sum) = self.counts.plus(&record.counts) {
+            self.counts = sum;
+        }
         for (clock, histogram) in &record.delays {
             let (_, delays) = self.delays.entry(*clock).or_insert_with(|| {
                 let mut labels = self.labels.to_vec();

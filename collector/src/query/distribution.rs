@@ -4,6 +4,7 @@ use azimuth_measurement::{Accumulator, ProbeCounts, StampClock};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::facts::{Facts, Pdv};
 use super::series::for_each_step;
 use super::{PairQuestion, QueryError, Source};
 use crate::store::Coverage;
@@ -48,6 +49,8 @@ pub struct Distribution {
     pub max_us: Option<u32>,
     /// Mean of the bucket middles.
     pub mean_us: Option<f64>,
+    /// The rest of what is told.
+    pub facts: Facts,
     /// The percentile curve.
     pub percentiles: Vec<Percentile>,
     /// The histogram.
@@ -81,6 +84,7 @@ pub fn distribution(source: &Source<'_>, question: &PairQuestion) -> Result<Dist
         min_us: scratch.min_us(),
         max_us: scratch.max_us(),
         mean_us: scratch.mean_us(),
+        facts: Facts::of(&counts, Pdv::of_delays(&scratch)),
         percentiles: percentiles(&scratch),
         bins: bins.collect(),
         coverage,

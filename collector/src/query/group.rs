@@ -9,6 +9,7 @@ use azimuth_measurement::{Accumulator, Granularity};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::facts::Facts;
 use super::gaps::{AgentGap, Heard};
 use super::merge::{Figures, Merging};
 use super::selection::Chosen;
@@ -74,6 +75,9 @@ pub struct GroupRow {
     /// Longest round-trip delay.
     #[schema(required)]
     pub max_us: Option<u32>,
+    /// The rest of what is told.
+    #[serde(flatten)]
+    pub facts: Facts,
     /// The clock that stamped the delays behind the quantiles; null without delays.
     #[schema(required)]
     pub clock: Option<ClockName>,
@@ -205,6 +209,7 @@ impl Audience for Table<'_> {
             p90_us,
             p99_us,
             max_us,
+            pdv,
         } = figures;
         let labels = self.by.iter().copied().zip(self.keys[group].iter().cloned());
         self.rows.push(GroupRow {
@@ -222,6 +227,7 @@ impl Audience for Table<'_> {
             p90_us,
             p99_us,
             max_us,
+            facts: Facts::of(&counts, pdv),
             clock: clock.map(ClockName::from),
             granularity: granularity.into(),
         });

@@ -6,6 +6,7 @@ use azimuth_measurement::{AgentId, Granularity, ZoneKey};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::facts::Facts;
 use super::gaps::{AgentGap, Heard};
 use super::merge::Figures;
 use super::selection::Chosen;
@@ -61,6 +62,9 @@ pub struct MapCell {
     /// Longest round-trip delay.
     #[schema(required)]
     pub max_us: Option<u32>,
+    /// The rest of what is told.
+    #[serde(flatten)]
+    pub facts: Facts,
     /// The clock that stamped the delays behind the quantiles; null without delays.
     #[schema(required)]
     pub clock: Option<ClockName>,
@@ -166,6 +170,7 @@ impl Audience for Cells<'_> {
             p90_us,
             p99_us,
             max_us,
+            pdv,
         } = figures;
         self.cells.push(MapCell {
             agent: agent.to_string(),
@@ -180,6 +185,7 @@ impl Audience for Cells<'_> {
             p90_us,
             p99_us,
             max_us,
+            facts: Facts::of(&counts, pdv),
             clock: clock.map(ClockName::from),
             granularity: granularity.into(),
         });

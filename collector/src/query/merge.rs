@@ -6,6 +6,7 @@ use azimuth_measurement::counts::COUNTERS;
 use azimuth_measurement::{Accumulator, DelayHistogram, ProbeCounts, StampClock};
 
 use super::QueryError;
+use super::facts::Pdv;
 use crate::store::window::Recent;
 
 /// Most groups that are filled into dense accumulators side by side: 136 KiB each, mostly of one clock.
@@ -167,7 +168,7 @@ impl Dense {
 #[derive(Debug)]
 pub(super) enum Merging {
     /// One of many.
-    Sparse(Merge),
+    Sparse(Box<Merge>),
     /// One of few.
     Dense(Box<Dense>),
 }
@@ -178,7 +179,7 @@ impl Merging {
         if groups <= MOST_DENSE {
             Self::Dense(Box::default())
         } else {
-            Self::Sparse(Merge::default())
+            Self::Sparse(Box::default())
         }
     }
 
@@ -226,21 +227,25 @@ pub(super) struct Figures {
     pub(super) p90_us: Option<u32>,
     pub(super) p99_us: Option<u32>,
     pub(super) max_us: Option<u32>,
+    pub(super) pdv: Pdv,
 }
 
 impl Figures {
     fn of(counts: ProbeCounts, best: Option<(StampClock, &Accumulator)>) -> Self {
-        let [p50_us, p90_us, p99_us] =
-            best.map_or([None; 3], |(_, delays)| quantiles_us(delays, [0.5, 0.9, 0.99]));
+        let [p50_us, p90_us, p95_us, p99_us] = best.map_or([None; 4], |(_, delays)| {
+            quantiles_us(delays, [0.5, 0.9, 0.95, 0.99])
+        });
+        let min_us = best.and_then(|(_, delays)| delays.min_us());
         Self {
             counts,
             clock: best.map(|(clock, _)| clock),
             n: best.map_or(0, |(_, delays)| delays.count()),
-            min_us: best.and_then(|(_, delays)| delays.min_us()),
+            min_us,
             p50_us,
             p90_us,
             p99_us,
             max_us: best.and_then(|(_, delays)| delays.max_us()),
+            pdv: Pdv::of(min_us, p95_us, p99_us),
         }
     }
 }
@@ -366,7 +371,7 @@ mod tests {
             for part in &parts {
                 dense.add(&ProbeCounts::default(), &[(StampClock::Kernel, histogram(part))]).expect("few");
             }
-            let mut sparse = Merging::Sparse(merge);
+            let mut sparse = Merging::Sparse(Box::new(merge));
             prop_assert_eq!(dense.figures(), sparse.take(&mut Accumulator::new()).expect("few"));
             let quantiles = [0.1, 0.5, 0.9, 0.99, 1.0];
             prop_assert_eq!(

@@ -4,6 +4,7 @@ use azimuth_measurement::Accumulator;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::facts::{Facts, Pdv};
 use super::merge::{Merge, quantiles_us};
 use super::source::Grid;
 use super::{PairQuestion, QueryError, Source};
@@ -41,6 +42,9 @@ pub struct SeriesPoint {
     /// Longest round-trip delay.
     #[schema(required)]
     pub max_us: Option<u32>,
+    /// The rest of what is told.
+    #[serde(flatten)]
+    pub facts: Facts,
 }
 
 /// One point per step that has data, ascending.
@@ -56,7 +60,7 @@ pub fn series(
     let mut points = Vec::new();
     let coverage = for_each_step(source, question, step_ms, &mut |start_unix_ms, merge| {
         merge.fill_best(&mut scratch)?;
-        let [p10_us, p50_us, p90_us, p99_us] = quantiles_us(&scratch, [0.1, 0.5, 0.9, 0.99]);
+        let [p10_us, p50_us, p90_us, p95_us, p99_us] = quantiles_us(&scratch, [0.1, 0.5, 0.9, 0.95, 0.99]);
         let counts = merge.counts();
         points.push(SeriesPoint {
             start_at: UtcInstant::from_unix_ms(start_unix_ms),
@@ -70,6 +74,7 @@ pub fn series(
             p90_us,
             p99_us,
             max_us: scratch.max_us(),
+            facts: Facts::of(counts, Pdv::of(scratch.min_us(), p95_us, p99_us)),
         });
         Ok(())
     })?;

@@ -66,7 +66,7 @@ pub struct Recent<'a> {
     /// Its length, in milliseconds.
     pub length_ms: u32,
     /// Bits of those that are not 0.
-    present: u16,
+    present: u32,
     counts: &'a [u8],
     delays: &'a [u8],
 }
@@ -250,7 +250,7 @@ impl Window {
 }
 
 fn write(into: &mut Vec<u8>, since_ms: u64, length_ms: u32, record: &SeriesRecord) {
-    let (mut present, mut counts, mut delays) = (0_u16, Vec::new(), Vec::new());
+    let (mut present, mut counts, mut delays) = (0_u32, Vec::new(), Vec::new());
     for (at, count) in record.counts.all().into_iter().enumerate() {
         if count > 0 {
             present |= 1 << at;
@@ -289,13 +289,32 @@ impl<'a> Reader<'a> {
     }
 
     fn interval(&mut self, minute_unix_ms: u64) -> Option<Recent<'a>> {
-        let (head, rest) = self.0.split_first_chunk::<16>()?;
+        let (head, rest) = self.0.split_first_chunk::<18>()?;
         self.0 = rest;
-        let [s0, s1, l0, l1, l2, l3, c0, c1, c2, c3, d0, d1, d2, d3, p0, p1] = *head;
+        let [
+            s0,
+            s1,
+            l0,
+            l1,
+            l2,
+            l3,
+            c0,
+            c1,
+            c2,
+            c3,
+            d0,
+            d1,
+            d2,
+            d3,
+            p0,
+            p1,
+            p2,
+            p3,
+        ] = *head;
         Some(Recent {
             start_unix_ms: minute_unix_ms + u64::from(u16::from_le_bytes([s0, s1])),
             length_ms: u32::from_le_bytes([l0, l1, l2, l3]),
-            present: u16::from_le_bytes([p0, p1]),
+            present: u32::from_le_bytes([p0, p1, p2, p3]),
             counts: self.bytes(u32::from_le_bytes([c0, c1, c2, c3]).into())?,
             delays: self.bytes(u32::from_le_bytes([d0, d1, d2, d3]).into())?,
         })

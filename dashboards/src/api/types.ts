@@ -774,7 +774,7 @@ export interface components {
             unreadable_reports: number;
         };
         /** @description `GET /api/v1/distribution` */
-        DistributionAnswer: {
+        DistributionAnswer: components["schemas"]["Facts"] & {
             /** @description The agent. */
             agent: string;
             /** @description The histogram itself: bins that hold a delay, ascending. */
@@ -842,6 +842,53 @@ export interface components {
          * @enum {string}
          */
         Estimate: "sealed_growth" | "beyond_ten_years" | "too_little_sealed" | "free_space_unknown";
+        /** @description How delay varied, where probes were lost, and which errors were met. */
+        Facts: {
+            /**
+             * @description Errors by kind, only those that were met. ICMP errors settle nothing: their probes are lost once the waiting time has
+             *     passed. `send_...`: this host did not send; such probes are not among the sent. `refused`: answers that say no.
+             */
+            errors: {
+                [key: string]: number;
+            };
+            /**
+             * Format: double
+             * @description Mean difference between the round-trip delays of such a pair, signs dropped (IPDV, RFC 3393); null without pairs, and
+             *     where the agents are too old to tell.
+             */
+            ipdv_mean_us: number | null;
+            /**
+             * Format: int64
+             * @description Pairs of probes behind `ipdv_mean_us`: sent one after the other, both answered, stamped by the same clock.
+             */
+            ipdv_pairs: number;
+            /**
+             * Format: int64
+             * @description Of the lost, those that are known to have reached it.
+             */
+            lost_back: number;
+            /**
+             * Format: int64
+             * @description Of the lost, those known not to have reached the reflector (RFC 8972 section 4.5).
+             */
+            lost_out: number;
+            /**
+             * Format: int64
+             * @description Of the lost, those whose way is not known: all of them where the reflector keeps no count, or is not asked for it.
+             */
+            lost_unknown: number;
+            /**
+             * Format: int32
+             * @description 95th percentile of how much longer a delay was than the shortest of this answer (PDV, RFC 5481), from the same delays
+             *     as the quantiles.
+             */
+            pdv_p95_us: number | null;
+            /**
+             * Format: int32
+             * @description 99th percentile of the same.
+             */
+            pdv_p99_us: number | null;
+        };
         /** @description Who delivers. */
         FleetStatus: {
             /**
@@ -903,7 +950,7 @@ export interface components {
          */
         GranularityName: "zone" | "region" | "campus";
         /** @description A group that has data. */
-        GroupRow: {
+        GroupRow: components["schemas"]["Facts"] & {
             /**
              * Format: int32
              * @description Agents with data here.
@@ -1158,7 +1205,7 @@ export interface components {
             to: components["schemas"]["UtcInstant"];
         };
         /** @description What one agent saw of one zone, by one method under one load label. */
-        MapCell: {
+        MapCell: components["schemas"]["Facts"] & {
             /** @description The agent. */
             agent: string;
             clock: components["schemas"]["ClockName"] | null;
@@ -1362,7 +1409,7 @@ export interface components {
             zone: string;
         };
         /** @description One step that has data. A step without data has no point. */
-        SeriesPoint: {
+        SeriesPoint: components["schemas"]["Facts"] & {
             /**
              * Format: int64
              * @description Probes not answered within the waiting time (RFC 7680).

@@ -28,6 +28,14 @@ const point = (s: number, more: Partial<SeriesPoint> = {}): SeriesPoint => ({
   p90_us: 12_000,
   p99_us: 20_000,
   max_us: 21_000,
+  ipdv_pairs: 0,
+  ipdv_mean_us: null,
+  pdv_p95_us: null,
+  pdv_p99_us: null,
+  lost_out: 0,
+  lost_back: 0,
+  lost_unknown: 0,
+  errors: {},
   ...more,
 });
 const series = (points: SeriesPoint[]): SeriesAnswer => ({ ...head, step_s: 10, points, gaps: [] });

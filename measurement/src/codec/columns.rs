@@ -15,7 +15,9 @@ use crate::series::MAX_SERIES;
 
 const SERIES_FIELD: u32 = 1;
 /// Field numbers of the counters, in [`ProbeCounts`] order.
-const COUNT_FIELDS: [u32; COUNTERS] = [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 17, 22, 23];
+const COUNT_FIELDS: [u32; COUNTERS] = [
+    2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 17, 22, 23, 24, 25, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41,
+];
 /// Field number of the column that says how many delays the first clock has; the others follow in clock order.
 const NUMBER_FIELDS: u32 = 18;
 const CLOCKS: usize = StampClock::ALL.len();
@@ -107,7 +109,8 @@ pub(super) fn decode(message: &[u8], records: &mut Vec<SeriesRecord>) -> Result<
                 returned_given |= place == RETURNED;
             }
             17 => counters[11] = Column::of(field, value.bytes(field)?)?,
-            22 | 23 => counters[field as usize - 10] = Column::of(field, value.bytes(field)?)?,
+            22..=25 => counters[field as usize - 10] = Column::of(field, value.bytes(field)?)?,
+            30..=41 => counters[field as usize - 14] = Column::of(field, value.bytes(field)?)?,
             13..=16 => delays[(field - DELAY_FIELDS) as usize] = value.bytes(field)?,
             18..=21 => {
                 numbers[(field - NUMBER_FIELDS) as usize] = Column::of(field, value.bytes(field)?)?;
@@ -260,6 +263,36 @@ mod tests {
         ];
         assert_eq!(bytes, expected, "{bytes:02x?}");
         assert_eq!(decoded(&bytes), Ok(records.to_vec()));
+    }
+
+    #[test]
+    fn every_counter_has_a_column_of_its_own() {
+        for place in 0..COUNTERS {
+            let mut all = ProbeCounts::default().all();
+            all[place] = 300 + place as u64;
+            let records: Vec<_> = [0, 1]
+                .map(|series| SeriesRecord {
+                    series,
+                    counts: ProbeCounts::from_all(if series == 0 { all } else { [0; COUNTERS] }),
+                    delays: Vec::new(),
+                })
+                .into();
+            assert_eq!(decoded(&encode(&records).bytes), Ok(records), "counter {place}");
+        }
+        let mut counts = ProbeCounts::default();
+        counts.ipdv.note(10, 13);
+        counts.errors.note(crate::errors::ErrorKind::TtlExceeded);
+        let told = SeriesRecord {
+            counts,
+            ..SeriesRecord::default()
+        };
+        let expected: &[u8] = &[
+            0x0a, 1, 0, // series 0
+            0xc2, 0x01, 1, 1, // one pair
+            0xca, 0x01, 1, 3, // 3 us apart
+            0x9a, 0x02, 1, 1, // one time out of hops
+        ];
+        assert_eq!(encode(&[told]).bytes, expected);
     }
 
     impl SeriesRecord {

@@ -7,6 +7,7 @@ use azimuth_measurement::StampClock;
 
 const WAITING_NS: i64 = 2 * NS_PER_S;
 const RTT_NS: i64 = 3 * NS_PER_MS;
+const FIRST_SEQUENCE: u32 = u32::MAX - 1;
 
 fn at(ns: i64) -> Moment {
     let start = Moment {
@@ -21,7 +22,7 @@ fn interval() -> IntervalOrdinal {
 }
 
 fn session() -> StampSession {
-    StampSession::new(WAITING_NS, u32::MAX - 1)
+    StampSession::new(WAITING_NS, FIRST_SEQUENCE)
 }
 
 /// A reflector that holds nothing back.
@@ -58,6 +59,7 @@ fn an_answer_with_both_stamps_is_settled_at_once() {
         session.poll_finding(),
         Some(Finding::Returned {
             interval: interval(),
+            sequence: FIRST_SEQUENCE,
             verdict: Verdict::Delay(StampClock::Kernel, 3_000),
             missing_tx_stamp: false,
             missing_rx_stamp: false,
@@ -97,6 +99,7 @@ fn a_stamp_that_never_comes_falls_back_and_is_counted() {
         session.poll_finding(),
         Some(Finding::Returned {
             interval: interval(),
+            sequence: FIRST_SEQUENCE,
             verdict: Verdict::Delay(StampClock::KernelRx, 3_000),
             missing_tx_stamp: true,
             missing_rx_stamp: false,

@@ -1,6 +1,6 @@
 //! What a threshold can be put on: a statistic of the delays, the lost share, or a count of probes.
 
-use azimuth_measurement::counts::COUNTER_NAMES;
+use azimuth_measurement::counts::{COUNTER_NAMES, VARIATION};
 use azimuth_measurement::{Accumulator, ProbeCounts};
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +50,12 @@ pub enum Measure {
     Count(u8),
 }
 
+/// The counters that count events, with their places. The sums behind delay variation are none.
+fn counts() -> impl Iterator<Item = (usize, &'static str)> {
+    let all = COUNTER_NAMES.iter().copied().enumerate();
+    all.filter(|(place, _)| !VARIATION.contains(place))
+}
+
 impl Measure {
     /// Reads `p50`, `p99.9`, `min`, `max`, `mean`, `spread`, `loss` or the name of a counter.
     ///
@@ -67,7 +73,7 @@ impl Measure {
                 .and_then(ten_thousandths)
                 .map(Self::Quantile)
                 .or_else(|| {
-                    let place = COUNTER_NAMES.iter().position(|name| *name == text)?;
+                    let (place, _) = counts().find(|(_, name)| *name == text)?;
                     u8::try_from(place).ok().map(Self::Count)
                 }),
         };
@@ -75,7 +81,7 @@ impl Measure {
             let given: String = text.chars().take(40).collect();
             format!(
                 "{given:?} cannot be watched; use a percentile such as p50 or p99.9, min, max, mean, spread, loss, {}",
-                COUNTER_NAMES.join(", ")
+                counts().map(|(_, name)| name).collect::<Vec<_>>().join(", ")
             )
         })
     }
