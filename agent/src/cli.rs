@@ -1,12 +1,14 @@
 //! The command line: what can be asked for, in words that teach. Parses; does nothing.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use azimuth_measurement::Method;
 use clap::{Args, Parser, Subcommand};
 
+use crate::probe::lane::MAX_FLOWS;
+use crate::reflect::rules::LONGEST_ANSWER;
 use crate::reflect::{DEFAULT_MAX_PER_SECOND, Prefix};
 
 /// Default UDP port of a reflector.
@@ -60,7 +62,9 @@ pub enum Command {
         azimuth-agent probe 203.0.113.10\n  \
         azimuth-agent probe 203.0.113.10 --count 100 --period-ms 20\n  \
         azimuth-agent probe zone-a.example.net zone-b.example.net 198.51.100.7 --duration-s 60\n  \
-        azimuth-agent probe zone-a.example.net:443 --method tcp_connect --json\n\n\
+        azimuth-agent probe zone-a.example.net:443 --method tcp_connect --json\n  \
+        azimuth-agent probe 203.0.113.10 --flows 8 --dscp 46\n  \
+        azimuth-agent probe 203.0.113.10 --payload-bytes 1472 --dont-fragment\n\n\
         `stamp` needs a reflector on the other side; `icmp_echo` a host that answers pings and the right to ping; \
         `tcp_connect` any open TCP port. Several targets end with a ranking by median. On a terminal the table is live; \
         Ctrl-C ends early and still shows it. Exit code 0 if every target answered, 1 if one did not, 2 if one could not \
@@ -152,6 +156,9 @@ pub struct ProbeArgs {
     /// With stamp: sign the probes with the key in this file, as the reflector's --key-file asks
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
+    /// How the probes leave
+    #[command(flatten)]
+    pub leaving: LeavingArgs,
     /// Print one JSON object a line and target instead of the table
     #[arg(long)]
     pub json: bool,
@@ -181,6 +188,31 @@ pub struct PathArgs {
     /// Print one JSON object instead of the table
     #[arg(long)]
     pub json: bool,
+}
+
+/// How the probes of `probe` leave this host.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "How the probes leave")]
+pub struct LeavingArgs {
+    /// Measure each target by this many flows, each from a source port of its own (ICMP: an identifier), so that routers
+    /// that share traffic between equal paths may show several. Each flow has a line of its own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_FLOWS)))]
+    pub flows: Option<u16>,
+    /// Differentiated services code point of the probes (RFC 2474), 0 to 63; 46 is expedited forwarding
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=63))]
+    pub dscp: Option<u8>,
+    /// Send from this address of this host
+    #[arg(long, value_name = "ADDRESS")]
+    pub source_address: Option<IpAddr>,
+    /// Send by this network interface, whatever the routes say (SO_BINDTODEVICE)
+    #[arg(long, value_name = "NAME")]
+    pub interface: Option<String>,
+    /// Octets above the UDP or ICMP header [default: as many as the method needs]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=LONGEST_ANSWER as i64))]
+    pub payload_bytes: Option<u16>,
+    /// Let no router cut the probes in pieces; those too long for the way are not sent (EMSGSIZE) or lost
+    #[arg(long)]
+    pub dont_fragment: bool,
 }
 
 /// `doctor`.

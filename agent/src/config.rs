@@ -1,9 +1,10 @@
 //! The agent's configuration: what to measure, from where, and whom to tell. TOML; unknown keys are refused.
 //!
-//! [`document`] reads TOML and names mistakes; this file knows the keys and their ranges; [`plan`] turns a
+//! [`document`] reads TOML and names mistakes; this file knows the keys and their ranges, [`leaving`] those about sockets; [`plan`] turns a
 //! configuration into what the prober and the reports need.
 
 pub mod document;
+pub mod leaving;
 pub mod plan;
 
 use std::collections::HashMap;
@@ -16,8 +17,10 @@ use azimuth_measurement::{AgentId, Granularity, Method, VantagePoint, ZoneKey};
 
 use self::document::{Document, Section, Wrong, boolean, integer, number, parsed, shown, text};
 pub use self::document::{Mistake, Mistakes};
+use self::leaving::{Given, Leaving, Of};
 use crate::cli::{STAMP_PORT, TCP_PORT};
 use crate::key_file;
+use crate::probe::lane::{Lanes, MAX_LANES, PortRange};
 use crate::stamp::StampKey;
 
 /// A configuration file larger than this is not one.
@@ -40,6 +43,8 @@ pub struct Config {
     pub spool: SpoolConfig,
     /// Length of a report's interval.
     pub interval_ms: u32,
+    /// Where flows have their source ports.
+    pub source_ports: PortRange,
     /// What to measure.
     pub targets: Vec<Target>,
 }
@@ -92,6 +97,8 @@ pub struct Probe {
     pub direct_measurement: bool,
     /// The key shared with the STAMP reflector; `None` for unauthenticated mode.
     pub key: Option<StampKey>,
+    /// How its probes leave the host.
+    pub leaving: Leaving,
 }
 
 /// Reads and checks a file.
@@ -158,19 +165,38 @@ fn read_config(mut root: Section<'_>) -> Option<Config> {
             ))
         }
     });
+    let source_ports = root.optional("source_ports", |value| {
+        let remedy = "Use \"LOW-HIGH\" with at least 32 ports from 10000 up, for example \"61000-65535\"";
+        parsed(remedy)(value)
+    });
     let collector = root.section("collector").and_then(read_collector);
     let vantage_point = root.section("vantage_point").and_then(read_vantage_point);
     let spool = read_spool(root.optional_section("spool"));
     let targets = read_targets(&mut root);
+    let config = agent.zip(collector).zip(vantage_point).zip(Some(targets));
+    let config = config.and_then(|(((agent, collector), vantage_point), targets)| {
+        Some(Config {
+            agent,
+            collector,
+            vantage_point,
+            spool,
+            interval_ms: u32::try_from(interval_ms.unwrap_or(DEFAULT_INTERVAL_MS)).ok()?,
+            source_ports: source_ports.unwrap_or(PortRange::DEFAULT),
+            targets,
+        })
+    });
+    if let Some(config) = &config {
+        let lanes = Lanes::of(&config.series_plans()).all().len();
+        if lanes > MAX_LANES {
+            let what = format!("{lanes} ways out are more than one agent may have");
+            let remedy = format!(
+                "Use at most {MAX_LANES} combinations of flow, dscp, source_address, interface, payload_bytes and dont_fragment"
+            );
+            root.wrong("target", Wrong(what, remedy));
+        }
+    }
     root.finish();
-    Some(Config {
-        agent: agent?,
-        collector: collector?,
-        vantage_point: vantage_point?,
-        spool,
-        interval_ms: u32::try_from(interval_ms.unwrap_or(DEFAULT_INTERVAL_MS)).ok()?,
-        targets,
-    })
+    config
 }
 
 fn read_spool(section: Option<Section<'_>>) -> SpoolConfig {
@@ -251,7 +277,7 @@ fn read_vantage_point(mut section: Section<'_>) -> Option<VantagePoint> {
 #[derive(Default)]
 struct Seen {
     names: HashMap<String, usize>,
-    probes: HashMap<(SocketAddr, Method), usize>,
+    probes: HashMap<(SocketAddr, Method, Leaving), usize>,
 }
 
 fn read_targets(root: &mut Section<'_>) -> Vec<Target> {
@@ -261,7 +287,8 @@ fn read_targets(root: &mut Section<'_>) -> Vec<Target> {
         .into_iter()
         .filter_map(|section| read_target(section, &mut seen))
         .collect();
-    let series: usize = targets.iter().map(|target| target.probes.len()).sum();
+    let probes = targets.iter().flat_map(|target| &target.probes);
+    let series: usize = probes.map(|probe| probe.leaving.flows().count()).sum();
     if seen.names.is_empty() {
         root.wrong(
             "target",
@@ -271,7 +298,7 @@ fn read_targets(root: &mut Section<'_>) -> Vec<Target> {
             ),
         );
     } else if series > MAX_SERIES {
-        let what = format!("{series} probes are more than one agent may measure");
+        let what = format!("{series} probes, flows counted, are more than one agent may measure");
         root.wrong(
             "target",
             Wrong(what, format!("Use at most {MAX_SERIES}, or a second agent")),
@@ -314,6 +341,7 @@ fn read_target(mut section: Section<'_>, seen: &mut Seen) -> Option<Target> {
             })
             .ok()
     });
+    let leaving = leaving::read(&mut section);
     let mut probes = Vec::new();
     let probe_sections = section.sections("probe");
     if probe_sections.is_empty() {
@@ -321,7 +349,7 @@ fn read_target(mut section: Section<'_>, seen: &mut Seen) -> Option<Target> {
         section.wrong("probe", Wrong("nothing to measure here".into(), remedy.into()));
     }
     for probe in probe_sections {
-        probes.extend(read_probe(probe, address, seen));
+        probes.extend(read_probe(probe, address, &leaving, seen));
     }
     section.finish();
     Some(Target {
@@ -332,7 +360,12 @@ fn read_target(mut section: Section<'_>, seen: &mut Seen) -> Option<Target> {
     })
 }
 
-fn read_probe(mut section: Section<'_>, address: Option<IpAddr>, seen: &mut Seen) -> Option<Probe> {
+fn read_probe(
+    mut section: Section<'_>,
+    address: Option<IpAddr>,
+    of_target: &Given,
+    seen: &mut Seen,
+) -> Option<Probe> {
     let method = section.required("method", |value| {
         let given = text(value)?;
         match given.parse() {
@@ -386,24 +419,44 @@ fn read_probe(mut section: Section<'_>, address: Option<IpAddr>, seen: &mut Seen
         let what = "only stamp has keys".to_owned();
         section.wrong("key_file", Wrong(what, "Remove the key".into()));
     }
-    let probe = Probe {
+    let own = leaving::read(&mut section);
+    let of = Of {
         method: method?,
         address: SocketAddr::new(address?, u16::try_from(port).ok()?),
         period_ms: u32::try_from(period_ms?).ok()?,
         waiting_time_ms: u32::try_from(waiting_time_ms).ok()?,
+        authenticated: key.is_some(),
         follow_up: follow_up.unwrap_or(true),
         direct_measurement: direct_measurement.unwrap_or(false),
+    };
+    let leaving = leaving::settle(&section, own, of_target, &of);
+    let probe = Probe {
+        method: of.method,
+        address: of.address,
+        period_ms: of.period_ms,
+        waiting_time_ms: of.waiting_time_ms,
+        follow_up: of.follow_up,
+        direct_measurement: of.direct_measurement,
         key,
+        leaving,
     };
     let line = section.line_of("method");
-    if let Some(first) = seen.probes.insert((probe.address, probe.method), line) {
+    // What differs in the number of flows alone would meet in the first.
+    let leaving = Leaving {
+        flows: None,
+        ..probe.leaving.clone()
+    };
+    if let Some(first) = seen.probes.insert((probe.address, probe.method, leaving), line) {
         let what = format!(
             "{} is measured by {} already (line {first})",
             probe.address, probe.method
         );
         section.wrong(
             "method",
-            Wrong(what, "Remove one of the two, or use another port".into()),
+            Wrong(
+                what,
+                "Remove one of the two, use another port, or `flows` for several".into(),
+            ),
         );
     }
     section.finish();

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::icmp::Family;
 use crate::net::icmp::EchoSocket;
 use crate::probe::SeriesPlan;
+use crate::probe::lane::Lane;
 use crate::prober::Prober;
 use crate::reflect::serve::Reflector;
 use crate::reflect::{Allowed, DEFAULT_MAX_PER_SECOND};
@@ -139,6 +140,7 @@ fn plan(address: SocketAddr, method: Method) -> SeriesPlan {
         follow_up: true,
         direct_measurement: false,
         key: None,
+        lane: Lane::default(),
     }
 }
 
@@ -149,7 +151,7 @@ fn why_no_echo(plan: &SeriesPlan) -> Option<String> {
     } else {
         Family::V6
     };
-    EchoSocket::<()>::open(family, 0)
+    EchoSocket::<()>::open(family, &Lane::default(), 0)
         .err()
         .map(|absent| absent.to_string())
 }

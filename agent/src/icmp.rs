@@ -4,9 +4,12 @@
 //! The payload of a request carries what the 16 bits of an ICMP sequence number cannot: the whole sequence number, the
 //! time of sending, and a token that only the sender can make. A reply without the right token answers nothing.
 
+use std::net::SocketAddr;
+
 use crate::stamp::NtpTimestamp;
 
-/// Octets of a request, and of the reply that answers it: header 8, sequence 4, time 8, token 8.
+/// Octets of a request, and of the reply that answers it: header 8, sequence 4, time 8, token 8. Zeros may follow, to make
+/// it longer; they change no checksum.
 pub const MESSAGE_BYTES: usize = 28;
 
 const ECHO_REPLY_V4: u8 = 0;
@@ -23,6 +26,14 @@ pub enum Family {
     V6,
 }
 
+impl Family {
+    /// The family of an address.
+    #[must_use]
+    pub fn of(address: SocketAddr) -> Self {
+        if address.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+}
+
 /// What an echo request says and its reply must repeat, bit for bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Echo {
@@ -37,7 +48,7 @@ pub struct Echo {
 /// These octets are no echo reply to one of our requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// Shorter or longer than our requests.
+    /// Shorter than our requests, or longer by other octets than zeros.
     Length,
     /// Another type or code of ICMP.
     Type,
@@ -67,12 +78,17 @@ impl Echo {
         bytes
     }
 
-    /// Reads a reply. Its checksum has been verified by the kernel.
+    /// Reads a reply. Its checksum has been verified by the kernel; whether it is as long as its request is not looked at.
     ///
     /// # Errors
     /// [`Unreadable`], saying what it is not.
     pub fn decode_reply(bytes: &[u8], family: Family) -> Result<Self, Unreadable> {
-        let bytes: &[u8; MESSAGE_BYTES] = bytes.try_into().map_err(|_| Unreadable::Length)?;
+        let (bytes, padding) = bytes
+            .split_first_chunk::<MESSAGE_BYTES>()
+            .ok_or(Unreadable::Length)?;
+        if padding.iter().any(|octet| *octet != 0) {
+            return Err(Unreadable::Length);
+        }
         let reply = match family {
             Family::V4 => ECHO_REPLY_V4,
             Family::V6 => ECHO_REPLY_V6,
@@ -220,6 +236,10 @@ mod tests {
             let good = answer(family);
             assert_eq!(Echo::decode_reply(&good, family), Ok(ECHO));
             assert_eq!(Echo::decode_reply(&good[..27], family), Err(Unreadable::Length));
+            let mut longer = [&good[..], &[0; 9]].concat();
+            assert_eq!(Echo::decode_reply(&longer, family), Ok(ECHO));
+            longer[36] = 1;
+            assert_eq!(Echo::decode_reply(&longer, family), Err(Unreadable::Length));
             let own_request = ECHO.encode(family, 7);
             assert_eq!(Echo::decode_reply(&own_request, family), Err(Unreadable::Type));
             let mut other_number = good;

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`udp`] | UDP sockets with software TX and RX stamps (SO_TIMESTAMPING), answers from the asked address |
 //! | [`icmp`] | ICMP echo sockets, datagram or raw, stamped like UDP; why there is none |
+//! | [`outgoing`] | class of service, source address and port, interface and no fragments, set on a socket |
 //! | [`batch`] | many datagrams, or many error-queue entries, per system call |
 //! | [`control`] | control messages and socket addresses read from bytes, safely |
 //! | `control_writer` | control messages for sending, as bytes |
@@ -19,6 +20,7 @@ pub mod batch;
 pub mod control;
 mod control_writer;
 pub mod icmp;
+pub mod outgoing;
 pub mod tcp;
 pub mod thread;
 pub mod tx_ids;

@@ -2,6 +2,7 @@
 //! On a terminal the board is drawn anew while it runs; at the end it is a table, a ranking, or JSON.
 
 pub mod board;
+pub mod leaving;
 pub mod outcome;
 pub mod ranking;
 pub mod target;
@@ -21,7 +22,8 @@ use crate::clock::NS_PER_MS;
 use crate::key_file;
 use crate::probe::SeriesPlan;
 use crate::probe::core::Strays;
-use crate::prober::{Delivery, Prober};
+use crate::probe::lane::Lane;
+use crate::prober::{Delivery, Prober, Refusals};
 use crate::tally::SeriesTally;
 
 /// How often the board is drawn anew; the shortest interval there is.
@@ -46,16 +48,18 @@ pub async fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
     if targets.is_empty() {
         return Ok(ExitCode::from(WRONG));
     }
-    let plans = plans(&targets, args)?;
+    let (targets, lanes): (Vec<_>, Vec<_>) = leaving::flows(targets, args)?.into_iter().unzip();
+    let plans = plans(&targets, lanes, args)?;
     let (out, intervals) = mpsc::channel(CHANNEL);
     let prober = Prober::start_eager(&plans, INTERVAL_MS, out)?;
     let live = !args.json && std::io::stdout().is_terminal();
     let found = collect(&prober, intervals, &targets, args.method, live).await?;
+    let refusals = prober.refusals();
     let strays = prober.join().context("the probing thread panicked")?;
     let outcomes = outcomes(&targets, args.method, &found)?;
     print(&outcomes, &found, args, live)?;
     if !args.json {
-        say_strays(strays);
+        say_strays(strays, refusals);
     }
     Ok(match outcomes.iter().all(|outcome| outcome.returned > 0) {
         _ if !wrong.is_empty() => ExitCode::from(WRONG),
@@ -65,7 +69,7 @@ pub async fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Targets take turns within a period, so that many of them are no burst.
-fn plans(targets: &[Target], args: &ProbeArgs) -> anyhow::Result<Vec<SeriesPlan>> {
+fn plans(targets: &[Target], lanes: Vec<Lane>, args: &ProbeArgs) -> anyhow::Result<Vec<SeriesPlan>> {
     let key = args.key_file.as_deref().map(key_file::read).transpose()?;
     let count = args.duration_s.map_or(args.count, |duration_s| {
         (duration_s * 1_000 / u64::from(args.period_ms)).max(1)
@@ -73,7 +77,8 @@ fn plans(targets: &[Target], args: &ProbeArgs) -> anyhow::Result<Vec<SeriesPlan>
     let period_ns = i64::from(args.period_ms) * NS_PER_MS;
     let turn_ns = period_ns / i64::try_from(targets.len().max(1)).unwrap_or(i64::MAX);
     let turns = (0..).map(|turn| turn * turn_ns);
-    let plans = targets.iter().zip(turns).map(|(target, phase_ns)| SeriesPlan {
+    let turning = targets.iter().zip(lanes).zip(turns);
+    let plans = turning.map(|((target, lane), phase_ns)| SeriesPlan {
         address: target.address,
         method: args.method,
         period_ms: args.period_ms,
@@ -83,6 +88,7 @@ fn plans(targets: &[Target], args: &ProbeArgs) -> anyhow::Result<Vec<SeriesPlan>
         follow_up: true,
         direct_measurement: false,
         key: key.clone(),
+        lane,
     });
     Ok(plans.collect())
 }
@@ -164,9 +170,12 @@ fn print(outcomes: &[Outcome], found: &[SeriesTally], args: &ProbeArgs, live: bo
     Ok(())
 }
 
-fn say_strays(strays: Strays) {
+fn say_strays(strays: Strays, refusals: Refusals) {
     if strays.foreign + strays.unknown_peer + strays.unreadable + strays.unauthentic > 0 {
         eprintln!("ignored: {strays:?}");
+    }
+    if refusals != Refusals::default() {
+        eprintln!("refused by this host: {refusals:?}");
     }
 }
 

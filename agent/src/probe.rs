@@ -10,6 +10,7 @@
 //! | [`stamp_session`] | one STAMP Session-Sender: which reply answers which probe |
 //! | [`icmp_session`] | one series of ICMP echoes |
 //! | [`connect_session`] | one series of TCP connects |
+//! | [`lane`] | which series share a socket: flows, source ports, ways out |
 //! | [`core`] | all series together: schedule, sessions, tally |
 
 pub mod connect_session;
@@ -18,6 +19,7 @@ pub mod delay;
 pub mod direction;
 pub mod history;
 pub mod icmp_session;
+pub mod lane;
 pub mod stamp_session;
 pub mod wire;
 

@@ -5,34 +5,39 @@
 //! intervals leave through a bounded channel, and when that is full the interval is given up and counted rather than
 //! the schedule held up.
 //!
-//! All STAMP targets of one address family share one socket with one source port for life (see [`crate::net::udp`]), and
-//! all ICMP targets another. Where ICMP is not to be had, its probes count as send errors and the log says why.
+//! Targets share sockets by [lane](crate::probe::lane), each with one source port for life. Where a socket is not to be had,
+//! its probes count as send errors and the log says why.
+
+mod lanes;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use azimuth_measurement::Method;
 use thiserror::Error;
 use tokio::sync::mpsc;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::clock::{self, Moment, Monotonic, NS_PER_MS};
-use crate::icmp::{ErrorKind, Family};
+use crate::icmp::ErrorKind;
 use crate::net::batch::{BATCH, Batch, Queue};
-use crate::net::icmp::EchoSocket;
+use crate::net::outgoing::LaneError;
 use crate::net::tcp::{Connecting, Progress};
 use crate::net::thread;
-use crate::net::udp::{OpenError, ProberSocket};
 use crate::net::wait::{Waker, wait};
 use crate::probe::connect_session::ConnectEnd;
 use crate::probe::core::Strays;
+use crate::probe::lane::Lanes;
 use crate::probe::{Core, ProbeToken, SeriesPlan, Transmit};
 use crate::tally::ClosedInterval;
+
+use self::lanes::{Counting, LaneSockets};
+
+pub use self::lanes::Refusals;
 
 /// Time between opening the sockets and the first slot. The kernel switches packet stamping on a moment after it is
 /// asked to; until then arrivals come without a stamp (and are counted so, should a busy host take longer).
@@ -42,6 +47,8 @@ const LINGER_NS: i64 = 200 * NS_PER_MS;
 /// Octets read of each datagram: an answer to the longest STAMP probe, or an IPv4 header with an echo reply, and enough
 /// to see that something else is neither.
 const REPLY_BYTES: usize = 256;
+/// Octets read beyond the payload of a probe that was made longer: headers that a raw socket delivers.
+const HEADER_BYTES: usize = 96;
 /// Connection attempts open at once; above it an attempt counts as a send error. A limit on descriptors.
 const MOST_CONNECTING: usize = 512;
 /// Slots sent between two looks at the sockets, so that an overdue schedule cannot starve the answers.
@@ -52,7 +59,7 @@ const SENDS_PER_TURN: usize = 64;
 pub enum StartError {
     /// No socket for the probes.
     #[error(transparent)]
-    Socket(#[from] OpenError),
+    Socket(#[from] LaneError),
     /// No thread or no event descriptor.
     #[error(
         "starting the probing thread failed: {0}. Is the limit on processes or open files reached (`ulimit -a`)?"
@@ -73,6 +80,7 @@ pub struct Delivery {
 #[derive(Debug)]
 pub struct Prober {
     stop: Arc<Stop>,
+    counting: Arc<Counting>,
     thread: JoinHandle<Strays>,
 }
 
@@ -128,16 +136,18 @@ impl Prober {
             asked: AtomicBool::new(false),
             waker: Waker::new()?,
         });
-        let sockets = open_sockets(plans)?;
-        let echo_sockets = open_echo_sockets(plans);
+        let counting = Arc::new(Counting::default());
+        let lanes = Lanes::of(plans);
+        let sockets = LaneSockets::open(lanes.all(), Arc::clone(&counting), clock::monotonic())?;
         let core = core(clock::moment().plus_ns(STAMPS_SETTLE_NS));
+        let longest = plans.iter().map(|plan| plan.lane.outgoing.payload_bytes).max();
+        let reply_bytes = usize::from(longest.unwrap_or(0)) + HEADER_BYTES;
         let mut turning = Turning {
             core,
             sockets,
-            echo_sockets,
             icmp_errors: HashMap::new(),
             connecting: HashMap::new(),
-            batch: Batch::new(REPLY_BYTES),
+            batch: Batch::new(reply_bytes.max(REPLY_BYTES)),
             sequence: 0,
             out,
         };
@@ -149,13 +159,29 @@ impl Prober {
                 turning.run(&of_thread);
                 turning.core.strays()
             })?;
-        Ok(Self { stop, thread })
+        Ok(Self {
+            stop,
+            counting,
+            thread,
+        })
     }
 
     /// A handle that ends the thread.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
         Stopper(Arc::clone(&self.stop))
+    }
+
+    /// Whether the thread has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// What this host refused the probes so far.
+    #[must_use]
+    pub fn refusals(&self) -> Refusals {
+        self.counting.now()
     }
 
     /// Waits for the thread to end; what came in and belonged to nothing. `None` if the thread panicked.
@@ -165,43 +191,6 @@ impl Prober {
     }
 }
 
-fn open_sockets(plans: &[SeriesPlan]) -> Result<Vec<ProberSocket<ProbeToken>>, OpenError> {
-    let unspecified = [
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    ];
-    let needed = unspecified.into_iter().filter(|family| {
-        plans
-            .iter()
-            .any(|plan| plan.method == Method::Stamp && plan.address.is_ipv4() == family.is_ipv4())
-    });
-    needed
-        .map(|family| ProberSocket::open(SocketAddr::new(family, 0)))
-        .collect()
-}
-
-/// An absent socket is said once, here; each probe it could have carried is then counted as a send error.
-fn open_echo_sockets(plans: &[SeriesPlan]) -> Vec<EchoSocket<ProbeToken>> {
-    let needed = [Family::V4, Family::V6].into_iter().filter(|family| {
-        plans
-            .iter()
-            .any(|plan| plan.method == Method::IcmpEcho && plan.address.is_ipv4() == (*family == Family::V4))
-    });
-    // An identifier apart from other agents of this host; replies prove themselves by their token.
-    let identifier = (std::process::id() & 0xffff) as u16;
-    let opened = needed.filter_map(|family| match EchoSocket::open(family, identifier) {
-        Ok(socket) => {
-            debug!(?family, access = %socket.access(), "ICMP echo available");
-            Some(socket)
-        }
-        Err(absent) => {
-            warn!(?family, "ICMP echo is not available: {absent}");
-            None
-        }
-    });
-    opened.collect()
-}
-
 struct Attempt {
     connecting: Connecting,
     give_up_at: Monotonic,
@@ -209,8 +198,7 @@ struct Attempt {
 
 struct Turning {
     core: Core,
-    sockets: Vec<ProberSocket<ProbeToken>>,
-    echo_sockets: Vec<EchoSocket<ProbeToken>>,
+    sockets: LaneSockets,
     /// What was last said instead of an answer, per target.
     icmp_errors: HashMap<IpAddr, (ErrorKind, Option<IpAddr>)>,
     connecting: HashMap<ProbeToken, Attempt>,
@@ -232,6 +220,7 @@ impl Turning {
             self.send();
             self.receive();
             let now = clock::moment();
+            self.sockets.retry(now.monotonic);
             self.core.handle_timeout(now);
             self.connecting
                 .retain(|_, attempt| attempt.give_up_at > now.monotonic);
@@ -259,7 +248,8 @@ impl Turning {
 
     /// Stamps first: an answer settled before its probe's stamp was seen would wait for it in vain.
     fn receive(&mut self) {
-        for socket in &mut self.sockets {
+        for numbered in &mut self.sockets.udp {
+            let (lane, socket) = (numbered.lane, &mut numbered.socket);
             // Bounded by what the receive buffer holds; each turn takes entries out.
             while let Some(stamps) = receive_or_log(&mut self.batch, socket.as_fd(), Queue::Errors) {
                 for entry in self.batch.datagrams() {
@@ -279,7 +269,7 @@ impl Turning {
                     if let Some(from) = datagram.from {
                         let stamped = datagram.ancillary.kernel_stamp;
                         self.core
-                            .handle_datagram(from, datagram.payload, received, stamped);
+                            .handle_datagram(lane, from, datagram.payload, received, stamped);
                     }
                 }
                 if datagrams < BATCH {
@@ -305,7 +295,8 @@ impl Turning {
     }
 
     fn receive_echoes(&mut self) {
-        for socket in &mut self.echo_sockets {
+        for numbered in &mut self.sockets.echo {
+            let (lane, socket) = (numbered.lane, &mut numbered.socket);
             while let Some(entries) = receive_or_log(&mut self.batch, socket.as_fd(), Queue::Errors) {
                 for entry in self.batch.datagrams() {
                     let ancillary = entry.ancillary;
@@ -315,7 +306,7 @@ impl Turning {
                     // The kernel names the target as the peer. An error settles nothing (anyone may send one): its
                     // probe is lost once its waiting time has passed. It is said whenever it changes.
                     if let (Some(error), Some(target)) = (ancillary.icmp_error, entry.from)
-                        && self.core.echo_series(target.ip()).is_some()
+                        && self.core.echo_series(lane, target.ip()).is_some()
                         && self.icmp_errors.insert(target.ip(), (error.kind, error.offender))
                             != Some((error.kind, error.offender))
                     {
@@ -333,8 +324,9 @@ impl Turning {
                 for datagram in self.batch.datagrams() {
                     if let (Some(from), Some(message)) = (datagram.from, socket.message(datagram.payload)) {
                         let stamped = datagram.ancillary.kernel_stamp;
+                        let message = (socket.family(), message);
                         self.core
-                            .handle_icmp(from.ip(), (socket.family(), message), received, stamped);
+                            .handle_icmp((lane, from.ip()), message, received, stamped);
                     }
                 }
                 if datagrams < BATCH {
@@ -349,11 +341,19 @@ impl Turning {
             match self.core.poll_transmit(clock::moment()) {
                 None => return,
                 Some(Transmit::Datagram { token, to, payload }) => {
-                    self.send_datagram(token, to, payload.as_slice());
+                    let lane = self.lane(token);
+                    if !self.sockets.send_datagram(lane, token, to, &payload) {
+                        self.core.handle_send_error(token);
+                    }
                 }
-                Some(Transmit::Echo { token, to, echo }) => {
-                    let socket = self.echo_sockets.iter_mut().find(|socket| socket.reaches(to));
-                    if socket.is_none_or(|socket| socket.send(&echo, to, token).is_err()) {
+                Some(Transmit::Echo {
+                    token,
+                    to,
+                    echo,
+                    padding,
+                }) => {
+                    let lane = self.lane(token);
+                    if !self.sockets.send_echo(lane, token, to, (&echo, padding)) {
                         self.core.handle_send_error(token);
                     }
                 }
@@ -366,11 +366,8 @@ impl Turning {
         }
     }
 
-    fn send_datagram(&mut self, token: ProbeToken, to: SocketAddr, payload: &[u8]) {
-        let socket = self.sockets.iter_mut().find(|socket| socket.reaches(to));
-        if socket.is_none_or(|socket| socket.send(payload, to, token).is_err()) {
-            self.core.handle_send_error(token);
-        }
+    fn lane(&self, token: ProbeToken) -> u32 {
+        self.core.lanes().of_series(token.series).unwrap_or(u32::MAX)
     }
 
     fn connect(&mut self, token: ProbeToken, to: SocketAddr, give_up_at: Monotonic) {
@@ -378,7 +375,11 @@ impl Turning {
             self.core.handle_send_error(token);
             return;
         }
-        match Connecting::start(to) {
+        let Some(started) = self.sockets.connect(self.lane(token), to) else {
+            self.core.handle_send_error(token);
+            return;
+        };
+        match started {
             Ok(connecting) => {
                 self.connecting.insert(
                     token,
@@ -396,8 +397,7 @@ impl Turning {
     }
 
     fn sleep(&self, stop: &Stop, until: Option<Monotonic>) -> io::Result<()> {
-        let mut readable: Vec<BorrowedFd<'_>> = self.sockets.iter().map(AsFd::as_fd).collect();
-        readable.extend(self.echo_sockets.iter().map(AsFd::as_fd));
+        let mut readable: Vec<BorrowedFd<'_>> = self.sockets.readable().collect();
         if until.is_none() {
             readable.push(stop.waker.as_fd());
         }

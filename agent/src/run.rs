@@ -67,11 +67,12 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
     drop(deliver);
     let totals = outbox.totals();
     outbox.finish(now());
+    let refusals = prober.refusals();
     let strays = prober.join().context("the probing thread panicked")?;
     if !stopping {
         bail!("the probing thread ended by itself; the log lines above say why");
     }
-    info!(?strays, ?totals, "stopped");
+    info!(?strays, ?refusals, ?totals, "stopped");
     Ok(ExitCode::SUCCESS)
 }
 

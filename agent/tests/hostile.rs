@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use azimuth_agent::probe::SeriesPlan;
 use azimuth_agent::probe::core::Strays;
+use azimuth_agent::probe::lane::Lane;
 use azimuth_agent::prober::Prober;
 use azimuth_agent::reflect::rules::Dropped;
 use azimuth_agent::reflect::serve::Reflector;
@@ -41,6 +42,7 @@ fn plan(address: SocketAddr, key: Option<StampKey>) -> SeriesPlan {
         follow_up: false,
         direct_measurement: true,
         key,
+        lane: Lane::default(),
     }
 }
 

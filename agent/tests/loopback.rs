@@ -7,13 +7,16 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use azimuth_agent::clock;
+use azimuth_agent::icmp::Family;
+use azimuth_agent::net::udp::ProberSocket;
 use azimuth_agent::probe::SeriesPlan;
 use azimuth_agent::probe::core::Strays;
+use azimuth_agent::probe::lane::{Lane, PortRange, WantedPort};
 use azimuth_agent::prober::Prober;
 use azimuth_agent::reflect::serve::Reflector as Reflecting;
 use azimuth_agent::reflect::{Allowed, DEFAULT_MAX_PER_SECOND};
 use azimuth_agent::stamp::{ErrorEstimate, NtpTimestamp, Reply, Request};
-use azimuth_measurement::Method;
+use azimuth_measurement::{Method, Outgoing};
 use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_azimuth-agent");
@@ -230,6 +233,7 @@ fn one_prober_measures_both_families_and_both_methods_at_once() {
         follow_up: true,
         direct_measurement: false,
         key: None,
+        lane: Lane::default(),
     };
     let stamps = reflector.udp.iter().map(|address| plan(address, Method::Stamp));
     let connects = reflector
@@ -461,4 +465,124 @@ fn wrong_usage_exits_with_2_and_an_address_in_use_says_what_to_look_at() {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1));
     assert!(text.contains(&listen) && text.contains("ss -lun"), "{text}");
+}
+
+#[test]
+fn a_lane_that_this_host_refuses_fails_its_own_targets_and_no_others() {
+    let listen = ["127.0.0.1:0".parse().expect("an address")];
+    let reflector =
+        Reflecting::start(&listen, &listen, Allowed::Any, DEFAULT_MAX_PER_SECOND, None).expect("a reflector");
+    let plan = |method, lane| SeriesPlan {
+        address: match method {
+            Method::Stamp => reflector.udp[0],
+            _ => reflector.tcp[0],
+        },
+        method,
+        period_ms: 20,
+        phase_ns: 0,
+        waiting_time_ms: 5_000,
+        limit: Some(10),
+        follow_up: false,
+        direct_measurement: false,
+        key: None,
+        lane,
+    };
+    let by = |interface: &str, source: Option<&str>| Lane {
+        outgoing: Outgoing {
+            interface: (!interface.is_empty()).then(|| interface.to_owned()),
+            source_address: source.and_then(|source| source.parse().ok()),
+            ..Outgoing::default()
+        },
+        ..Lane::default()
+    };
+    let plans = [
+        plan(Method::Stamp, by("no-such-if", None)),
+        plan(Method::TcpConnect, by("no-such-if", None)),
+        plan(Method::Stamp, by("", Some("192.0.2.77"))),
+        plan(Method::Stamp, by("lo", Some("127.0.0.9"))),
+        plan(Method::TcpConnect, by("lo", Some("127.0.0.9"))),
+        plan(Method::Stamp, Lane::default()),
+    ];
+    let (out, mut intervals) = tokio::sync::mpsc::channel(8);
+    let prober = Prober::start(&plans, 86_400_000, out).expect("a prober");
+    while !prober.is_finished() {
+        std::thread::yield_now();
+    }
+    let refusals = prober.refusals();
+    assert_eq!(prober.join(), Some(Strays::default()));
+    let series = intervals.try_recv().expect("one interval").closed.series;
+    let told: Vec<_> = series
+        .iter()
+        .map(|series| {
+            let counts = series.counts;
+            (counts.send_errors > 0, counts.returned > 0, counts.lost())
+        })
+        .collect();
+    let (refused, fine) = ((true, false, 0), (false, true, 0));
+    assert_eq!(told, [refused, refused, refused, fine, fine, fine]);
+    let send_errors: u64 = series.iter().map(|series| series.counts.send_errors).sum();
+    assert_eq!(refusals.no_socket, send_errors);
+}
+
+#[test]
+fn a_stable_port_that_is_taken_falls_to_the_next_and_is_counted() {
+    let range = PortRange::DEFAULT;
+    // Whoever else runs here: a name whose first two ports are free now.
+    let (wanted, taken) = (0..)
+        .find_map(|number| {
+            let wanted = WantedPort::hashed(&format!("taken/{number}"), range);
+            let free = |port: u16| UdpSocket::bind(("0.0.0.0", port)).ok();
+            let mut candidates = wanted.candidates();
+            let first = free(candidates.next()?)?;
+            free(candidates.next()?).map(|_| (wanted, first))
+        })
+        .expect("a free port");
+    let lane = Lane {
+        port: Some(wanted),
+        ..Lane::default()
+    };
+    let opened = ProberSocket::<u32>::open_lane(Family::V4, &lane).expect("opened");
+    assert_eq!((opened.taken, Some(opened.port)), (1, wanted.candidates().nth(1)));
+    drop((taken, opened));
+    let opened = ProberSocket::<u32>::open_lane(Family::V4, &lane).expect("opened");
+    assert_eq!((opened.taken, opened.port), (0, wanted.first()));
+}
+
+#[test]
+fn long_probes_by_several_flows_all_come_back() {
+    let reflector = Reflector::start(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--tcp-listen",
+        "127.0.0.1:0",
+        "--allow",
+        "127.0.0.0/8",
+    ]);
+    let (udp, tcp) = (reflector.udp[0].to_string(), reflector.tcp[0].to_string());
+    let stamp = ["--payload-bytes", "1400", "--dont-fragment", "--dscp", "46"];
+    let connect = ["--method", "tcp_connect", "--waiting-time-ms", "15"];
+    for (target, more) in [(&udp, &stamp[..]), (&tcp, &connect[..])] {
+        let shared = [
+            target,
+            "--flows",
+            "4",
+            "--count",
+            "5",
+            "--period-ms",
+            "50",
+            "--json",
+        ];
+        let output = probe(&[&shared[..], more].concat());
+        let text = String::from_utf8_lossy(&output.stdout);
+        let found: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("an object a line"))
+            .collect();
+        assert_eq!(found.len(), 4);
+        for (flow, found) in found.iter().enumerate() {
+            assert_eq!(found["flow"], flow, "{found}");
+            assert_eq!(found["send_errors"], 0, "{found}");
+            assert!(found["returned"].as_u64() > Some(0), "{found}");
+        }
+    }
 }

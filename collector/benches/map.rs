@@ -218,6 +218,7 @@ fn series_of_one_pair_over_5_min(bencher: Bencher<'_, '_>) {
         zone: "aws/eu-west-3/az7".parse().expect("a zone"),
         method: Method::Stamp,
         load: LoadLabel::Idle,
+        flow: None,
         range: RANGE,
     };
     bencher

@@ -37,6 +37,8 @@ pub struct PairQuestion {
     pub method: Method,
     /// The load label.
     pub load: LoadLabel,
+    /// One of the flows; `None` for all, merged.
+    pub flow: Option<u16>,
     /// Intervals that start in this range.
     pub range: TimeRange,
 }
@@ -87,10 +89,30 @@ fn where_listed(label: Label) -> &'static str {
 
 impl PairQuestion {
     fn selection(&self, source: &Source<'_>) -> Result<SeriesSelection, QueryError> {
-        let pair = Selection::of(self.method, self.load)
-            .agent(&self.agent)
-            .zone(&self.zone);
+        let pair = self.pair();
+        let pair = match self.flow {
+            None => pair,
+            Some(flow) => pair.with(Label::Flow, flow.to_string()),
+        };
         Ok(Chosen::find(source, &pair, &[])?.series)
+    }
+
+    fn pair(&self) -> Selection {
+        Selection::of(self.method, self.load)
+            .agent(&self.agent)
+            .zone(&self.zone)
+    }
+
+    /// The flows by which the pair is or was measured, ascending, whichever was asked for.
+    ///
+    /// # Errors
+    /// When a name is not known or the store cannot be read.
+    pub fn flows(&self, source: &Source<'_>) -> Result<Vec<u16>, QueryError> {
+        let chosen = Chosen::find(source, &self.pair(), &[])?;
+        let mut flows: Vec<u16> = chosen.iter().map(|(_, series)| series.descriptor.flow).collect();
+        flows.sort_unstable();
+        flows.dedup();
+        Ok(flows)
     }
 }
 

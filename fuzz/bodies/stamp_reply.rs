@@ -18,6 +18,7 @@ pub(crate) fn run(bytes: &[u8]) {
             key,
             asks_follow_up: true,
             asks_counted: true,
+            payload_bytes: 0,
         };
         hold(&wire, |_| bytes.to_vec());
         hold(&wire, |request| [&answer(&wire, request)[..], bytes].concat());

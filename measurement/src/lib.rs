@@ -42,7 +42,7 @@ pub use interval::Interval;
 pub use method::{Answer, Granularity, LoadLabel, LossCause, Method, Phase, StampClock};
 pub use path::{Path, PathEvent, PathHop, PathReason};
 pub use report::{AgentHealth, Report, SeriesRecord, Tombstone};
-pub use series::{Manifest, ManifestId, SeriesDescriptor};
+pub use series::{Manifest, ManifestId, Outgoing, SeriesDescriptor};
 pub use vantage::VantagePoint;
 pub use variation::Ipdv;
 pub use zone::ZoneKey;

@@ -1,7 +1,7 @@
 //! What an agent measures. A [`Manifest`] is sent once and named by its content; reports then refer to its series by number,
 //! so that a histogram does not carry its own address every ten seconds.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use thiserror::Error;
 
@@ -17,6 +17,10 @@ use crate::zone::ZoneKey;
 pub const MAX_SERIES: usize = 4_096;
 /// The longest waiting time, in milliseconds: the end of the histogram's range.
 pub const MAX_WAITING_TIME_MS: u32 = 60_000;
+/// The most octets a probe may carry above its UDP or ICMP header: what fits an IPv4 packet.
+pub const MAX_PAYLOAD_BYTES: u16 = 65_507;
+/// The longest name of a network interface, in bytes (Linux `IFNAMSIZ`, its end not counted).
+const MAX_INTERFACE_BYTES: usize = 15;
 
 /// One stream of measurements: one target, one method, one flow, one load label.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -43,6 +47,21 @@ pub struct SeriesDescriptor {
     pub dscp: u8,
     /// Which side of the target it shows.
     pub facet: Facet,
+    /// By which way and in which shape the probes leave the host.
+    pub outgoing: Outgoing,
+}
+
+/// How the probes of a series leave their host, where that was chosen. The default is the system's own way.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Outgoing {
+    /// The host's address they come from.
+    pub source_address: Option<IpAddr>,
+    /// The interface they leave by (Linux `SO_BINDTODEVICE`).
+    pub interface: Option<String>,
+    /// Octets above the UDP or ICMP header, at most [`MAX_PAYLOAD_BYTES`]; 0 for as many as the method needs.
+    pub payload_bytes: u16,
+    /// Whether no router may cut them (RFC 791 section 3.1, "don't fragment"). Otherwise the system decides.
+    pub dont_fragment: bool,
 }
 
 /// Everything one agent measures, and where it stands.
@@ -140,6 +159,18 @@ impl Manifest {
                 MAX_WAITING_TIME_MS,
             )?;
             range("dscp", descriptor.dscp.into(), 0, 63)?;
+            let outgoing = &descriptor.outgoing;
+            range(
+                "payload_bytes",
+                outgoing.payload_bytes.into(),
+                0,
+                MAX_PAYLOAD_BYTES.into(),
+            )?;
+            if let Some(interface) = &outgoing.interface {
+                text::check("interface", interface)?;
+                let bytes = u32::try_from(interface.len()).unwrap_or(u32::MAX);
+                range("length of interface", bytes, 1, MAX_INTERFACE_BYTES as u32)?;
+            }
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use azimuth_measurement::codec::{
 };
 use azimuth_measurement::{
     AgentHealth, Answer, DelayHistogram, Facet, Granularity, Interval, LoadLabel, LossCause, Manifest,
-    ManifestId, Method, Phase, ProbeCounts, Report, SeriesDescriptor, SeriesRecord, StampClock, Tombstone,
+    ManifestId, Method, Outgoing, Phase, ProbeCounts, Report, SeriesDescriptor, SeriesRecord, StampClock, Tombstone,
     VantagePoint, ZoneKey,
 };
 use peak_alloc::PeakAlloc;
@@ -150,6 +150,7 @@ fn manifest() -> Manifest {
         waiting_time_ms: 2_000,
         dscp: 0,
         facet: Facet::default(),
+        outgoing: Outgoing::default(),
     };
     Manifest {
         agent: "brest-orange-1".parse().unwrap(),
@@ -390,6 +391,29 @@ fn a_manifest_keeps_its_name() {
     let mut moved = manifest();
     moved.vantage_point.city = "Quimper".into();
     assert_ne!(moved.id(), id);
+}
+
+#[test]
+fn a_chosen_way_out_is_told_and_one_that_was_not_costs_no_octet() {
+    // The name of these bytes as agents wrote them before a way out could be chosen.
+    assert_eq!(manifest().id().0, 0x4bb7_32cb_610e_6d69);
+    let mut chosen = manifest();
+    chosen.series[1].flow = 3;
+    chosen.series[1].dscp = 46;
+    chosen.series[1].outgoing = Outgoing {
+        source_address: Some("fd77::9".parse().unwrap()),
+        interface: Some("eth1".into()),
+        payload_bytes: 1_200,
+        dont_fragment: true,
+    };
+    let (decoded, id) = decode_manifest(&encode_manifest(&chosen)).unwrap();
+    assert_eq!((&decoded, id), (&chosen, chosen.id()));
+    assert_ne!(id, manifest().id());
+    chosen.series[1].outgoing.interface = Some("an-interface-too-long".into());
+    assert_eq!(
+        decode_manifest(&encode_manifest(&chosen)).unwrap_err().reason(),
+        "bad_manifest"
+    );
 }
 
 #[test]

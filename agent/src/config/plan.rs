@@ -1,31 +1,33 @@
 //! From a configuration to what the prober sends and what the reports refer to. Pure.
 //!
-//! Series are numbered in the order of the file: target by target, probe by probe. The manifest and the prober's plan
+//! Series are numbered in the order of the file: target by target, probe by probe, flow by flow. The manifest and the prober's plan
 //! are made from the same walk, so that a number means the same in both.
 
-use azimuth_measurement::{LoadLabel, Manifest, SeriesDescriptor};
+use azimuth_measurement::{LoadLabel, Manifest, Outgoing, SeriesDescriptor};
 
 use super::{Config, Probe, Target};
 use crate::clock::NS_PER_MS;
 use crate::probe::SeriesPlan;
+use crate::probe::lane::{Lane, PortRange, Transport, WantedPort};
 use crate::schedule::phase_ns;
 
 impl Config {
     /// What this agent declares to measure.
     #[must_use]
     pub fn manifest(&self) -> Manifest {
-        let series = self.walk().map(|(target, probe)| SeriesDescriptor {
+        let series = self.walk().map(|(target, probe, flow)| SeriesDescriptor {
             zone: target.zone.clone(),
             target: target.name.clone(),
             address: probe.address,
             granularity: target.granularity,
             method: probe.method,
-            flow: 0,
+            flow,
             load: LoadLabel::Idle,
             period_ms: probe.period_ms,
             waiting_time_ms: probe.waiting_time_ms,
-            dscp: 0,
             facet: azimuth_measurement::Facet::default(),
+            dscp: probe.leaving.dscp,
+            outgoing: probe.leaving.outgoing.clone(),
         });
         Manifest {
             agent: self.agent.clone(),
@@ -38,12 +40,12 @@ impl Config {
     /// What the prober sends. The agent's name is part of each phase, so that a fleet does not meet at a reflector.
     #[must_use]
     pub fn series_plans(&self) -> Vec<SeriesPlan> {
-        let plans = self.walk().map(|(_, probe)| SeriesPlan {
+        let plans = self.walk().map(|(_, probe, flow)| SeriesPlan {
             address: probe.address,
             method: probe.method,
             period_ms: probe.period_ms,
             phase_ns: phase_ns(
-                &format!("{}/{}/{}", self.agent, probe.method, probe.address),
+                &self.series_name(probe, flow),
                 i64::from(probe.period_ms) * NS_PER_MS,
             ),
             waiting_time_ms: probe.waiting_time_ms,
@@ -51,8 +53,45 @@ impl Config {
             follow_up: probe.follow_up,
             direct_measurement: probe.direct_measurement,
             key: probe.key.clone(),
+            lane: self.lane(probe, flow),
         });
         plans.collect()
+    }
+
+    /// What a series' phase is hashed from.
+    fn series_name(&self, probe: &Probe, flow: u16) -> String {
+        let first = format!("{}/{}/{}", self.agent, probe.method, probe.address);
+        let leaving = &probe.leaving;
+        if flow == 0 && leaving.dscp == 0 && leaving.outgoing == Outgoing::default() {
+            first
+        } else {
+            format!("{first}/{flow}/{}/{:?}", leaving.dscp, leaving.outgoing)
+        }
+    }
+
+    /// By which socket a probe leaves. All targets of one flow and shape share it, and its port is named after the agent.
+    fn lane(&self, probe: &Probe, flow: u16) -> Lane {
+        let leaving = &probe.leaving;
+        let transport = Transport::of(probe.method);
+        let range = match transport {
+            Transport::Udp => Some(self.source_ports),
+            Transport::Icmp => Some(PortRange::IDENTIFIERS),
+            // A connection from a fixed port is ended by a reset: only where flows were asked for.
+            Transport::Tcp => leaving.flows.map(|_| self.source_ports),
+        };
+        let name = || {
+            let transport = transport.as_str();
+            format!(
+                "{}/{transport}/{flow}/{}/{:?}",
+                self.agent, leaving.dscp, leaving.outgoing
+            )
+        };
+        Lane {
+            flow,
+            port: range.map(|range| WantedPort::hashed(&name(), range)),
+            dscp: leaving.dscp,
+            outgoing: leaving.outgoing.clone(),
+        }
     }
 
     /// One sentence for people: who measures how much.
@@ -60,7 +99,7 @@ impl Config {
     pub fn summary(&self) -> String {
         let per_second: f64 = self
             .walk()
-            .map(|(_, probe)| 1_000.0 / f64::from(probe.period_ms))
+            .map(|(_, probe, _)| 1_000.0 / f64::from(probe.period_ms))
             .sum();
         format!(
             "{} at {} measures {} targets with {} probes, {per_second:.1} packets per second, and reports every {} s",
@@ -77,10 +116,14 @@ impl Config {
     /// # Errors
     /// When JSON cannot be written, which is a fault of ours.
     pub fn summary_json(&self) -> serde_json::Result<String> {
-        let series = self.walk().map(|(target, probe)| {
+        let series = self.walk().map(|(target, probe, flow)| {
+            let outgoing = &probe.leaving.outgoing;
             serde_json::json!({
                 "target": target.name, "zone": target.zone.to_string(), "method": probe.method.as_str(),
                 "address": probe.address, "period_ms": probe.period_ms, "waiting_time_ms": probe.waiting_time_ms,
+                "flow": flow, "dscp": probe.leaving.dscp, "source_address": outgoing.source_address,
+                "interface": outgoing.interface, "payload_bytes": outgoing.payload_bytes,
+                "dont_fragment": outgoing.dont_fragment,
             })
         });
         serde_json::to_string(&serde_json::json!({
@@ -88,9 +131,12 @@ impl Config {
         }))
     }
 
-    fn walk(&self) -> impl Iterator<Item = (&Target, &Probe)> {
-        self.targets
+    /// Target by target, probe by probe, flow by flow.
+    fn walk(&self) -> impl Iterator<Item = (&Target, &Probe, u16)> {
+        let probes = self
+            .targets
             .iter()
-            .flat_map(|target| target.probes.iter().map(move |probe| (target, probe)))
+            .flat_map(|target| target.probes.iter().map(move |probe| (target, probe)));
+        probes.flat_map(|(target, probe)| probe.leaving.flows().map(move |flow| (target, probe, flow)))
     }
 }

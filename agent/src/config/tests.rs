@@ -89,11 +89,11 @@ fn unknown_keys_are_refused_wherever_they_are() {
     );
     assert_eq!(
         message("agent =", "agents = 1\nagent ="),
-        "agent.toml:2: agents: unknown key. Keys allowed here: agent, interval_ms, collector, vantage_point, spool, target"
+        "agent.toml:2: agents: unknown key. Keys allowed here: agent, interval_ms, source_ports, collector, vantage_point, spool, target"
     );
     assert_eq!(
         message("  port = 443", "  prot = 443"),
-        "agent.toml:25: target[1].probe[2].prot: unknown key. Keys allowed here: method, port, period_ms, waiting_time_ms, follow_up, direct_measurement, key_file"
+        "agent.toml:25: target[1].probe[2].prot: unknown key. Keys allowed here: method, port, period_ms, waiting_time_ms, follow_up, direct_measurement, key_file, flows, dscp, source_address, interface, payload_bytes, dont_fragment"
     );
 }
 
@@ -112,7 +112,7 @@ fn the_spool_has_a_directory_and_a_bound_and_nothing_else() {
     );
     assert_eq!(
         message("[[target]]", "[queue]\nmax_bytes = 65536\n[[target]]"),
-        "agent.toml:13: queue: unknown key. Keys allowed here: agent, interval_ms, collector, vantage_point, spool, target"
+        "agent.toml:13: queue: unknown key. Keys allowed here: agent, interval_ms, source_ports, collector, vantage_point, spool, target"
     );
 }
 
@@ -247,7 +247,7 @@ fn what_occurs_twice_points_back_at_the_first() {
     let probe_twice = GOOD.to_owned() + "[[target.probe]]\nmethod = \"stamp\"\nperiod_ms = 1000\n";
     assert_eq!(
         check(&probe_twice).expect_err("a mistake"),
-        "agent.toml:29: target[1].probe[3].method: 10.78.1.1:8620 is measured by stamp already (line 21). Remove one of the two, or use another port"
+        "agent.toml:29: target[1].probe[3].method: 10.78.1.1:8620 is measured by stamp already (line 21). Remove one of the two, use another port, or `flows` for several"
     );
 }
 
@@ -318,4 +318,147 @@ fn a_collector_is_reached_over_http_or_a_unix_socket() {
     ] {
         assert_eq!(address(bad), None, "{bad}");
     }
+}
+
+#[test]
+fn flows_are_series_with_ports_that_stay_and_targets_share_them() {
+    let keys = "granularity = \"zone\"\nflows = 3\ndscp = 46";
+    let config = check(&GOOD.replacen("granularity = \"zone\"", keys, 1)).expect("a good file");
+    let (manifest, plans) = (config.manifest(), config.series_plans());
+    let flows: Vec<_> = manifest
+        .series
+        .iter()
+        .map(|series| (series.method.as_str(), series.flow, series.dscp))
+        .collect();
+    assert_eq!(
+        flows,
+        [
+            ("stamp", 0, 46),
+            ("stamp", 1, 46),
+            ("stamp", 2, 46),
+            ("tcp_connect", 0, 46),
+            ("tcp_connect", 1, 46),
+            ("tcp_connect", 2, 46),
+        ]
+    );
+    assert_eq!(manifest.check(), Ok(()));
+    let ports: std::collections::HashSet<_> = plans.iter().map(|plan| plan.lane.port).collect();
+    assert_eq!((ports.len(), ports.contains(&None)), (6, false));
+    let phases: std::collections::HashSet<_> = plans.iter().map(|plan| plan.phase_ns).collect();
+    assert_eq!(phases.len(), 6, "flows do not burst");
+    assert_eq!(config.series_plans(), plans, "nor are they others the next time");
+
+    let plain = check(GOOD).expect("a good file").series_plans();
+    assert!(
+        plain[0].lane.port.is_some() && plain[1].lane.port.is_none(),
+        "without flows, connections come from any port"
+    );
+}
+
+#[test]
+fn a_probe_goes_its_own_way_before_its_target_s() {
+    let text = GOOD
+        .replacen(
+            "granularity = \"zone\"",
+            "dont_fragment = true\npayload_bytes = 1200\ninterface = \"eth1\"",
+            1,
+        )
+        .replacen(
+            "  method = \"stamp\"",
+            "  method = \"stamp\"\n  payload_bytes = 500\n  source_address = \"10.0.0.9\"",
+            1,
+        );
+    let config = check(&text).expect("a good file");
+    let [stamp, connect] = &config.targets[0].probes[..] else {
+        panic!("two probes")
+    };
+    let (stamp, connect) = (&stamp.leaving.outgoing, &connect.leaving.outgoing);
+    assert_eq!(
+        (stamp.payload_bytes, stamp.dont_fragment, stamp.source_address),
+        (500, true, "10.0.0.9".parse().ok())
+    );
+    assert_eq!(
+        (connect.payload_bytes, connect.dont_fragment),
+        (0, false),
+        "a connect carries nothing"
+    );
+    assert_eq!(
+        (stamp.interface.as_deref(), connect.interface.as_deref()),
+        (Some("eth1"), Some("eth1"))
+    );
+    assert!(
+        config
+            .summary_json()
+            .expect("plain data")
+            .contains("\"interface\":\"eth1\"")
+    );
+}
+
+#[test]
+fn what_no_socket_can_do_is_refused_at_its_line() {
+    let at_probe = |key: &str| message("  method = \"stamp\"", &format!("  method = \"stamp\"\n  {key}"));
+    for (key, expected) in [
+        (
+            "flows = 17",
+            "target[1].probe[1].flows: 17 is out of range. Use a whole number from 1 to 16",
+        ),
+        (
+            "dscp = 64",
+            "target[1].probe[1].dscp: 64 is out of range. Use a whole number from 0 to 63",
+        ),
+        (
+            "payload_bytes = 66",
+            "target[1].probe[1].payload_bytes: 66 octets are too few for these probes, which need 64. \
+             Use 64, or 68 to 2048, which is what a reflector gives back",
+        ),
+        (
+            "source_address = \"::1\"",
+            "target[1].probe[1].source_address: ::1 and 10.78.1.1 are not of one family. \
+             Use an address of this host that is of the target's family",
+        ),
+        (
+            "interface = \"this-name-is-too-long\"",
+            "target[1].probe[1].interface: \"this-name-is-too-long\" cannot be the name of an interface. \
+             `ip link` lists their names, for example eth0",
+        ),
+    ] {
+        assert_eq!(at_probe(key), format!("agent.toml:22: {expected}"));
+    }
+    assert_eq!(
+        message("  port = 443", "  payload_bytes = 100"),
+        "agent.toml:25: target[1].probe[2].payload_bytes: tcp_connect carries nothing. Remove the key"
+    );
+    assert_eq!(
+        message(
+            "  waiting_time_ms = 3000",
+            "  waiting_time_ms = 10000\n  flows = 2"
+        ),
+        "agent.toml:27: target[1].probe[2].waiting_time_ms: 10000 ms is not shorter than the period of 10000 ms: \
+         a connection would still hold the source port of its flow. Use a shorter `waiting_time_ms`, or remove `flows`"
+    );
+    assert_eq!(
+        message("[collector]", "source_ports = \"8000-9000\"\n[collector]"),
+        "agent.toml:3: source_ports: \"8000-9000\" is not valid. \
+         Use \"LOW-HIGH\" with at least 32 ports from 10000 up, for example \"61000-65535\""
+    );
+}
+
+#[test]
+fn more_ways_out_than_sockets_are_refused() {
+    let target = |number: usize| {
+        format!(
+            "[[target]]\nname = \"t{number}\"\nprovider = \"a\"\nregion = \"r\"\nzone = \"z\"\naddress = \"10.0.0.1\"\n\
+             [[target.probe]]\nmethod = \"stamp\"\nperiod_ms = 1000\nflows = 16\ndscp = {number}\n"
+        )
+    };
+    let of = |count: usize| {
+        let (head, _) = GOOD.split_once("[[target]]").expect("there");
+        check(&(head.to_owned() + &(0..count).map(target).collect::<String>()))
+    };
+    assert!(of(16).is_ok());
+    let refused = of(17).expect_err("too many");
+    assert!(
+        refused.contains("272 ways out are more than one agent may have"),
+        "{refused}"
+    );
 }

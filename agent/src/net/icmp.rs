@@ -7,14 +7,16 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 
+use super::outgoing::{self, LaneError, Opened};
 use super::udp::{ProberSocket, RECEIVE_BUFFER_BYTES, hear_routers};
 use crate::icmp::{self, Echo, Family};
+use crate::probe::lane::{Lane, WantedPort};
 
 /// `ICMP_FILTER` (`linux/icmp.h`) and its level; not in libc.
 const SOL_RAW: libc::c_int = 255;
@@ -42,14 +44,15 @@ impl fmt::Display for Access {
 
 /// Neither kind of socket can be had.
 #[derive(Debug, Error)]
-#[error(
-    "no right to ping: datagram socket: {datagram}; raw socket: {raw}. Let this group ping \
-     (`sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"`, which also governs IPv6) or give the agent CAP_NET_RAW"
-)]
+#[error("no right to ping, or not like this. Datagram socket: {datagram} Raw socket: {raw}")]
 pub struct Absent {
-    datagram: io::Error,
-    raw: io::Error,
+    datagram: LaneError,
+    raw: LaneError,
 }
+
+/// What to do where an echo socket cannot be had.
+const RIGHT: &str = "Let this group ping (`sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"`, which also governs IPv6) or give \
+                     the agent CAP_NET_RAW.";
 
 /// A socket for the echoes of one address family; every send can be stamped, each stamp found again by its owner `T`.
 #[derive(Debug)]
@@ -59,6 +62,8 @@ pub struct EchoSocket<T> {
     access: Access,
     /// What replies to a raw socket are told apart by; the kernel chooses its own for a datagram socket.
     identifier: u16,
+    /// Where longer requests are put together.
+    scratch: Vec<u8>,
 }
 
 impl<T: Copy> EchoSocket<T> {
@@ -66,42 +71,66 @@ impl<T: Copy> EchoSocket<T> {
     ///
     /// # Errors
     /// [`Absent`] with both reasons.
-    pub fn open(family: Family, identifier: u16) -> Result<Self, Absent> {
-        let datagram = match Self::open_as(family, Access::Datagram, identifier) {
+    pub fn open(family: Family, lane: &Lane, identifier: u16) -> Result<Opened<Self>, Absent> {
+        let datagram = match Self::open_as(family, lane, Access::Datagram, identifier) {
             Ok(socket) => return Ok(socket),
             Err(error) => error,
         };
-        Self::open_as(family, Access::Raw, identifier).map_err(|raw| Absent { datagram, raw })
+        Self::open_as(family, lane, Access::Raw, identifier).map_err(|raw| Absent { datagram, raw })
     }
 
     /// Opens one kind of socket.
     ///
     /// # Errors
-    /// What the operating system reports; permission, most of the time.
-    pub fn open_as(family: Family, access: Access, identifier: u16) -> io::Result<Self> {
-        let (domain, protocol, any) = match family {
-            Family::V4 => (Domain::IPV4, Protocol::ICMPV4, IpAddr::from([0; 4])),
-            Family::V6 => (Domain::IPV6, Protocol::ICMPV6, IpAddr::from([0; 16])),
+    /// [`LaneError`] naming the step that failed; permission, most of the time.
+    pub fn open_as(
+        family: Family,
+        lane: &Lane,
+        access: Access,
+        identifier: u16,
+    ) -> Result<Opened<Self>, LaneError> {
+        let (domain, protocol) = match family {
+            Family::V4 => (Domain::IPV4, Protocol::ICMPV4),
+            Family::V6 => (Domain::IPV6, Protocol::ICMPV6),
         };
         let kind = match access {
             Access::Datagram => Type::DGRAM,
             Access::Raw => Type::RAW,
         };
-        let socket = Socket::new(domain, kind.nonblocking(), Some(protocol))?;
+        let refused = |step: &'static str| move |source: io::Error| LaneError::new(step, RIGHT, source);
+        let socket =
+            Socket::new(domain, kind.nonblocking(), Some(protocol)).map_err(refused("opening the socket"))?;
         // Best effort, as for UDP.
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
-        if access == Access::Raw {
-            pass_only_replies(&socket, family)?;
+        outgoing::shape(&socket, family, lane)?;
+        let (identifier, taken) = if access == Access::Raw {
+            pass_only_replies(&socket, family).map_err(refused("choosing what to be handed"))?;
+            let without_port = Lane {
+                port: None,
+                ..lane.clone()
+            };
+            if lane.outgoing.source_address.is_some() {
+                outgoing::bind(&socket, family, &without_port)?;
+            }
+            // Anybody may use it beside us; replies prove themselves by their token.
+            (lane.port.map_or(identifier, WantedPort::first), 0)
         } else {
-            socket.bind(&SocketAddr::new(any, 0).into())?;
-        }
+            outgoing::bind(&socket, family, lane)?
+        };
         // Routers' errors come through the error queue, with the address of who said so.
-        hear_routers(&socket, family == Family::V4)?;
-        Ok(Self {
-            socket: ProberSocket::over(socket, family == Family::V4)?,
-            family,
-            access,
-            identifier,
+        hear_routers(&socket, family == Family::V4).map_err(refused("asking for routers' errors"))?;
+        let socket = ProberSocket::over(socket, family == Family::V4)
+            .map_err(refused("asking for kernel timestamps (SO_TIMESTAMPING)"))?;
+        Ok(Opened {
+            socket: Self {
+                socket,
+                family,
+                access,
+                identifier,
+                scratch: Vec::new(),
+            },
+            port: identifier,
+            taken,
         })
     }
 
@@ -123,12 +152,22 @@ impl<T: Copy> EchoSocket<T> {
         self.socket.reaches(to)
     }
 
-    /// Sends one request on behalf of `owner`.
+    /// Sends one request on behalf of `owner`, with `padding` zeros after it.
     ///
     /// # Errors
     /// What the operating system reports; the request was not sent then.
-    pub fn send(&mut self, echo: &Echo, to: SocketAddr, owner: T) -> io::Result<()> {
-        self.send_message(&echo.encode(self.family, self.identifier), to, owner)
+    pub fn send(&mut self, echo: &Echo, padding: u16, to: SocketAddr, owner: T) -> io::Result<()> {
+        let message = echo.encode(self.family, self.identifier);
+        if padding == 0 {
+            return self.send_message(&message, to, owner);
+        }
+        let mut padded = std::mem::take(&mut self.scratch);
+        padded.clear();
+        padded.extend_from_slice(&message);
+        padded.resize(message.len() + usize::from(padding), 0);
+        let sent = self.send_message(&padded, to, owner);
+        self.scratch = padded;
+        sent
     }
 
     /// Sends one request whose octets were made elsewhere.

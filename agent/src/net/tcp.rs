@@ -15,12 +15,75 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{TimestampingFlag, setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::outgoing::{self, LaneError, Opened};
+use crate::icmp::Family;
+use crate::probe::lane::Lane;
 use super::udp::hear_routers;
 
 /// A connection attempt under way.
 #[derive(Debug)]
 pub struct Connecting {
     socket: Socket,
+}
+
+/// From where the connections of one lane are opened.
+#[derive(Debug)]
+pub struct Connector {
+    family: Family,
+    lane: Lane,
+    local: Option<SocketAddr>,
+    /// Keeps the port from other programs between two connections.
+    _reserved: Option<Socket>,
+}
+
+impl Connector {
+    /// Tries the lane's options, and reserves its port.
+    ///
+    /// # Errors
+    /// [`LaneError`] naming the step that failed.
+    pub fn open(family: Family, lane: &Lane) -> Result<Opened<Self>, LaneError> {
+        let mut connector = Self {
+            family,
+            lane: lane.clone(),
+            local: None,
+            _reserved: None,
+        };
+        let socket = connector.socket()?;
+        let (mut port, mut taken) = (0, 0);
+        if lane.port.is_some() || lane.outgoing.source_address.is_some() {
+            (port, taken) = outgoing::bind(&socket, family, lane)?;
+            let bound = socket.local_addr().ok().and_then(|at| at.as_socket());
+            connector.local = bound.map(|at| SocketAddr::new(at.ip(), lane.port.map_or(0, |_| port)));
+            connector._reserved = lane.port.map(|_| socket);
+        }
+        Ok(Opened {
+            socket: connector,
+            port: lane.port.map_or(0, |_| port),
+            taken,
+        })
+    }
+
+    fn socket(&self) -> Result<Socket, LaneError> {
+        let domain = match self.family {
+            Family::V4 => Domain::IPV4,
+            Family::V6 => Domain::IPV6,
+        };
+        let unavailable = |source| {
+            let remedy =
+                "Is the address family switched off on this host, or the limit on open files reached?";
+            LaneError::new("opening a TCP socket", remedy, source)
+        };
+        let socket =
+            Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP)).map_err(unavailable)?;
+        if self.lane.port.is_some() {
+            // The next connection goes out by the same port while the last one is still remembered: share it, and end each
+            // with a reset, which leaves nothing to remember on either side.
+            socket.set_reuse_address(true).map_err(unavailable)?;
+            socket.set_linger(Some(Duration::ZERO)).map_err(unavailable)?;
+        }
+        outgoing::shape(&socket, self.family, &self.lane)?;
+        Ok(socket)
+    }
 }
 
 /// What the kernel knows of a handshake that succeeded.
@@ -46,17 +109,16 @@ pub enum Progress {
 }
 
 impl Connecting {
-    /// Starts connecting to `to`.
+    /// Starts connecting to `to`, the way `from` says.
     ///
     /// # Errors
     /// What the local system reports; nothing was sent then. `ConnectionRefused` alone is an answer, not an error of
     /// ours: it can come back this early when the other side is this host.
-    pub fn start(to: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(
-            Domain::for_address(to),
-            Type::STREAM.nonblocking(),
-            Some(Protocol::TCP),
-        )?;
+    pub fn start(to: SocketAddr, from: &Connector) -> io::Result<Self> {
+        let socket = from.socket().map_err(io::Error::other)?;
+        if let Some(at) = from.local {
+            socket.bind(&at.into())?;
+        }
         connect(&socket, to)?;
         Ok(Self { socket })
     }

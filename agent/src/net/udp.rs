@@ -2,7 +2,7 @@
 //!
 //! A prober socket is bound once, unconnected, and keeps its source port for life: routers that balance by flow
 //! (ECMP) then keep a target on one path, and a change of path is a change in the network, not in us. One socket
-//! serves all targets of its address family, so a thousand targets cost one descriptor and replies are read in
+//! serves all targets of its [lane](crate::probe::lane), so a thousand targets cost one descriptor and replies are read in
 //! batches. A reflector socket also learns which local address it was asked at, and answers from that one.
 
 use std::io;
@@ -14,7 +14,10 @@ use socket2::{Domain, MsgHdr, Protocol, Socket, Type};
 use thiserror::Error;
 
 use super::control_writer::ControlWriter;
+use super::outgoing::{self, LaneError, Opened};
 use super::tx_ids::TxIds;
+use crate::icmp::Family;
+use crate::probe::lane::Lane;
 
 /// Receive buffer asked for: the error queue is charged to it as well, and a burst of replies must not push
 /// stamps out.
@@ -68,6 +71,36 @@ impl<T: Copy> ProberSocket<T> {
             source,
         })?;
         Ok(opened)
+    }
+
+    /// Opens a socket for the probes of one lane.
+    ///
+    /// # Errors
+    /// [`LaneError`] naming the step that failed.
+    pub fn open_lane(family: Family, lane: &Lane) -> Result<Opened<Self>, LaneError> {
+        let domain = match family {
+            Family::V4 => Domain::IPV4,
+            Family::V6 => Domain::IPV6,
+        };
+        let unavailable = |source| {
+            let remedy =
+                "Is the address family switched off on this host, or the limit on open files reached?";
+            LaneError::new("opening a UDP socket", remedy, source)
+        };
+        let socket =
+            Socket::new(domain, Type::DGRAM.nonblocking(), Some(Protocol::UDP)).map_err(unavailable)?;
+        if family == Family::V6 {
+            socket.set_only_v6(true).map_err(unavailable)?;
+        }
+        // Best effort, as below.
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+        outgoing::shape(&socket, family, lane)?;
+        let (port, taken) = outgoing::bind(&socket, family, lane)?;
+        let socket = Self::over(socket, family == Family::V4).map_err(|source| {
+            let step = "asking for kernel timestamps (SO_TIMESTAMPING)";
+            LaneError::new(step, "Azimuth needs Linux 4.6 or later", source)
+        })?;
+        Ok(Opened { socket, port, taken })
     }
 
     /// Takes a socket made elsewhere and switches TX and RX stamps on.

@@ -208,6 +208,7 @@ mod tests {
         let target = |number: usize| Target {
             name: format!("zone-{number}"),
             address: ([10, 0, 0, number as u8], 8620).into(),
+            flow: 0,
         };
         found
             .iter()

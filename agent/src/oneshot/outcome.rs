@@ -16,6 +16,8 @@ pub struct Outcome {
     pub target: String,
     /// Where the probes went.
     pub address: SocketAddr,
+    /// Which of its flows.
+    pub flow: u16,
     /// How.
     pub method: &'static str,
     /// Which clock stamped the delays that the quantiles are of.
@@ -81,6 +83,7 @@ impl Outcome {
         Ok(Self {
             target: target.name.clone(),
             address: target.address,
+            flow: target.flow,
             method: method.as_str(),
             clock: best.map(|(clock, _)| clock.as_str()),
             n: delays.count(),
@@ -182,7 +185,7 @@ impl Outcome {
             ),
             (
                 self.send_errors,
-                "not sent: this host refused (no route, or a firewall here?)",
+                "not sent: this host refused (no route, a firewall here, or too long for the interface?)",
             ),
             (self.skipped, "skipped: this host was too busy to send in time"),
             (
@@ -228,6 +231,7 @@ mod tests {
         Target {
             name: "10.0.0.1".to_owned(),
             address: "10.0.0.1:8620".parse().expect("an address"),
+            flow: 0,
         }
     }
 

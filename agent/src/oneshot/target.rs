@@ -15,6 +15,8 @@ pub struct Target {
     pub name: String,
     /// Where its probes go.
     pub address: SocketAddr,
+    /// Which of its flows.
+    pub flow: u16,
 }
 
 /// All that resolve, and what is wrong with each that does not. Two names of one address are one too many: an answer
@@ -33,6 +35,7 @@ pub fn resolve_all(names: &[String], method: Method) -> (Vec<Target>, Vec<anyhow
                 None => targets.push(Target {
                     name: name.clone(),
                     address,
+                    flow: 0,
                 }),
             },
         }

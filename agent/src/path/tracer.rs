@@ -23,6 +23,7 @@ use crate::net::icmp::{Absent, EchoSocket};
 use crate::net::tcp::{Connecting, FlowPort, Progress};
 use crate::net::udp::{OpenError, ProberSocket};
 use crate::net::wait::wait;
+use crate::probe::lane::Lane;
 use crate::stamp::StampKey;
 
 /// The longest sleep, so that being told to stop is noticed.
@@ -158,7 +159,7 @@ impl Tracer {
     fn echo(&mut self, family: Family, identifier: u16) -> Result<&mut EchoSocket<u16>, TraceError> {
         match self.echo.entry(family == Family::V4) {
             Entry::Occupied(open) => Ok(open.into_mut()),
-            Entry::Vacant(none) => Ok(none.insert(EchoSocket::open(family, identifier)?)),
+            Entry::Vacant(none) => Ok(none.insert(EchoSocket::open(family, &Lane::default(), identifier)?.socket)),
         }
     }
 

@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use azimuth_measurement::Method;
 
 use crate::clock::{Moment, Monotonic, NS_PER_MS, Wall};
-use crate::icmp::{Echo, Family};
+use crate::icmp::{Echo, Family, MESSAGE_BYTES};
 use crate::schedule::Schedule;
 use crate::stamp::{PacketError, StampKey};
 use crate::tally::{ClosedInterval, IntervalOrdinal, Tally};
@@ -19,12 +19,16 @@ use crate::tally::{ClosedInterval, IntervalOrdinal, Tally};
 use super::connect_session::{ConnectEnd, ConnectFinding, ConnectSession};
 use super::delay::{Discard, Verdict, whole_us};
 use super::icmp_session::IcmpSession;
+use super::lane::{Lane, Lanes};
 use super::stamp_session::{Arrival, Finding, StampSession};
 use super::wire::{Payload, Wire};
 
 /// How often sessions are asked whether a waiting time has passed. Losses are counted by the waiting time itself, not
 /// by this; it only bounds when they are noticed.
 const SWEEP_NS: i64 = 100 * NS_PER_MS;
+
+/// Octets that an echo request carries above its header when nothing is added.
+pub const ECHO_DATA_BYTES: u16 = MESSAGE_BYTES as u16 - 8;
 
 /// One series as the prober needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +53,8 @@ pub struct SeriesPlan {
     pub direct_measurement: bool,
     /// Shared with the STAMP reflector, for authenticated mode; `None` for unauthenticated.
     pub key: Option<StampKey>,
+    /// By which socket.
+    pub lane: Lane,
 }
 
 /// Names one probe until it is settled.
@@ -80,6 +86,8 @@ pub enum Transmit {
         to: SocketAddr,
         /// What it says.
         echo: Echo,
+        /// Zeros after it.
+        padding: u16,
     },
     /// A TCP connection to open and measure.
     Connect {
@@ -103,6 +111,8 @@ enum Session {
 struct Series {
     address: SocketAddr,
     waiting_ns: i64,
+    /// Zeros after an echo request.
+    padding: u16,
     session: Session,
 }
 
@@ -125,8 +135,11 @@ pub struct Strays {
 #[derive(Debug)]
 pub struct Core {
     series: Vec<Series>,
-    by_peer: HashMap<SocketAddr, u32>,
-    by_echo_peer: HashMap<IpAddr, u32>,
+    lanes: Lanes,
+    /// By lane and peer.
+    by_peer: HashMap<(u32, SocketAddr), u32>,
+    /// Likewise.
+    by_echo_peer: HashMap<(u32, IpAddr), u32>,
     schedule: Schedule,
     tally: Tally,
     sweep_at: Monotonic,
@@ -136,11 +149,12 @@ pub struct Core {
 impl Core {
     /// A prober of `plans` whose slots begin at `start`, counting in intervals of `interval_ms`.
     ///
-    /// Series of one address and method must not occur twice (the configuration refuses them): a reply could belong to
-    /// either.
+    /// Series of one address, method and lane must not occur twice (the configuration refuses them): a reply could belong
+    /// to either.
     #[must_use]
     pub fn new(plans: &[SeriesPlan], interval_ms: u32, start: Moment) -> Self {
         let mut schedule = Schedule::default();
+        let lanes = Lanes::of(plans);
         let mut by_peer = HashMap::new();
         let mut by_echo_peer = HashMap::new();
         let mut series = Vec::with_capacity(plans.len());
@@ -148,15 +162,18 @@ impl Core {
             let period_ns = i64::from(plan.period_ms) * NS_PER_MS;
             let waiting_ns = i64::from(plan.waiting_time_ms) * NS_PER_MS;
             let index = schedule.add(start.monotonic, plan.phase_ns, period_ns, plan.limit);
+            let lane = lanes.of_series(index).unwrap_or(u32::MAX);
+            let payload_bytes = plan.lane.outgoing.payload_bytes;
             let session = match plan.method {
                 Method::Stamp => {
-                    by_peer.insert(plan.address, index);
+                    by_peer.insert((lane, plan.address), index);
                     let session = StampSession::new(waiting_ns, 0);
                     let wire = Wire {
                         key: plan.key.clone(),
                         // A follow-up comes with the answer to the next probe.
                         asks_follow_up: plan.follow_up && period_ns < waiting_ns,
                         asks_counted: plan.direct_measurement,
+                        payload_bytes,
                     };
                     let session = if wire.asks_counted {
                         session.asking_counted()
@@ -171,7 +188,7 @@ impl Core {
                     Session::Stamp(session, wire)
                 }
                 Method::IcmpEcho => {
-                    by_echo_peer.insert(plan.address.ip(), index);
+                    by_echo_peer.insert((lane, plan.address.ip()), index);
                     Session::Icmp(IcmpSession::new(waiting_ns, RandomState::new()))
                 }
                 _ => Session::Connect(ConnectSession::new(waiting_ns)),
@@ -179,6 +196,7 @@ impl Core {
             series.push(Series {
                 address: plan.address,
                 waiting_ns,
+                padding: payload_bytes.saturating_sub(ECHO_DATA_BYTES),
                 session,
             });
         }
@@ -186,6 +204,7 @@ impl Core {
         let tally = Tally::new(series.len(), interval_ms, longest_waiting_ns, start);
         Self {
             series,
+            lanes,
             by_peer,
             by_echo_peer,
             schedule,
@@ -200,6 +219,12 @@ impl Core {
     pub fn eager(mut self) -> Self {
         self.tally = self.tally.eager();
         self
+    }
+
+    /// The sockets that the series need.
+    #[must_use]
+    pub fn lanes(&self) -> &Lanes {
+        &self.lanes
     }
 
     /// When to call again even if nothing happens.
@@ -260,6 +285,7 @@ impl Core {
                     },
                     to,
                     echo,
+                    padding: series.padding,
                 }
             }
             Session::Connect(session) => {
@@ -310,15 +336,16 @@ impl Core {
         }
     }
 
-    /// A datagram that arrived on a prober socket.
+    /// A datagram that arrived on the socket of `lane`.
     pub fn handle_datagram(
         &mut self,
+        lane: u32,
         from: SocketAddr,
         payload: &[u8],
         received: Moment,
         kernel_received: Option<Wall>,
     ) {
-        let Some(&index) = self.by_peer.get(&from) else {
+        let Some(&index) = self.by_peer.get(&(lane, from)) else {
             self.strays.unknown_peer += 1;
             return;
         };
@@ -341,10 +368,10 @@ impl Core {
         self.settle(index);
     }
 
-    /// An ICMP message that arrived on an echo socket of `family`.
+    /// An ICMP message that arrived on the echo socket of `lane`, which is of `family`.
     pub fn handle_icmp(
         &mut self,
-        from: IpAddr,
+        (lane, from): (u32, IpAddr),
         (family, message): (Family, &[u8]),
         received: Moment,
         kernel_received: Option<Wall>,
@@ -353,10 +380,15 @@ impl Core {
             self.strays.unreadable += 1;
             return;
         };
-        let Some(index) = self.echo_series(from) else {
+        let Some(index) = self.echo_series(lane, from) else {
             self.strays.unknown_peer += 1;
             return;
         };
+        let padding = self.series.get(index as usize).map_or(0, |series| series.padding);
+        if message.len() != MESSAGE_BYTES + usize::from(padding) {
+            self.strays.unreadable += 1;
+            return;
+        }
         let Some(Session::Icmp(session)) = self.session(index) else {
             return;
         };
@@ -365,10 +397,10 @@ impl Core {
         self.settle(index);
     }
 
-    /// The series that sends echo requests to `peer`.
+    /// The series that sends echo requests to `peer` by `lane`.
     #[must_use]
-    pub fn echo_series(&self, peer: IpAddr) -> Option<u32> {
-        self.by_echo_peer.get(&peer).copied()
+    pub fn echo_series(&self, lane: u32, peer: IpAddr) -> Option<u32> {
+        self.by_echo_peer.get(&(lane, peer)).copied()
     }
 
     /// A connection attempt has ended.

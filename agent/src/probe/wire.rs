@@ -15,6 +15,8 @@ pub const LONGEST_PROBE: usize =
 pub struct Payload {
     octets: [u8; LONGEST_PROBE],
     length: usize,
+    /// Octets of the padding extension after them, its header included; 0 without.
+    padding: u16,
 }
 
 impl Payload {
@@ -22,6 +24,7 @@ impl Payload {
         Self {
             octets: [0; LONGEST_PROBE],
             length: 0,
+            padding: 0,
         }
     }
 
@@ -30,7 +33,19 @@ impl Payload {
         self.length += octets.len();
     }
 
-    /// What goes on the wire.
+    /// What goes on the wire, padding included, which is written into `scratch` where there is any.
+    #[must_use]
+    pub fn padded<'a>(&'a self, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+        if self.padding == 0 {
+            return self.as_slice();
+        }
+        scratch.clear();
+        scratch.extend_from_slice(self.as_slice());
+        extension::pad(scratch, usize::from(self.padding));
+        scratch
+    }
+
+    /// What goes on the wire, but for padding.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         &self.octets[..self.length]
@@ -46,6 +61,20 @@ pub struct Wire {
     pub asks_follow_up: bool,
     /// Whether probes ask for what the reflector has counted.
     pub asks_counted: bool,
+    /// Octets of the whole probe, filled up by an extra padding extension (RFC 8972 section 4.1); 0 for as many as it needs.
+    pub payload_bytes: u16,
+}
+
+/// Octets of a probe without padding.
+#[must_use]
+pub fn probe_bytes(authenticated: bool, asks_follow_up: bool, asks_counted: bool) -> usize {
+    let asked =
+        usize::from(asks_follow_up) * FOLLOW_UP_BYTES + usize::from(asks_counted) * DIRECT_MEASUREMENT_BYTES;
+    match (authenticated, asked) {
+        (false, _) => MINIMUM_LENGTH + asked,
+        (true, 0) => AUTHENTICATED_LENGTH,
+        (true, _) => AUTHENTICATED_LENGTH + asked + SIGNATURE_EXTENSION_BYTES,
+    }
 }
 
 impl Wire {
@@ -74,6 +103,11 @@ impl Wire {
             };
             let signature = seal.sign(&payload.octets[packet..payload.length]);
             payload.push(&signature);
+        }
+        // Padding stands after the signature and is not signed (RFC 8972 section 4.8).
+        let missing = usize::from(self.payload_bytes).saturating_sub(payload.length);
+        if missing >= extension::LEAST_PADDING_BYTES {
+            payload.padding = u16::try_from(missing).unwrap_or(0);
         }
         payload
     }
@@ -143,8 +177,11 @@ mod tests {
                 key,
                 asks_follow_up: asks,
                 asks_counted: asks,
+                payload_bytes: 0,
             };
-            wire.encode(&request()).as_slice().len()
+            let length = wire.encode(&request()).as_slice().len();
+            assert_eq!(length, probe_bytes(wire.key.is_some(), asks, asks));
+            length
         };
         assert_eq!((length(None, false), length(None, true)), (44, 80));
         assert_eq!(
@@ -154,11 +191,61 @@ mod tests {
     }
 
     #[test]
+    fn padding_fills_up_and_takes_nothing_from_what_is_told() {
+        let mut scratch = Vec::new();
+        for key in [None, Some(key())] {
+            let wire = Wire {
+                key,
+                asks_follow_up: true,
+                asks_counted: true,
+                payload_bytes: 1_200,
+            };
+            let packet = if wire.key.is_some() {
+                AUTHENTICATED_LENGTH
+            } else {
+                MINIMUM_LENGTH
+            };
+            let mut octets = wire.encode(&request()).padded(&mut scratch).to_vec();
+            assert_eq!(octets.len(), 1_200);
+            match &wire.key {
+                None => octets[..packet].copy_from_slice(&reply().encode()),
+                Some(key) => octets[..packet].copy_from_slice(&reply().encode_authenticated(key)),
+            }
+            let seal = wire.key.as_ref().map(|key| Seal { key, sequence: 9 });
+            let counted = Counted { received: 4, sent: 3 };
+            let filling = Filling {
+                follow_up: None,
+                counted: Some(counted),
+                traffic_class: None,
+                seal,
+            };
+            extension::reflect(&mut octets[packet..], filling);
+            let told = Told {
+                followed: Followed::Nothing,
+                counted: Some(counted),
+            };
+            assert_eq!(wire.decode(&octets), Ok((reply(), told)));
+        }
+        let short = Wire {
+            key: None,
+            asks_follow_up: false,
+            asks_counted: false,
+            payload_bytes: 45,
+        };
+        assert_eq!(
+            short.encode(&request()).padded(&mut scratch).len(),
+            44,
+            "an extension has a header"
+        );
+    }
+
+    #[test]
     fn a_follow_up_counts_only_when_it_is_signed() {
         let wire = Wire {
             key: Some(key()),
             asks_follow_up: true,
             asks_counted: true,
+            payload_bytes: 0,
         };
         let known = FollowUp {
             sequence: 8,

@@ -38,6 +38,19 @@ const CLASS_OF_SERVICE_VALUE: usize = 4;
 /// Octets of a signature extension, header included (RFC 8972 section 4.8).
 pub const SIGNATURE_EXTENSION_BYTES: usize = HEADER_BYTES + SIGNATURE_BYTES;
 
+/// Octets of the shortest padding: its header.
+pub const LEAST_PADDING_BYTES: usize = HEADER_BYTES;
+
+/// Appends an extra padding extension of `length` octets, header included, all zeros (RFC 8972 section 4.1).
+pub fn pad(packet: &mut Vec<u8>, length: usize) {
+    let Some(value) = length.checked_sub(HEADER_BYTES) else {
+        return;
+    };
+    let [high, low] = u16::try_from(value).unwrap_or(u16::MAX).to_be_bytes();
+    packet.extend_from_slice(&[UNRECOGNISED, EXTRA_PADDING, high, low]);
+    packet.resize(packet.len() + value, 0);
+}
+
 /// When an earlier reply left the reflector, as the kernel stamped it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FollowUp {

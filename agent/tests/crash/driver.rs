@@ -121,6 +121,7 @@ fn manifest(agent: &str) -> Manifest {
             waiting_time_ms: 2_000,
             dscp: 0,
             facet: azimuth_measurement::Facet::default(),
+            outgoing: azimuth_measurement::Outgoing::default(),
         }],
     }
 }

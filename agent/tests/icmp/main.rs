@@ -15,6 +15,17 @@ const NOBODY: &str = "1 0";
 const ORDINARY: [&str; 4] = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
 fn probe(groups: &str, as_user: &[&str], target: &str) -> (Output, Value) {
+    let output = run(groups, as_user, target, &[]);
+    let found = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        unreachable!(
+            "{error}; is this root, with util-linux and iproute2 installed?\n{}",
+            log(&output)
+        )
+    });
+    (output, found)
+}
+
+fn run(groups: &str, as_user: &[&str], target: &str, more: &[&str]) -> Output {
     let mut command = Command::new("unshare");
     command
         .args(["-n", "-m", "sh", WORLD, groups])
@@ -32,16 +43,12 @@ fn probe(groups: &str, as_user: &[&str], target: &str) -> (Output, Value) {
             "--waiting-time-ms",
             "1000",
             "--json",
-        ]);
-    let output = command
+        ])
+        .args(more);
+    command
         .env("AZIMUTH_LOG", "debug")
         .output()
-        .expect("unshare(1) runs");
-    let found = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-        let log = String::from_utf8_lossy(&output.stderr);
-        unreachable!("{error}; is this root, with util-linux and iproute2 installed?\n{log}")
-    });
-    (output, found)
+        .expect("unshare(1) runs")
 }
 
 fn log(output: &Output) -> String {
@@ -132,5 +139,33 @@ fn a_router_that_says_no_is_named_and_no_delay_comes_of_it() {
         );
         let log = log(&output);
         assert!(log.contains(r#"error="unreachable" from="10.77.0.2""#), "{log}");
+    }
+}
+
+#[test]
+fn flows_have_identifiers_of_their_own_and_requests_may_be_longer() {
+    if !may_run() {
+        return;
+    }
+    let kinds: [(&str, &[&str]); 2] = [(EVERYONE, &ORDINARY), (NOBODY, &[])];
+    for (groups, as_user) in kinds {
+        for target in ["10.77.0.2", "fd77::2"] {
+            let more = ["--flows", "3", "--payload-bytes", "1000", "--dscp", "10"];
+            let output = run(groups, as_user, target, &more);
+            let text = String::from_utf8_lossy(&output.stdout);
+            let found: Vec<Value> = text
+                .lines()
+                .map(|line| serde_json::from_str(line).expect("an object a line"))
+                .collect();
+            assert_eq!(found.len(), 3, "{}", log(&output));
+            for (flow, found) in found.iter().enumerate() {
+                assert_eq!(
+                    (&found["flow"], &found["clock"]),
+                    (&Value::from(flow), &Value::from("kernel"))
+                );
+                let slots = found["n"].as_u64().zip(found["skipped"].as_u64());
+                assert_eq!(slots.map(|(n, skipped)| n + skipped), Some(20), "{found}");
+            }
+        }
     }
 }

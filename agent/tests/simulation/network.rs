@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use azimuth_agent::clock::{Moment, Monotonic, NS_PER_MS, NS_PER_S, Wall};
 use azimuth_agent::probe::connect_session::ConnectEnd;
+use azimuth_agent::probe::lane::Lane;
 use azimuth_agent::probe::{Core, ProbeToken, SeriesPlan, Transmit};
 use azimuth_agent::stamp::extension::{self, Counted, Filling};
 use azimuth_agent::stamp::{ErrorEstimate, MINIMUM_LENGTH, NtpTimestamp, Reply, Request};
@@ -102,6 +103,7 @@ pub(crate) fn stamp_series(period_ms: u32, waiting_time_ms: u32, limit: Option<u
         follow_up: false,
         direct_measurement: false,
         key: None,
+        lane: Lane::default(),
     }
 }
 
@@ -217,7 +219,7 @@ impl<F: FnMut(ProbeToken) -> Fate> World<F> {
             } => {
                 let again = self.seam.repeated_twice && !self.handed.insert(payload.clone());
                 for _ in 0..1 + u8::from(again) {
-                    self.core.handle_datagram(from, &payload, now, stamped);
+                    self.core.handle_datagram(0, from, &payload, now, stamped);
                 }
             }
             Event::Connected(token, end) => self.core.handle_connect_end(token, end),

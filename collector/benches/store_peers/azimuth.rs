@@ -170,6 +170,7 @@ impl Agent {
                 waiting_time_ms: 2_000,
                 dscp: 0,
                 facet: azimuth_measurement::Facet::default(),
+                outgoing: azimuth_measurement::Outgoing::default(),
             }
         };
         let manifest = Manifest {

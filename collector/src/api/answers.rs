@@ -157,6 +157,11 @@ pub struct SeriesAnswer {
     pub method: MethodName,
     /// The one load label behind every number.
     pub load: LoadName,
+    /// The one flow behind every number; null when all are merged.
+    #[schema(required)]
+    pub flow: Option<u16>,
+    /// The flows (source ports) by which this pair is or was measured, ascending.
+    pub flows: Vec<u16>,
     /// What was read.
     pub coverage: CoverageAnswer,
     /// One per step that has data, ascending.

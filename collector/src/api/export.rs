@@ -26,7 +26,7 @@ use crate::words::{AnswerName, LoadName, MethodName, PhaseName};
 
 /// The parameters it knows.
 pub(super) const ALLOWED: &[&str] = &[
-    "format", "from", "to", "step", "method", "load", "agent", "city", "country", "network", "provider",
+    "format", "from", "to", "step", "method", "load", "flow", "agent", "city", "country", "network", "provider",
     "region", "zone", "metro", "address", "phase", "answer",
 ];
 /// The longest window: ten years.
@@ -98,6 +98,7 @@ impl ExportSummary {
         ("step" = Option<String>, Query, description = "One record per series and step of this length, a multiple of 10s; read from the coarsest tier that fits. Default: intervals as they were reported, which are kept for a week."),
         ("method" = Option<Vec<MethodName>>, Query, description = "Only these methods; may be repeated. Default all."),
         ("load" = Option<Vec<LoadName>>, Query, description = "Only these load labels; may be repeated. Default all."),
+        ("flow" = Option<Vec<u16>>, Query, description = "Only these flows (source ports) of each target, from 0; may be repeated. Default: all, merged."),
         ("agent" = Option<Vec<String>>, Query, description = "Only these agents; may be repeated."),
         ("city" = Option<Vec<String>>, Query, description = "Only vantage points in these cities; may be repeated."),
         ("country" = Option<Vec<String>>, Query, description = "Only vantage points in these countries, ISO 3166-1 alpha-2; may be repeated."),

@@ -19,7 +19,7 @@ use crate::words::{AnswerName, ClockName, LoadName, MethodName, PhaseName};
 
 /// The parameters it knows.
 pub(super) const ALLOWED: &[&str] = &[
-    "from", "to", "step", "group_by", "method", "load", "agent", "city", "country", "network", "provider",
+    "from", "to", "step", "group_by", "method", "load", "flow", "agent", "city", "country", "network", "provider",
     "region", "zone", "metro", "address", "phase", "answer", "format",
 ];
 /// The longest window: a year.
@@ -40,6 +40,7 @@ const NUMBERS: &str =
         ("step" = Option<String>, Query, description = "One row per group and step of this length, a multiple of 10s; steps of whole weeks (7d) begin on Monday. Default: one row per group. At most 50000 groups times steps."),
         ("method" = Option<Vec<MethodName>>, Query, description = "Only this method, default `stamp`. When grouped by method: only these, default all."),
         ("load" = Option<Vec<LoadName>>, Query, description = "Only this load label, default `idle`. When grouped by load: only these, default all."),
+        ("flow" = Option<Vec<u16>>, Query, description = "Only these flows (source ports) of each target, from 0; may be repeated. Default: all, merged."),
         ("agent" = Option<Vec<String>>, Query, description = "Only these agents; may be repeated."),
         ("city" = Option<Vec<String>>, Query, description = "Only vantage points in these cities; may be repeated."),
         ("country" = Option<Vec<String>>, Query, description = "Only vantage points in these countries, ISO 3166-1 alpha-2; may be repeated."),

@@ -18,7 +18,7 @@ use crate::words::{AnswerName, ClockName, LoadName, MethodName, PhaseName};
 
 /// The parameters it knows.
 pub(super) const ALLOWED: &[&str] = &[
-    "from", "to", "method", "agent", "zone", "load", "city", "country", "network", "provider", "region",
+    "from", "to", "method", "agent", "zone", "load", "flow", "city", "country", "network", "provider", "region",
     "metro", "address", "phase", "answer", "format",
 ];
 /// The longest window: a year.
@@ -39,6 +39,7 @@ const COLUMNS: &str =
         ("agent" = Option<Vec<String>>, Query, description = "Only these agents; may be repeated."),
         ("zone" = Option<Vec<String>>, Query, description = "Only these zones, `provider/region/zone`; may be repeated."),
         ("load" = Option<LoadName>, Query, description = "The one load label to show. Default `idle`."),
+        ("flow" = Option<Vec<u16>>, Query, description = "Only these flows (source ports) of each target, from 0; may be repeated. Default: all, merged."),
         ("city" = Option<Vec<String>>, Query, description = "Only vantage points in these cities; may be repeated."),
         ("country" = Option<Vec<String>>, Query, description = "Only vantage points in these countries, ISO 3166-1 alpha-2; may be repeated."),
         ("network" = Option<Vec<String>>, Query, description = "Only vantage points in these access networks, `AS3215` or by name; may be repeated."),

@@ -20,12 +20,13 @@ use crate::utc::UtcInstant;
 use crate::words::{LoadName, MethodName};
 
 /// The parameters `series` knows.
-pub(super) const ALLOWED_SERIES: &[&str] = &["agent", "zone", "method", "load", "from", "to", "step"];
+pub(super) const ALLOWED_SERIES: &[&str] = &["agent", "zone", "method", "load", "flow", "from", "to", "step"];
 /// The parameters `heatmap` knows.
-pub(super) const ALLOWED_HEATMAP: &[&str] =
-    &["agent", "zone", "method", "load", "from", "to", "step", "rows"];
+pub(super) const ALLOWED_HEATMAP: &[&str] = &[
+    "agent", "zone", "method", "load", "flow", "from", "to", "step", "rows",
+];
 /// The parameters `distribution` knows.
-pub(super) const ALLOWED_DISTRIBUTION: &[&str] = &["agent", "zone", "method", "load", "from", "to"];
+pub(super) const ALLOWED_DISTRIBUTION: &[&str] = &["agent", "zone", "method", "load", "flow", "from", "to"];
 /// The longest window: a year.
 const LONGEST_MS: u64 = 366 * 86_400_000;
 
@@ -39,6 +40,7 @@ const LONGEST_MS: u64 = 366 * 86_400_000;
         ("zone" = String, Query, description = "The zone, `provider/region/zone`."),
         ("method" = Option<MethodName>, Query, description = "The one method to show. Default `stamp`."),
         ("load" = Option<LoadName>, Query, description = "The one load label to show. Default `idle`."),
+        ("flow" = Option<u16>, Query, description = "Only this flow (source port), from 0. Default: all, merged; `flows` of `GET /api/v1/series` lists them."),
         ("from" = Option<String>, Query, description = "Start of the window: `2026-11-23T10:00:00Z`, or `now-1h` (units s, m, h, d). Default `now-1h`."),
         ("to" = Option<String>, Query, description = "End of the window, exclusive, written like `from`. Default `now`."),
         ("step" = Option<String>, Query, description = "Length of one step, a multiple of 10s; at most 5000 steps in the window. Default: the shortest usual one that makes at most 360."),
@@ -72,6 +74,8 @@ pub(super) async fn series(State(context): State<Arc<Context>>, RawQuery(query):
                         zone: question.zone.to_string(),
                         method: question.method.into(),
                         load: question.load.into(),
+                        flow: question.flow,
+                        flows: question.flows(source)?,
                         coverage: context.note_coverage(coverage).into(),
                         points,
                         gaps: gaps(context.store.as_ref(), &question)?,
@@ -92,6 +96,7 @@ pub(super) async fn series(State(context): State<Arc<Context>>, RawQuery(query):
         ("zone" = String, Query, description = "The zone, `provider/region/zone`."),
         ("method" = Option<MethodName>, Query, description = "The one method to show. Default `stamp`."),
         ("load" = Option<LoadName>, Query, description = "The one load label to show. Default `idle`."),
+        ("flow" = Option<u16>, Query, description = "Only this flow (source port), from 0. Default: all, merged; `flows` of `GET /api/v1/series` lists them."),
         ("from" = Option<String>, Query, description = "Start of the window: `2026-11-23T10:00:00Z`, or `now-1h` (units s, m, h, d). Default `now-1h`."),
         ("to" = Option<String>, Query, description = "End of the window, exclusive, written like `from`. Default `now`."),
         ("step" = Option<String>, Query, description = "Length of one column, a multiple of 10s; at most 400 columns in the window. Default: the shortest usual one that fits."),
@@ -148,6 +153,7 @@ pub(super) async fn heatmap(State(context): State<Arc<Context>>, RawQuery(query)
         ("zone" = String, Query, description = "The zone, `provider/region/zone`."),
         ("method" = Option<MethodName>, Query, description = "The one method to show. Default `stamp`."),
         ("load" = Option<LoadName>, Query, description = "The one load label to show. Default `idle`."),
+        ("flow" = Option<u16>, Query, description = "Only this flow (source port), from 0. Default: all, merged; `flows` of `GET /api/v1/series` lists them."),
         ("from" = Option<String>, Query, description = "Start of the window: `2026-11-23T10:00:00Z`, or `now-1h` (units s, m, h, d). Default `now-1h`."),
         ("to" = Option<String>, Query, description = "End of the window, exclusive, written like `from`. Default `now`."),
     ),
@@ -206,6 +212,7 @@ fn question(params: &Params, now_unix_ms: u64) -> Result<PairQuestion, Problem> 
         zone: params.required("zone")?,
         method: params.optional("method")?.unwrap_or(Method::Stamp),
         load: params.optional("load")?.unwrap_or(LoadLabel::Idle),
+        flow: params.optional("flow")?,
         range: params.range(now_unix_ms, "now-1h", LONGEST_MS)?,
     })
 }

@@ -210,7 +210,7 @@ impl Params {
 }
 
 /// The labels that a parameter of the same name filters by, repeatable; method and load have rules of their own.
-pub(super) const FILTERS: [Label; 11] = [
+pub(super) const FILTERS: [Label; 12] = [
     Label::Agent,
     Label::City,
     Label::Country,
@@ -222,6 +222,7 @@ pub(super) const FILTERS: [Label; 11] = [
     Label::Address,
     Label::Phase,
     Label::Answer,
+    Label::Flow,
 ];
 
 /// The value as labels spell it.
@@ -229,6 +230,7 @@ fn canonical(label: Label, name: &str, value: &str) -> Result<String, Problem> {
     Ok(match label {
         Label::Agent => parse::<AgentId>(name, value)?.to_string(),
         Label::Zone => parse::<ZoneKey>(name, value)?.to_string(),
+        Label::Flow => parse::<u16>(name, value)?.to_string(),
         Label::Region if !value.contains('/') => {
             let reason =
                 "write provider/region, for example aws/eu-west-3; region ids collide across providers";

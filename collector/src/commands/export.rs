@@ -95,6 +95,9 @@ pub struct ExportArgs {
     /// Only these load labels
     #[arg(long)]
     load: Vec<String>,
+    /// Only these flows, from 0
+    #[arg(long)]
+    flow: Vec<String>,
 }
 
 fn format_of(text: &str) -> Result<ExportFormat, String> {
@@ -235,6 +238,7 @@ fn path_of(args: &ExportArgs) -> String {
         ("metro", &args.metro),
         ("method", &args.method),
         ("load", &args.load),
+        ("flow", &args.flow),
     ] {
         for value in values {
             query.append_pair(name, value);

@@ -47,6 +47,10 @@ pub fn series_labels(
         if descriptor.facet.answer != Answer::Ordinary {
             labels = labels.with(Label::Answer, descriptor.facet.answer.as_str());
         }
+        // Few have several flows, and nobody wants to read of the first.
+        if descriptor.flow != 0 {
+            labels = labels.with(Label::Flow, descriptor.flow.to_string());
+        }
         if let Some(metro) = metros.get(&descriptor.zone) {
             labels = labels.with(Label::Metro, metro.as_str());
         }

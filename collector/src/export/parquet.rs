@@ -358,6 +358,7 @@ mod tests {
                 waiting_time_ms: 2_000,
                 dscp: 0,
                 facet: azimuth_measurement::Facet::default(),
+                outgoing: azimuth_measurement::Outgoing::default(),
             },
         }
     }

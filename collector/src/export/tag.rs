@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use azimuth_measurement::{
-    AgentId, Answer, Facet, Granularity, LoadLabel, Method, Phase, SeriesDescriptor, StampClock, VantagePoint,
+    AgentId, Answer, Facet, Granularity, LoadLabel, Method, Outgoing, Phase, SeriesDescriptor, StampClock, VantagePoint,
 };
 
 /// A series, and the clock of one of its histograms.
@@ -54,6 +54,19 @@ impl fmt::Display for Tag {
         if what.facet.answer != Answer::Ordinary {
             pairs.push("answer", what.facet.answer);
         }
+        let outgoing = &what.outgoing;
+        if let Some(source) = outgoing.source_address {
+            pairs.push("source_address", source);
+        }
+        if let Some(interface) = &outgoing.interface {
+            pairs.push("interface", interface);
+        }
+        if outgoing.payload_bytes != 0 {
+            pairs.push("payload_bytes", outgoing.payload_bytes);
+        }
+        if outgoing.dont_fragment {
+            pairs.push("dont_fragment", true);
+        }
         f.write_str(&pairs.0)
     }
 }
@@ -79,6 +92,10 @@ impl FromStr for Tag {
             "host",
             "phase",
             "answer",
+            "source_address",
+            "interface",
+            "payload_bytes",
+            "dont_fragment",
         ])?;
         Ok(Self {
             agent: given.required("agent")?,
@@ -98,6 +115,12 @@ impl FromStr for Tag {
                     host: given.or("host", String::new())?,
                     phase: given.or("phase", Phase::Whole)?,
                     answer: given.or("answer", Answer::Ordinary)?,
+                },
+                outgoing: Outgoing {
+                    source_address: given.optional("source_address")?,
+                    interface: given.optional("interface")?,
+                    payload_bytes: given.or("payload_bytes", 0)?,
+                    dont_fragment: given.or("dont_fragment", false)?,
                 },
             },
         })
@@ -180,12 +203,18 @@ impl Given {
     }
 
     fn or<T: FromStr<Err: fmt::Display>>(&self, name: &str, usual: T) -> Result<T, String> {
-        match self.0.iter().find(|(given, _)| given == name) {
-            None => Ok(usual),
-            Some((_, value)) => value
-                .parse()
-                .map_err(|error| format!("{name} {:?}: {error}", cut(value))),
-        }
+        Ok(self.optional(name)?.unwrap_or(usual))
+    }
+
+    fn optional<T: FromStr<Err: fmt::Display>>(&self, name: &str) -> Result<Option<T>, String> {
+        let given = self.0.iter().find(|(given, _)| given == name);
+        given
+            .map(|(_, value)| {
+                value
+                    .parse()
+                    .map_err(|error| format!("{name} {:?}: {error}", cut(value)))
+            })
+            .transpose()
     }
 
     fn required<T: FromStr<Err: fmt::Display>>(&self, name: &str) -> Result<T, String> {
@@ -226,6 +255,7 @@ mod tests {
                 waiting_time_ms: 2_000,
                 dscp: 0,
                 facet: Facet::default(),
+                outgoing: Outgoing::default(),
             },
             clock: StampClock::Kernel,
         }
@@ -285,9 +315,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_target_is_called_it_reads_back(target in ".{1,60}", flow: u16, dscp in 0_u8..64) {
+        fn whatever_a_target_is_called_it_reads_back(
+            target in ".{1,60}", flow: u16, dscp in 0_u8..64,
+            source: Option<std::net::IpAddr>, interface in prop::option::of(".{1,15}"), payload_bytes: u16, dont_fragment: bool,
+        ) {
             let mut given = tag();
-            given.descriptor = SeriesDescriptor { target, flow, dscp, load: LoadLabel::SelfLoad, granularity: Granularity::Region, ..given.descriptor };
+            let outgoing = Outgoing { source_address: source, interface, payload_bytes, dont_fragment };
+            given.descriptor = SeriesDescriptor { target, flow, dscp, load: LoadLabel::SelfLoad, granularity: Granularity::Region, outgoing, ..given.descriptor };
             prop_assert_eq!(given.to_string().parse(), Ok(given));
         }
 

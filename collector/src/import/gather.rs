@@ -259,6 +259,7 @@ mod tests {
             waiting_time_ms: 2_000,
             dscp: 0,
             facet: azimuth_measurement::Facet::default(),
+            outgoing: azimuth_measurement::Outgoing::default(),
         };
         let agent = "import-a".parse().expect("an id");
         Gather::new(agent, ManifestId(7), &[descriptor(0), descriptor(1)], interval_ms)

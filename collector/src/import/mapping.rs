@@ -112,6 +112,7 @@ impl Mapping {
             waiting_time_ms: 60_000,
             dscp: 0,
             facet: azimuth_measurement::Facet::default(),
+            outgoing: azimuth_measurement::Outgoing::default(),
         };
         Ok(Meaning::Series(Box::new(descriptor), StampClock::User))
     }

@@ -47,11 +47,13 @@ pub enum Label {
     Phase,
     /// The kind of the answer: `ordinary`, `server_error`, `no_such_name`, ...
     Answer,
+    /// Which of several flows (source ports) to the same target, from `0`.
+    Flow,
 }
 
 impl Label {
     /// Every label.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Agent,
         Self::City,
         Self::Country,
@@ -65,6 +67,7 @@ impl Label {
         Self::Address,
         Self::Phase,
         Self::Answer,
+        Self::Flow,
     ];
 
     /// The one spelling.
@@ -83,6 +86,7 @@ impl Label {
             Self::Address => "address",
             Self::Phase => "phase",
             Self::Answer => "answer",
+            Self::Flow => "flow",
         }
     }
 
@@ -100,7 +104,10 @@ impl Label {
 impl Label {
     /// Whether its values are a closed list that says what kind of measurement a series is.
     pub fn is_of_kind(self) -> bool {
-        matches!(self, Self::Method | Self::Load | Self::Phase | Self::Answer)
+        matches!(
+            self,
+            Self::Method | Self::Load | Self::Flow | Self::Phase | Self::Answer
+        )
     }
 }
 
@@ -180,6 +187,7 @@ impl<'a> Labels<'a> {
             Label::Address => Some(series.descriptor.address.ip().to_string()),
             Label::Phase => Some(series.descriptor.facet.phase.to_string()),
             Label::Answer => Some(series.descriptor.facet.answer.to_string()),
+            Label::Flow => Some(series.descriptor.flow.to_string()),
         }
     }
 

@@ -99,7 +99,7 @@ impl<'a> Chosen<'a> {
         let mut by_agent = HashMap::new();
         let mut by_zone: HashMap<&ZoneKey, bool> = HashMap::new();
         // Few, so a walk is the fastest way to look one up.
-        let mut by_kind: Vec<((Method, LoadLabel, Phase, Answer), bool)> = Vec::new();
+        let mut by_kind: Vec<((Method, LoadLabel, u16, Phase, Answer), bool)> = Vec::new();
         let fits = |series: &Series, group: fn(Label) -> bool| {
             selection
                 .wanted
@@ -116,7 +116,7 @@ impl<'a> Chosen<'a> {
                 .entry(&series.descriptor.zone)
                 .or_insert_with(|| fits(series, Label::is_of_zone));
             let what = &series.descriptor;
-            let kind = (what.method, what.load, what.facet.phase, what.facet.answer);
+            let kind = (what.method, what.load, what.flow, what.facet.phase, what.facet.answer);
             let of_kind = match by_kind.iter().find(|(known, _)| *known == kind) {
                 Some((_, fits)) => *fits,
                 None => {
@@ -219,6 +219,12 @@ mod tests {
             count(Selection::of(Method::DnsQuery, LoadLabel::Idle)).ok(),
             Some(0)
         );
+        assert_eq!(
+            count(with(Label::Flow, "0")).ok(),
+            Some(6),
+            "all are of the first flow"
+        );
+        assert!(count(with(Label::Flow, "3")).is_err(), "nobody has a fourth");
         let misspelt = count(with(Label::City, "Breast")).expect_err("no such city");
         assert!(misspelt.to_string().contains("city `Breast`"), "{misspelt}");
     }

@@ -113,7 +113,7 @@ pub(super) fn for_each_step(
 
 #[cfg(test)]
 pub(super) mod tests {
-    use azimuth_measurement::{LoadLabel, Method};
+    use azimuth_measurement::{DelayHistogram, LoadLabel, Method, StampClock};
 
     use super::super::source::tests::source;
     use super::*;
@@ -141,6 +141,7 @@ pub(super) mod tests {
             zone: "aws/eu-west-3/az0".parse().expect("a zone"),
             method: Method::Stamp,
             load: LoadLabel::Idle,
+            flow: None,
             range: TimeRange {
                 from_unix_ms: T0,
                 to_unix_ms: T0 + 3_600_000,
@@ -165,6 +166,38 @@ pub(super) mod tests {
             (points[0].p10_us, points[0].p50_us, points[0].max_us),
             (Some(100), Some(300), Some(301))
         );
+    }
+
+    #[test]
+    fn flows_merge_and_each_can_be_asked_for() {
+        let directory = tempfile::tempdir().expect("a scratch directory");
+        let store = EmbeddedStore::open(directory.path(), Retention::default(), T0).expect("openable");
+        let mut manifest = manifest_of("a", 2);
+        manifest.series[1].zone = manifest.series[0].zone.clone();
+        manifest.series[1].flow = 1;
+        let mut report = report_of(&manifest, 1, 0, &[100]);
+        report.records[1].delays = vec![(StampClock::Kernel, DelayHistogram::from_values_us(&mut [900]))];
+        store
+            .commit(&[verified(&manifest)], &[item(&report)])
+            .expect("writable");
+        let of = |flow| {
+            let question = PairQuestion { flow, ..pair() };
+            let (points, _) = series(&source(&store), &question, 10_000)?;
+            Ok::<_, QueryError>((
+                points[0].min_us,
+                points[0].max_us,
+                question.flows(&source(&store))?,
+            ))
+        };
+        assert_eq!(of(None).expect("readable"), (Some(100), Some(900), vec![0, 1]));
+        assert_eq!(of(Some(1)).expect("readable"), (Some(900), Some(900), vec![0, 1]));
+        assert!(matches!(
+            of(Some(2)),
+            Err(QueryError::Unknown {
+                label: super::super::Label::Flow,
+                ..
+            })
+        ));
     }
 
     #[test]

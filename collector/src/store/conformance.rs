@@ -64,6 +64,7 @@ pub(crate) fn manifest_of(id: &str, series: u16) -> Manifest {
         waiting_time_ms: 2_000,
         dscp: 0,
         facet: azimuth_measurement::Facet::default(),
+        outgoing: azimuth_measurement::Outgoing::default(),
     };
     Manifest {
         agent: agent(id),

@@ -39,6 +39,7 @@ pub(crate) fn manifest(agent: &str, series: u16) -> Manifest {
                 waiting_time_ms: 2_000,
                 dscp: 0,
                 facet: azimuth_measurement::Facet::default(),
+                outgoing: azimuth_measurement::Outgoing::default(),
             })
             .collect(),
     }

@@ -13,6 +13,8 @@ const head = {
   zone: 'p/r/z',
   method: 'stamp',
   load: 'idle',
+  flow: null,
+  flows: [0],
   coverage,
 } as const;
 

@@ -30,6 +30,8 @@ export interface ViewState {
   metric: Metric;
   method: string;
   load: string;
+  /** One flow of a pair; null for all, merged. */
+  flow: string | null;
   agent: string | null;
   zone: string | null;
   metro: string | null;
@@ -67,6 +69,7 @@ export function readState(screen: Screen, query: URLSearchParams): ViewState {
     metric: oneOf(query.get('metric'), METRICS, 'p50'),
     method: query.get('method') ?? 'stamp',
     load: query.get('load') ?? 'idle',
+    flow: query.get('flow'),
     agent: query.get('agent'),
     zone: query.get('zone'),
     metro: query.get('metro'),
@@ -102,15 +105,15 @@ export function formatQuery(query: URLSearchParams): string {
 const OF_ALERTS = ['show', 'severity', 'rule', 'q', 'id'];
 /** Parameters that belong to one screen and would only clutter the address of another. */
 const LEFT_BEHIND: Record<string, readonly string[]> = {
-  '/': ['zone', 'group', 'sort', 'agents', 'zones', 'by', 'of', ...OF_ALERTS],
-  '/matrix': ['zone', 'metro', 'by', 'of', ...OF_ALERTS],
+  '/': ['zone', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'flow', ...OF_ALERTS],
+  '/matrix': ['zone', 'metro', 'by', 'of', 'flow', ...OF_ALERTS],
   '/pair': ['metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', ...OF_ALERTS],
-  '/agent': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', ...OF_ALERTS],
-  '/zone': ['metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', ...OF_ALERTS],
-  '/compare': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', ...OF_ALERTS],
-  '/alerts': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'id'],
-  '/alert': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'of'],
-  '/status': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'of', ...OF_ALERTS],
+  '/agent': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'flow', ...OF_ALERTS],
+  '/zone': ['metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'flow', ...OF_ALERTS],
+  '/compare': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'flow', ...OF_ALERTS],
+  '/alerts': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'id', 'flow'],
+  '/alert': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'flow'],
+  '/status': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'of', 'flow', ...OF_ALERTS],
 };
 
 /**

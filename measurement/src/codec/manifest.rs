@@ -5,7 +5,7 @@ use super::{CodecError, VERSION, frame};
 use crate::agent_id::AgentId;
 use crate::facet::Facet;
 use crate::method::{Answer, Granularity, LoadLabel, Method, Phase};
-use crate::series::{MAX_SERIES, Manifest, ManifestId, SeriesDescriptor};
+use crate::series::{MAX_SERIES, Manifest, ManifestId, Outgoing, SeriesDescriptor};
 use crate::vantage::VantagePoint;
 use crate::zone::ZoneKey;
 
@@ -44,6 +44,15 @@ pub(crate) fn encode_plain(manifest: &Manifest) -> Vec<u8> {
         inner.number(10, series.period_ms.into());
         inner.number(11, series.waiting_time_ms.into());
         inner.number(12, series.dscp.into());
+        let outgoing = &series.outgoing;
+        if let Some(source) = outgoing.source_address {
+            inner.text(20, &source.to_string());
+        }
+        if let Some(interface) = &outgoing.interface {
+            inner.text(21, interface);
+        }
+        inner.number(22, outgoing.payload_bytes.into());
+        inner.number(23, outgoing.dont_fragment.into());
         inner.text(25, &series.facet.host);
         // What is as it usually is takes no bytes, and reads as 0.
         if series.facet.phase != Phase::Whole {
@@ -129,6 +138,7 @@ fn decode_series(message: &[u8]) -> Result<SeriesDescriptor, CodecError> {
     let (mut granularity, mut method, mut load) = (0, 0, 0);
     let (mut flow, mut period_ms, mut waiting_time_ms, mut dscp) = (0, 0, 0, 0);
     let (mut host, mut phase, mut answer) = ("", 0, 0);
+    let mut outgoing = Outgoing::default();
     let mut fields = Fields::of(message);
     while let Some((field, value)) = fields.next()? {
         match field {
@@ -144,6 +154,16 @@ fn decode_series(message: &[u8]) -> Result<SeriesDescriptor, CodecError> {
             10 => period_ms = value.number_u32(field, "period_ms")?,
             11 => waiting_time_ms = value.number_u32(field, "waiting_time_ms")?,
             12 => dscp = narrow::<u8>("dscp", field, value)?,
+            20 => {
+                let given = value.text(field, "source address")?;
+                let source = given
+                    .parse()
+                    .map_err(|_| CodecError::Address(given.chars().take(80).collect()))?;
+                outgoing.source_address = Some(source);
+            }
+            21 => outgoing.interface = Some(value.text(field, "interface")?.to_owned()),
+            22 => outgoing.payload_bytes = narrow::<u16>("payload_bytes", field, value)?,
+            23 => outgoing.dont_fragment = value.number(field)? != 0,
             25 => host = value.text(field, "host name")?,
             26 => phase = value.number(field)?,
             27 => answer = value.number(field)?,
@@ -176,6 +196,7 @@ fn decode_series(message: &[u8]) -> Result<SeriesDescriptor, CodecError> {
                 given => Answer::from_wire(given).ok_or_else(|| unknown("kind of answer", given))?,
             },
         },
+        outgoing,
     })
 }
 

@@ -275,6 +275,7 @@ fn manifest(agent: &str, series: u16) -> anyhow::Result<Manifest> {
             waiting_time_ms: 2_000,
             dscp: 0,
             facet: azimuth_measurement::Facet::default(),
+            outgoing: azimuth_measurement::Outgoing::default(),
         })
     };
     Ok(Manifest {

@@ -165,6 +165,9 @@ pub(super) fn label_value(label: Label, value: &str) -> Result<(), String> {
                 .collect::<Vec<_>>()
                 .join(", ")
         )),
+        Label::Flow if value.parse::<u16>().ok().is_none_or(|flow| flow == 0) => {
+            wrong("use a flow from 1; the first, 0, is not named in alerts")
+        }
         Label::Zone if value.parse::<ZoneKey>().is_err() => {
             wrong("write provider/region/zone, for example aws/eu-west-3/euw3-az1")
         }
