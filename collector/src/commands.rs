@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod backup;
+pub mod catalogue;
 pub mod config_check;
 pub mod export;
 mod http;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use azimuth_collector::clock;
 use azimuth_collector::commands::backup::{self, BackupArgs, RestoreArgs};
+use azimuth_collector::commands::catalogue::{self, CatalogueCommand};
 use azimuth_collector::commands::config_check;
 use azimuth_collector::commands::export::{self, ExportArgs};
 use azimuth_collector::commands::import::{self, ImportArgs};
@@ -38,6 +39,9 @@ enum Command {
     /// Check rules, try them on cases, and ask what they would have told
     #[command(subcommand)]
     Rules(Rules),
+    /// Look at the catalogue of providers, regions, zones and public addresses
+    #[command(subcommand)]
+    Catalogue(CatalogueCommand),
     /// Look at a configuration without running it
     #[command(subcommand)]
     Config(Config),
@@ -67,6 +71,7 @@ fn main() -> ExitCode {
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Config(Config::Check { file }) => config_check::check(&file, &mut stdout().lock()),
+        Command::Catalogue(command) => catalogue::catalogue(&command, &mut stdout().lock()),
         Command::Export(args) => export::export(&args),
         Command::Import(args) => import::import(&args),
         Command::Rules(Rules::Check(args)) => files::check(&args, &mut stdout().lock(), &mut stderr().lock()),
