@@ -5,6 +5,8 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use azimuth_measurement::Method;
+use azimuth_measurement::catalogue::POLITE_PERIOD_MS;
+use azimuth_measurement::catalogue::select::Selector;
 use clap::{Args, Parser, Subcommand};
 
 use crate::probe::lane::MAX_FLOWS;
@@ -63,6 +65,7 @@ pub enum Command {
         azimuth-agent probe 203.0.113.10 --count 100 --period-ms 20\n  \
         azimuth-agent probe zone-a.example.net zone-b.example.net 198.51.100.7 --duration-s 60\n  \
         azimuth-agent probe zone-a.example.net:443 --method tcp_connect --json\n  \
+        azimuth-agent probe --zones 'country=FR,provider=ovhcloud' --list\n  \
         azimuth-agent probe 203.0.113.10 --flows 8 --dscp 46\n  \
         azimuth-agent probe 203.0.113.10 --payload-bytes 1472 --dont-fragment\n\n\
         `stamp` needs a reflector on the other side; `icmp_echo` a host that answers pings and the right to ping; \
@@ -133,23 +136,35 @@ pub struct ReflectArgs {
 }
 
 /// `probe`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ProbeArgs {
     /// Address or name, with or without a port: 203.0.113.10, [2001:db8::1]:8620, zone-a.example.net; may be repeated
-    #[arg(value_name = "TARGET", required = true)]
+    #[arg(value_name = "TARGET", required_unless_present = "zones")]
     pub targets: Vec<String>,
-    /// How: stamp (UDP, needs a reflector, port 8620), icmp_echo or tcp_connect (port 8621)
-    #[arg(long, default_value = "stamp", value_parser = method)]
-    pub method: Method,
-    /// How many probes to send to each target
-    #[arg(long, value_name = "N", conflicts_with = "duration_s", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=100_000))]
-    pub count: u64,
+    /// Instead of targets: public addresses of the catalogue, for example country=FR,provider=ovhcloud. Keys: country, provider,
+    /// region, zone, city, metro, operator, parent, qualification; values of one key widen, keys narrow. Only addresses that
+    /// need nobody's consent, and none more often than it allows
+    #[arg(long, value_name = "SELECTOR", conflicts_with = "targets")]
+    pub zones: Option<Selector>,
+    /// With --zones: a catalogue of your own (TOML), laid over the built-in one
+    #[arg(long, value_name = "FILE", requires = "zones")]
+    pub catalogue: Option<PathBuf>,
+    /// With --zones: only say which addresses are meant; send nothing
+    #[arg(long, requires = "zones")]
+    pub list: bool,
+    /// How: stamp (UDP, needs a reflector, port 8620), icmp_echo or tcp_connect (port 8621) [default: stamp; with --zones
+    /// tcp_connect]
+    #[arg(long, value_parser = method)]
+    pub method: Option<Method>,
+    /// How many probes to send to each target [default: 10; with --zones 3]
+    #[arg(long, value_name = "N", conflicts_with = "duration_s", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub count: Option<u64>,
     /// Seconds to go on for, instead of a count
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub duration_s: Option<u64>,
-    /// Milliseconds from one probe to the next, per target
-    #[arg(long, visible_alias = "interval-ms", value_name = "MS", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=60_000))]
-    pub period_ms: u32,
+    /// Milliseconds from one probe to the next, per target [default: 200; with --zones what the addresses allow, 30000]
+    #[arg(long, visible_alias = "interval-ms", value_name = "MS", value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
+    pub period_ms: Option<u32>,
     /// Milliseconds after which an unanswered probe is lost
     #[arg(long, value_name = "MS", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub waiting_time_ms: u32,
@@ -162,6 +177,34 @@ pub struct ProbeArgs {
     /// Print one JSON object a line and target instead of the table
     #[arg(long)]
     pub json: bool,
+}
+
+impl ProbeArgs {
+    /// How.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        self.method.unwrap_or(match self.zones {
+            Some(_) => Method::TcpConnect,
+            None => Method::Stamp,
+        })
+    }
+
+    /// How many probes to send to each target, if not for a duration.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count.unwrap_or(if self.zones.is_some() { 3 } else { 10 })
+    }
+
+    /// From one probe to the next.
+    #[must_use]
+    pub fn period_ms(&self) -> u32 {
+        let usual = if self.zones.is_some() {
+            POLITE_PERIOD_MS
+        } else {
+            200
+        };
+        self.period_ms.unwrap_or(usual)
+    }
 }
 
 /// `path`.

@@ -6,6 +6,7 @@ pub mod leaving;
 pub mod outcome;
 pub mod ranking;
 pub mod target;
+pub mod zones;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -41,7 +42,24 @@ const WRONG: u8 = 2;
 /// # Errors
 /// When no target means anything or the sockets cannot be had.
 pub async fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
-    let (targets, wrong) = target::resolve_all(&args.targets, args.method);
+    let mut args = args.clone();
+    let (targets, wrong) = match args.zones.clone() {
+        None => target::resolve_all(&args.targets, args.method()),
+        Some(selector) => {
+            let catalogue = zones::catalogue(args.catalogue.as_deref())?;
+            let choice = zones::choose(&catalogue, &selector, &args)?;
+            if let Some(left_out) = choice.left_out() {
+                eprintln!("azimuth-agent: {left_out}");
+            }
+            if args.list {
+                write!(std::io::stdout().lock(), "{}", choice.list(args.json))?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            args.period_ms = args.period_ms.or(Some(choice.least_period_ms));
+            choice.targets()
+        }
+    };
+    let args = &args;
     for error in &wrong {
         eprintln!("azimuth-agent: {error:#}");
     }
@@ -53,10 +71,10 @@ pub async fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
     let (out, intervals) = mpsc::channel(CHANNEL);
     let prober = Prober::start_eager(&plans, INTERVAL_MS, out)?;
     let live = !args.json && std::io::stdout().is_terminal();
-    let found = collect(&prober, intervals, &targets, args.method, live).await?;
+    let found = collect(&prober, intervals, &targets, args.method(), live).await?;
     let refusals = prober.refusals();
     let strays = prober.join().context("the probing thread panicked")?;
-    let outcomes = outcomes(&targets, args.method, &found)?;
+    let outcomes = outcomes(&targets, args.method(), &found)?;
     print(&outcomes, &found, args, live)?;
     if !args.json {
         say_strays(strays, refusals);
@@ -71,17 +89,17 @@ pub async fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
 /// Targets take turns within a period, so that many of them are no burst.
 fn plans(targets: &[Target], lanes: Vec<Lane>, args: &ProbeArgs) -> anyhow::Result<Vec<SeriesPlan>> {
     let key = args.key_file.as_deref().map(key_file::read).transpose()?;
-    let count = args.duration_s.map_or(args.count, |duration_s| {
-        (duration_s * 1_000 / u64::from(args.period_ms)).max(1)
+    let count = args.duration_s.map_or(args.count(), |duration_s| {
+        (duration_s * 1_000 / u64::from(args.period_ms())).max(1)
     });
-    let period_ns = i64::from(args.period_ms) * NS_PER_MS;
+    let period_ns = i64::from(args.period_ms()) * NS_PER_MS;
     let turn_ns = period_ns / i64::try_from(targets.len().max(1)).unwrap_or(i64::MAX);
     let turns = (0..).map(|turn| turn * turn_ns);
     let turning = targets.iter().zip(lanes).zip(turns);
     let plans = turning.map(|((target, lane), phase_ns)| SeriesPlan {
         address: target.address,
-        method: args.method,
-        period_ms: args.period_ms,
+        method: args.method(),
+        period_ms: args.period_ms(),
         phase_ns,
         waiting_time_ms: args.waiting_time_ms,
         limit: Some(count),
@@ -147,13 +165,13 @@ fn print(outcomes: &[Outcome], found: &[SeriesTally], args: &ProbeArgs, live: bo
                 writeln!(out, "{}", serde_json::to_string(outcome)?)?;
             }
         }
-        [outcome] => write!(out, "{}", outcome.table(args.period_ms))?,
+        [outcome] => write!(out, "{}", outcome.table(args.period_ms()))?,
         _ => {
             writeln!(
                 out,
                 "{} round-trip delay, one probe every {} ms to each of {} targets\n",
-                args.method,
-                args.period_ms,
+                args.method(),
+                args.period_ms(),
                 outcomes.len()
             )?;
             writeln!(out, "{}", board(outcomes, found, usize::MAX, colour))?;

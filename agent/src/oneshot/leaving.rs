@@ -46,7 +46,7 @@ pub fn flows(targets: Vec<Target>, args: &ProbeArgs) -> anyhow::Result<Vec<(Targ
 
 fn lane(args: &ProbeArgs, flow: u16) -> Lane {
     let asked = &args.leaving;
-    let transport = Transport::of(args.method);
+    let transport = Transport::of(args.method());
     let range = match transport {
         Transport::Icmp => PortRange::IDENTIFIERS,
         _ => PortRange::DEFAULT,
@@ -70,18 +70,18 @@ fn lane(args: &ProbeArgs, flow: u16) -> Lane {
 
 fn check(args: &ProbeArgs) -> anyhow::Result<()> {
     let asked = &args.leaving;
-    if args.method == Method::TcpConnect {
+    if args.method() == Method::TcpConnect {
         ensure!(
             asked.payload_bytes.is_none() && !asked.dont_fragment,
             "--payload-bytes and --dont-fragment: tcp_connect carries nothing; leave them away"
         );
         ensure!(
-            asked.flows.is_none() || args.waiting_time_ms < args.period_ms,
+            asked.flows.is_none() || args.waiting_time_ms < args.period_ms(),
             "--flows with tcp_connect: a connection may still hold the source port of its flow; choose --waiting-time-ms \
              below --period-ms"
         );
     }
-    let (needed, more) = match args.method {
+    let (needed, more) = match args.method() {
         Method::IcmpEcho => (usize::from(ECHO_DATA_BYTES), 1),
         _ => (
             probe_bytes(args.key_file.is_some(), true, false),
@@ -92,7 +92,7 @@ fn check(args: &ProbeArgs) -> anyhow::Result<()> {
         ensure!(
             bytes == needed || bytes >= needed + more,
             "--payload-bytes {bytes} is too few for {}, which needs {needed}; use that, or {} and more",
-            args.method,
+            args.method(),
             needed + more
         );
     }

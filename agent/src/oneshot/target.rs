@@ -26,7 +26,7 @@ pub fn resolve_all(names: &[String], method: Method) -> (Vec<Target>, Vec<anyhow
     let (mut targets, mut wrong) = (Vec::<Target>::new(), Vec::new());
     let mut seen = HashMap::new();
     for name in names {
-        match resolve(name, method) {
+        match resolve(name, default_port(method)) {
             Err(error) => wrong.push(error),
             Ok(address) => match seen.insert(address, name) {
                 Some(first) => wrong.push(anyhow::anyhow!(
@@ -43,13 +43,20 @@ pub fn resolve_all(names: &[String], method: Method) -> (Vec<Target>, Vec<anyhow
     (targets, wrong)
 }
 
-fn resolve(text: &str, method: Method) -> anyhow::Result<SocketAddr> {
-    let port = match method {
+fn default_port(method: Method) -> u16 {
+    match method {
         Method::Stamp => STAMP_PORT,
         // ICMP has no ports.
         Method::IcmpEcho => 0,
         _ => TCP_PORT,
-    };
+    }
+}
+
+/// The address of a name or an address, with `port` if it has none of its own.
+///
+/// # Errors
+/// When it is neither, or the name has no address.
+pub(super) fn resolve(text: &str, port: u16) -> anyhow::Result<SocketAddr> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         return Ok(address);
     }
@@ -76,14 +83,14 @@ mod tests {
 
     #[test]
     fn addresses_are_read_with_and_without_ports() {
-        let read = |text| resolve(text, Method::Stamp).expect("an address").to_string();
+        let read = |text| resolve(text, STAMP_PORT).expect("an address").to_string();
         assert_eq!(read("10.0.0.1"), "10.0.0.1:8620");
         assert_eq!(read("10.0.0.1:99"), "10.0.0.1:99");
         assert_eq!(read("::1"), "[::1]:8620");
         assert_eq!(read("[::1]"), "[::1]:8620");
         assert_eq!(read("[::1]:99"), "[::1]:99");
         assert_eq!(
-            resolve("10.0.0.1", Method::TcpConnect)
+            resolve("10.0.0.1", default_port(Method::TcpConnect))
                 .expect("an address")
                 .port(),
             8621
