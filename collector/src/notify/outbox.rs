@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::page::{Page, State};
+use crate::alert::book::KEEP_RESOLVED_MS;
 
 /// Pages that may wait. Beyond it the oldest go: first those that began and ended without anybody told.
 pub const MOST_WAITING: usize = 10_000;
@@ -114,6 +115,9 @@ struct Known {
     episode: u64,
     state: State,
     at_unix_ms: u64,
+    /// When its episode fired.
+    #[serde(default)]
+    fired_at_unix_ms: Option<u64>,
 }
 
 /// One channel's outbox.
@@ -156,7 +160,12 @@ impl Outbox {
     pub fn take(&mut self, page: Page, now_unix_ms: u64, pace: Pace) -> Taken {
         let position = page.position();
         let known = self.known.get(&page.alert);
-        if known.is_some_and(|known| (known.episode, known.state) >= position) {
+        // The book forgets an alert that is long resolved, and counts its episodes anew.
+        let is_anew = |known: &Known| {
+            let fired = known.fired_at_unix_ms.unwrap_or(page.fired_at_unix_ms);
+            known.state == State::Resolved && page.fired_at_unix_ms.saturating_sub(fired) >= KEEP_RESOLVED_MS
+        };
+        if known.is_some_and(|known| (known.episode, known.state) >= position && !is_anew(known)) {
             return Taken::Known;
         }
         let (episode, state) = position;
@@ -167,6 +176,7 @@ impl Outbox {
                 episode,
                 state,
                 at_unix_ms,
+                fired_at_unix_ms: Some(page.fired_at_unix_ms),
             },
         );
         self.forget_known();

@@ -57,6 +57,36 @@ fn what_comes_together_goes_together_and_a_page_handed_over_again_is_known() {
 }
 
 #[test]
+fn an_alert_that_the_book_forgot_and_counts_anew_is_told() {
+    let mut outbox = Outbox::default();
+    outbox.take(fires("a"), 0, PACE);
+    outbox.take(ends("a"), 5_000, PACE);
+    deliver(&mut outbox, 20_000);
+    deliver(&mut outbox, 40_000);
+    let weeks_later = |page: Page| Page {
+        fired_at_unix_ms: page.fired_at_unix_ms + KEEP_RESOLVED_MS,
+        ..page
+    };
+    let now_unix_ms = KEEP_RESOLVED_MS + 50_000;
+    assert_eq!(
+        outbox.take(weeks_later(fires("a")), now_unix_ms, PACE),
+        Taken::Waits
+    );
+    assert_eq!(
+        outbox.take(weeks_later(fires("a")), now_unix_ms, PACE),
+        Taken::Known
+    );
+    assert_eq!(
+        outbox.take(weeks_later(ends("a")), now_unix_ms, PACE),
+        Taken::Waits
+    );
+    assert_eq!(
+        outbox.take(weeks_later(ends("a")), now_unix_ms, PACE),
+        Taken::Known
+    );
+}
+
+#[test]
 fn the_end_of_an_incident_waits_for_the_ends_of_its_members_but_not_for_ever() {
     let mut outbox = Outbox::default();
     for page in [fires("incident"), member(fires("x")), member(fires("y"))] {
