@@ -19,7 +19,8 @@
 //! 6. [`ledger`] pairs each regression with its end: recovered, or a lasting new baseline.
 //! 7. [`rules`] say which of it deserves a person, and watch thresholds, absence and objectives beside it.
 //! 8. [`lifecycle`] makes alerts of their verdicts, and [`book`] keeps all of them.
-//! 9. [`blame`] pools the weak evidence of many series and names what they have in common.
+//! 9. [`blame`] pools the [`weak`] evidence of many series and names what they have in common; [`incident`] makes an
+//!    alert of that, with the series' alerts inside.
 //!
 //! Many series at once: the ladders are sequential tests, whose false alarms come at a rate per series and day that does
 //! not depend on how many series are watched beside it, so no correction over the series is made here. A fixed-sample
@@ -33,6 +34,7 @@ pub mod detector;
 pub mod event;
 pub mod evidence;
 pub mod hours;
+pub mod incident;
 pub mod ladder;
 pub mod ledger;
 pub mod level;
@@ -42,9 +44,11 @@ pub mod reference;
 pub mod replay;
 pub mod rules;
 pub mod settings;
+pub mod sickness;
 pub mod sketch;
 pub mod tick;
 pub mod unit;
+pub mod weak;
 
 pub use detector::Detector;
 pub use event::{Change, Direction, End, Event, Statistic};

@@ -12,6 +12,7 @@ mod compare;
 pub mod context;
 pub mod export;
 mod groups;
+mod incidents;
 mod inventory;
 mod local;
 mod map;
@@ -58,6 +59,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/backup", get(backup::backup))
         .route("/api/v1/alerts", get(alerts::alerts))
         .route("/api/v1/alerts/{id}/acknowledge", post(alerts::acknowledge))
+        .route("/api/v1/incidents", get(incidents::incidents))
         .route("/api/v1/rules", get(alerts::rules))
         .route(
             "/api/v1/silences",

@@ -96,6 +96,7 @@ impl Watch {
                 failed_lately: of_sealing.maintenance_failed(),
             },
             most_agents,
+            dead_channels: metrics.notify.dead(),
         };
         Ok(assemble::status(&facts, &agents, &totals, &lately))
     }

@@ -13,6 +13,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::rules::SeriesLabels;
 use crate::query::Label;
 
@@ -72,14 +74,26 @@ pub struct Cell<'a> {
 }
 
 /// What ails an agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Sickness {
     /// Its clock is stepped or skewed.
     Clock,
     /// Its probes leave late.
     Cpu,
-    /// Its own access line is slow or lossy.
+    /// Its own system does not let its probes out: the line at its end is down.
     AccessLine,
+}
+
+impl Sickness {
+    /// The one spelling.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Clock => "clock",
+            Self::Cpu => "cpu",
+            Self::AccessLine => "access_line",
+        }
+    }
 }
 
 /// An explanation.
@@ -242,6 +256,9 @@ fn candidates<'c>(cells: &[&Cell<'c>], said: &[Said]) -> Vec<Candidate<'c>> {
 struct Said {
     /// Likelihood when shifted by each size, over that when nothing happened.
     shifted: [f64; SIZES.len()],
+    /// Log likelihood when shifted by each size for each share, less that when nothing happened. Each is needed once for
+    /// every label, and logarithms are what all of this costs.
+    mixed: [[f64; SIZES.len()]; SHARES.len()],
     /// Log likelihood when lifted by each offset that all share by chance, less that when nothing happened.
     lifted: [f64; OFFSETS.len()],
 }
@@ -254,17 +271,19 @@ impl Said {
             (1.0 - TAIL_SHARE) * normal(score, NULL_WIDTH) + TAIL_SHARE * normal(score, TAIL_WIDTH)
         };
         let nothing = chance(score);
+        let shifted = SIZES.map(|size| {
+            // Larger than looked for is no evidence against.
+            let largest = size == SIZES[SIZES.len() - 1];
+            let distance = if largest {
+                (score - size).min(0.0)
+            } else {
+                score - size
+            };
+            (normal(distance, SHIFT_WIDTH) / nothing).min(MOST_PER_SERIES.exp())
+        });
         Self {
-            shifted: SIZES.map(|size| {
-                // Larger than looked for is no evidence against.
-                let largest = size == SIZES[SIZES.len() - 1];
-                let distance = if largest {
-                    (score - size).min(0.0)
-                } else {
-                    score - size
-                };
-                (normal(distance, SHIFT_WIDTH) / nothing).min(MOST_PER_SERIES.exp())
-            }),
+            shifted,
+            mixed: SHARES.map(|share| shifted.map(|shifted| (1.0 - share + share * shifted).ln())),
             lifted: OFFSETS.map(|offset| (chance(score - offset) / nothing).ln()),
         }
     }
@@ -272,22 +291,27 @@ impl Said {
 
 /// Gain at the best share and size over the best that chance can do, and which share and size those are.
 fn fit(group: &[usize], said: &[Said]) -> (f64, f64, usize) {
+    let mut gains = [[0.0; SIZES.len()]; SHARES.len()];
+    let mut by_chance = [0.0; OFFSETS.len()];
+    for said in group.iter().filter_map(|index| said.get(*index)) {
+        for (gains, mixed) in gains.iter_mut().zip(&said.mixed) {
+            for (gain, mixed) in gains.iter_mut().zip(mixed) {
+                *gain += mixed;
+            }
+        }
+        for (by_chance, lifted) in by_chance.iter_mut().zip(&said.lifted) {
+            *by_chance += lifted;
+        }
+    }
     let mut most = (f64::NEG_INFINITY, SHARES[0], 0);
-    for share in SHARES {
-        for (size, _) in SIZES.iter().enumerate() {
-            let gain: f64 = group
-                .iter()
-                .map(|index| (1.0 - share + share * said[*index].shifted[size]).ln())
-                .sum();
+    for (share, gains) in SHARES.iter().zip(gains) {
+        for (size, gain) in gains.into_iter().enumerate() {
             if gain > most.0 {
-                most = (gain, share, size);
+                most = (gain, *share, size);
             }
         }
     }
-    let by_chance = (0..OFFSETS.len())
-        .map(|offset| group.iter().map(|index| said[*index].lifted[offset]).sum::<f64>())
-        .fold(0.0, f64::max);
-    (most.0 - by_chance, most.1, most.2)
+    (most.0 - by_chance.into_iter().fold(0.0, f64::max), most.1, most.2)
 }
 
 /// Whether the series that speak against a thing are many enough, and of enough kinds.

@@ -2,11 +2,14 @@
 //! for what changed. Bounded: [`MOST_ALERTS`] are kept, resolved ones longest gone first to go, and what is refused is
 //! counted.
 
+pub mod incidents;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::incident::{Incident, RULE as INCIDENT_RULE};
 use super::lifecycle::{Alert, Input, Notice, Periods, Phase};
 use super::rules::watch::{AlertKey, Ending, Signal, Verdict};
 use super::rules::{Rule, RuleSet, Selector, SeriesLabels};
@@ -51,6 +54,12 @@ pub struct Entry {
     pub labels: SeriesLabels,
     /// Its state.
     pub alert: Alert,
+    /// Number of the incident that speaks for it, or did.
+    #[serde(default)]
+    pub parent: Option<u32>,
+    /// What it is, if it is an incident.
+    #[serde(default)]
+    pub incident: Option<Incident>,
 }
 
 /// A notice, and the alert it is about.
@@ -157,23 +166,29 @@ impl Book {
             let entry = Entry {
                 labels: labels.clone(),
                 alert: Alert::default(),
+                parent: None,
+                incident: None,
             };
             self.alerts.insert(key.clone(), entry);
             self.changed.insert(key.clone());
         }
         let silenced = self.is_silenced(&key, now_unix_ms);
         self.step(&key, now_unix_ms, Input::Silenced(silenced), told);
+        if let Signal::Holds(evidence) = signal {
+            self.speak_for(&key, Some(evidence.since_unix_ms), now_unix_ms, told);
+        }
         self.step(&key, at_unix_ms, Input::Signal(signal), told);
     }
 
     /// Something happened to one alert; `false` when there is no such alert.
     pub fn step(&mut self, key: &AlertKey, at_unix_ms: u64, input: Input, told: &mut Vec<Told>) -> bool {
+        let rule = self.rules.rules.iter().find(|rule| rule.name == key.rule);
+        let periods = self.periods_of(key).unwrap_or_else(|| periods(rule));
         let Some(entry) = self.alerts.get_mut(key) else {
             return false;
         };
-        let rule = self.rules.rules.iter().find(|rule| rule.name == key.rule);
         let before = entry.alert.clone();
-        let notice = entry.alert.step(at_unix_ms, input, periods(rule));
+        let notice = entry.alert.step(at_unix_ms, input, periods);
         if entry.alert != before {
             self.changed.insert(key.clone());
         }
@@ -224,6 +239,7 @@ impl Book {
     /// Ends every alert of a series that is not measured any more, or, without one, of rules that are gone.
     pub fn retire(&mut self, series: Option<u32>, now_unix_ms: u64, told: &mut Vec<Told>) {
         let gone = |key: &AlertKey| match series {
+            _ if key.rule == INCIDENT_RULE => false,
             Some(series) => key.series == series,
             None => !self.rules.rules.iter().any(|rule| rule.name == key.rule),
         };
@@ -249,14 +265,17 @@ impl Book {
         let Some(entry) = self.alerts.get(key) else {
             return false;
         };
-        let labels = &entry.labels;
-        let maintained = self.rules.maintenance.iter();
+        let whole = entry.incident.as_ref();
+        self.covers(&key.rule, &entry.labels, now_unix_ms)
+            || whole.is_some_and(|incident| self.is_incident_silenced(incident, now_unix_ms))
+    }
+
+    fn covers(&self, rule: &str, labels: &SeriesLabels, now_unix_ms: u64) -> bool {
+        let mut maintained = self.rules.maintenance.iter();
         self.silences
             .values()
-            .any(|silence| silence.covers(&key.rule, labels, now_unix_ms))
-            || maintained
-                .into_iter()
-                .any(|window| window.silences(&key.rule, labels, now_unix_ms))
+            .any(|silence| silence.covers(rule, labels, now_unix_ms))
+            || maintained.any(|window| window.silences(rule, labels, now_unix_ms))
     }
 
     /// Forgets the alert that is longest resolved; `false` when all are open.

@@ -7,6 +7,7 @@ use super::loss::LossWatch;
 use super::settings::Settings;
 use super::tick::{Tick, TickRefused};
 use super::unit::UnitBuilder;
+use super::weak::{Kind, Weak};
 
 /// The tail of a unit: of sixty delays the second longest, so that one straggler is not a tail.
 const TAIL: f64 = 0.98;
@@ -21,6 +22,8 @@ pub struct Detector {
     spread: LevelWatch,
     loss: LossWatch,
     next_number: u32,
+    /// What the latest unit says before any threshold, by kind, until it is asked for.
+    weak: [Option<Weak>; Kind::ALL.len()],
 }
 
 impl Default for Detector {
@@ -40,6 +43,7 @@ impl Detector {
             spread: LevelWatch::new(Statistic::Spread, settings.spread),
             loss: LossWatch::new(settings.loss),
             next_number: 0,
+            weak: [None; Kind::ALL.len()],
         }
     }
 
@@ -58,10 +62,12 @@ impl Detector {
             spread,
             loss,
             next_number,
+            weak,
         } = self;
         let spacing_ms = units.spacing_ms();
         units.push(tick, |unit, delays| {
             loss.observe(&unit, next_number, events);
+            weak[1] = loss.weak(&unit, spacing_ms);
             let observation = |value: f64| Observation {
                 start_unix_ms: unit.start_unix_ms,
                 end_unix_ms: unit.end_unix_ms,
@@ -70,6 +76,7 @@ impl Detector {
             };
             if let Some(value) = delays.quantile_us(0.5) {
                 median.observe(observation(value), next_number, events);
+                weak[0] = median.weak(&observation(value));
             }
             if delays.count() >= settings.spread_delays
                 && let (Some(high), Some(low)) = (delays.quantile_us(0.9), delays.quantile_us(0.1))
@@ -83,6 +90,15 @@ impl Detector {
             }
         });
         Ok(())
+    }
+
+    /// What the units since this was asked last say before any threshold; nothing when none was completed.
+    pub fn take_weak(&mut self) -> impl Iterator<Item = (Kind, Weak)> {
+        let weak = std::mem::take(&mut self.weak);
+        Kind::ALL
+            .into_iter()
+            .zip(weak)
+            .filter_map(|(kind, weak)| Some((kind, weak?)))
     }
 
     /// Bytes this detector occupies, on the heap and off it.

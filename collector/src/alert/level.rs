@@ -13,9 +13,14 @@ use super::ladder::{Began, Ladder};
 use super::ledger::Ledger;
 use super::reference::{Level, Reference, median_of};
 use super::settings::{HOUR_MS, LevelSettings};
+use super::weak::{RECENT, Weak, width};
 
 /// A reference of `n` units gives its sigma only roughly: it counts as `1 + SMALL / n` times as wide.
 const SMALL: f64 = 20.0;
+/// The same for what is pooled.
+const SMALL_POOLED: f64 = 5.0;
+/// Units a reference needs before it is pooled: what many series share for some minutes would be in all of their levels.
+const FEWEST_POOLED: usize = 30;
 /// The reference follows silently what is larger than this share of the alert's floor.
 const FOLLOWED: f64 = 0.25;
 /// Steps of the ladder that recognises the level left last.
@@ -38,6 +43,14 @@ struct Left {
 struct Fall {
     from: f64,
     began_unix_ms: u64,
+}
+
+/// What the level was before a rise that was accepted, for as long as it is up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Before {
+    level: Level,
+    middle: f64,
+    at_unix_ms: u64,
 }
 
 /// One observation.
@@ -76,6 +89,7 @@ pub struct LevelWatch {
     home: Ladder,
     left: Option<Left>,
     fall: Option<Fall>,
+    before: Option<Before>,
     /// Begin of the change behind the latest alert, until the first fall after it.
     alerted_change_unix_ms: Option<u64>,
     last_end_unix_ms: Option<u64>,
@@ -97,6 +111,7 @@ impl LevelWatch {
             home: Ladder::default(),
             left: None,
             fall: None,
+            before: None,
             alerted_change_unix_ms: None,
             last_end_unix_ms: None,
             caution: Caution::default(),
@@ -129,6 +144,41 @@ impl LevelWatch {
         if let Some(hours) = &mut self.hours {
             hours.observe(seen.start_unix_ms, seen.value);
         }
+    }
+
+    /// What the last minutes say before any threshold: against the level before the first rise that is still up and
+    /// less than a day old, else against the reference. `seen` is the unit taken last. Nothing while there is no
+    /// reference.
+    pub fn weak(&mut self, seen: &Observation) -> Option<Weak> {
+        let last = self.reference.next_unit();
+        let recent = || self.reference.values(last.saturating_sub(RECENT as u64), last);
+        let level = median_of(recent())?;
+        self.before = self
+            .before
+            .filter(|before| level >= before.middle && within(before.at_unix_ms, seen, HOME_MS));
+        let reference = match self.before {
+            Some(before) => before.level,
+            None => self.reference.level(seen.spacing_ms)?,
+        };
+        if reference.units < FEWEST_POOLED {
+            return None;
+        }
+        // Back to what was usual an hour ago is no rise.
+        let fall = self
+            .fall
+            .filter(|fall| within(fall.began_unix_ms, seen, LASTING_MS));
+        let base = fall.map_or(reference.median, |fall| fall.from.max(reference.median));
+        // Pooled with others, an error of one sigma weighs less than where it alone decides.
+        let sigma = reference.sigma * (1.0 + SMALL_POOLED / reference.units as f64);
+        let floor = self.settings.floor.at(base);
+        Some(Weak {
+            end_unix_ms: seen.end_unix_ms,
+            fresh_ms: seen.spacing_ms.saturating_mul(2),
+            level,
+            base,
+            width: width(sigma, reference.inflation, RECENT, reference.units, floor),
+            began_unix_ms: (self.worse.height() > 0.0).then(|| self.worse.began().at_unix_ms),
+        })
     }
 
     fn sizes(&self, level: Level) -> Sizes {
@@ -253,6 +303,7 @@ impl LevelWatch {
             score,
         } = accepted;
         let within_the_hour = |from_unix_ms: u64| began.at_unix_ms.saturating_sub(from_unix_ms) < LASTING_MS;
+        let is_dip = to >= level.median && self.ends_a_dip(to, sizes, within_the_hour);
         let direction = if to < level.median {
             if self.alerted_change_unix_ms.take().is_some_and(within_the_hour) {
                 self.caution.short_alert(now_unix_ms);
@@ -262,7 +313,7 @@ impl LevelWatch {
                 began_unix_ms: began.at_unix_ms,
             });
             Direction::Better
-        } else if alert && !self.ends_a_dip(to, sizes, within_the_hour) {
+        } else if alert && !is_dip {
             self.alerted_change_unix_ms.get_or_insert(began.at_unix_ms);
             let number = *next_number;
             *next_number = next_number.wrapping_add(1);
@@ -286,6 +337,13 @@ impl LevelWatch {
         self.ledger.moved(to, now_unix_ms, events);
         if let Direction::Worse { number } = direction {
             self.ledger.opened(number, level.median, to, now_unix_ms, events);
+        }
+        if to > level.median && !is_dip {
+            self.before.get_or_insert(Before {
+                level,
+                middle: f64::midpoint(level.median, to),
+                at_unix_ms: now_unix_ms,
+            });
         }
         self.left = Some(Left {
             level: level.median,
@@ -312,6 +370,11 @@ impl LevelWatch {
     pub fn heap_bytes(&self) -> usize {
         self.reference.heap_bytes() + self.hours.as_ref().map_or(0, Hours::heap_bytes)
     }
+}
+
+/// Whether an instant is less than `most_ms` before the unit's end.
+fn within(unix_ms: u64, seen: &Observation, most_ms: u64) -> bool {
+    seen.end_unix_ms.saturating_sub(unix_ms) < most_ms
 }
 
 /// A change the evidence supports.

@@ -6,6 +6,7 @@ use super::ladder::Began;
 use super::ledger::NEW_BASELINE_MS;
 use super::settings::{HOUR_MS, LossSettings};
 use super::unit::Unit;
+use super::weak::{RECENT, Weak, width};
 
 /// What is believed before anything was seen: half a probe lost of 250.
 const PRIOR_LOST: f64 = 0.5;
@@ -54,6 +55,9 @@ pub struct LossWatch {
     began: Began,
     since: Tally,
     open: Option<Open>,
+    /// Sent and lost of the latest units, in a ring.
+    recent: [(u32, u32); RECENT],
+    units: usize,
 }
 
 impl LossWatch {
@@ -68,6 +72,8 @@ impl LossWatch {
             began: Began::default(),
             since: Tally::default(),
             open: None,
+            recent: [(0, 0); RECENT],
+            units: 0,
         }
     }
 
@@ -76,10 +82,48 @@ impl LossWatch {
         if unit.sent == 0 {
             return;
         }
+        let bounded = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        self.recent[self.units % RECENT] = (bounded(unit.sent), bounded(unit.lost));
+        self.units = self.units.wrapping_add(1);
         match self.open {
             Some(open) => self.follow(open, unit, events),
             None => self.climb(unit, next_number, events),
         }
+    }
+
+    /// What the last minutes say before any threshold: the share lost of the better half of them against the reference.
+    /// `unit` is the one taken last. Nothing before there are enough.
+    pub fn weak(&self, unit: &Unit, spacing_ms: u64) -> Option<Weak> {
+        if self.units < RECENT || unit.sent == 0 {
+            return None;
+        }
+        let mut recent = self.recent;
+        let share = |(sent, lost): (u32, u32)| f64::from(lost) / f64::from(sent.max(1));
+        recent.sort_unstable_by(|one, other| share(*one).total_cmp(&share(*other)));
+        let better = recent.iter().take(RECENT / 2 + 1);
+        let (sent, lost) = better.fold((0.0, 0.0), |(sent, lost), unit| {
+            (sent + f64::from(unit.0), lost + f64::from(unit.1))
+        });
+        let base = self.open.map_or_else(|| self.base(), |open| open.base);
+        Some(Weak {
+            end_unix_ms: unit.end_unix_ms,
+            fresh_ms: spacing_ms.saturating_mul(2),
+            level: lost / sent.max(1.0),
+            base,
+            // A share of `sent` probes has the deviation of one, over the root of how many there are.
+            width: width(
+                (base * (1.0 - base)).max(0.0).sqrt(),
+                1.0,
+                sent as usize,
+                usize::MAX,
+                self.settings.rise,
+            ),
+            began_unix_ms: (self.open.is_none() && self.height > 0.0).then_some(self.began.at_unix_ms),
+        })
+    }
+
+    fn base(&self) -> f64 {
+        (self.lost + PRIOR_LOST) / (self.sent + PRIOR_SENT)
     }
 
     /// Log likelihood ratio of the unit's counts for the raised share against `base`, clipped.
@@ -94,7 +138,7 @@ impl LossWatch {
     }
 
     fn climb(&mut self, unit: &Unit, next_number: &mut u32, events: &mut Vec<Event>) {
-        let base = (self.lost + PRIOR_LOST) / (self.sent + PRIOR_SENT);
+        let base = self.base();
         if self.height <= 0.0 {
             self.since = Tally::default();
             self.began.at_unix_ms = unit.start_unix_ms;

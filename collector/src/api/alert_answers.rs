@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::alert_windows::{self, AlertWindows};
-use crate::alert::book::{Entry, Silence};
+use crate::alert::book::{Book, Entry, Silence};
 use crate::alert::lifecycle::Phase;
 use crate::alert::rules::selector::Selector;
-use crate::alert::rules::{AlertKey, Rule, SeriesLabels};
+use crate::alert::rules::{AlertKey, SeriesLabels};
 use crate::evaluate::file::alert_id;
 use crate::query::Label;
 use crate::utc::UtcInstant;
@@ -68,6 +68,8 @@ pub struct AlertAnswer {
     pub silenced: bool,
     /// An incident speaks for it.
     pub suppressed: bool,
+    /// `id` of the incident that speaks for it, or did; null when there is none.
+    pub incident: Option<String>,
     /// Who took it upon themselves.
     pub acknowledged: Option<AcknowledgedAnswer>,
     /// Labels of its series.
@@ -85,7 +87,7 @@ pub struct AcknowledgedAnswer {
     pub at: UtcInstant,
 }
 
-fn labels(of: &SeriesLabels) -> BTreeMap<String, String> {
+pub(super) fn labels(of: &SeriesLabels) -> BTreeMap<String, String> {
     let labels = Label::ALL.into_iter();
     labels
         .filter_map(|label| Some((label.to_string(), of.value(label)?.to_owned())))
@@ -94,7 +96,7 @@ fn labels(of: &SeriesLabels) -> BTreeMap<String, String> {
 }
 
 /// The word that serde writes for a plain enum.
-fn word(of: impl Serialize) -> Option<String> {
+pub(super) fn word(of: impl Serialize) -> Option<String> {
     serde_json::to_value(of).ok()?.as_str().map(str::to_owned)
 }
 
@@ -103,9 +105,13 @@ impl AlertAnswer {
     pub(super) fn of(
         key: &AlertKey,
         entry: &Entry,
-        rule: Option<&Rule>,
+        book: &Book,
         evaluated_to_unix_ms: Option<u64>,
     ) -> Self {
+        let rule = book.rules().rules.iter().find(|rule| rule.name == key.rule);
+        let parent = entry
+            .parent
+            .and_then(|number| book.incidents().find(|(key, ..)| key.series == number));
         let alert = &entry.alert;
         let (since, fired_at, resolved_at, ending) = match alert.phase {
             Phase::Inactive => (None, None, None, None),
@@ -134,7 +140,10 @@ impl AlertAnswer {
             id: alert_id(key),
             rule: key.rule.clone(),
             measure: key.measure.clone(),
-            severity: rule.map(|rule| rule.severity.as_str().to_owned()),
+            severity: rule
+                .map(|rule| rule.severity)
+                .or(entry.incident.as_ref().map(|incident| incident.severity))
+                .map(|severity| severity.as_str().to_owned()),
             state: alert.phase.as_str().to_owned(),
             since: since.map(UtcInstant::from_unix_ms),
             regressed_at: evidence.map(|evidence| UtcInstant::from_unix_ms(evidence.since_unix_ms)),
@@ -157,6 +166,7 @@ impl AlertAnswer {
             told: alert.told,
             silenced: alert.silenced,
             suppressed: alert.suppressed,
+            incident: parent.map(|(key, ..)| alert_id(key)),
             acknowledged: alert.acknowledged.as_ref().map(|who| AcknowledgedAnswer {
                 by: who.by.clone(),
                 comment: who.comment.clone(),

@@ -29,10 +29,10 @@ use crate::utc::UtcInstant;
 /// What may be asked of alerts.
 pub(super) const ALLOWED: &[&str] = &["state", "rule", "id", "agent", "zone", "limit"];
 /// The states an alert may be in.
-const STATES: [&str; 5] = ["inactive", "pending", "firing", "recovering", "resolved"];
+pub(super) const STATES: [&str; 5] = ["inactive", "pending", "firing", "recovering", "resolved"];
 /// Alerts listed unless told otherwise, and most.
-const DEFAULT_LIMIT: usize = 1_000;
-const MOST_LIMIT: usize = 10_000;
+pub(super) const DEFAULT_LIMIT: usize = 1_000;
+pub(super) const MOST_LIMIT: usize = 10_000;
 /// Longest name of a person, and longest comment, in characters.
 pub(super) const MOST_NAME: usize = 100;
 pub(super) const MOST_COMMENT: usize = 1_000;
@@ -121,27 +121,16 @@ fn listed(context: &Context, wanted: &Wanted) -> AlertsAnswer {
     let evaluated_to_unix_ms = context.desk.evaluated_to_unix_ms();
     let watched_series = context.desk.counters().series.load(Ordering::Relaxed);
     context.desk.look(|book| {
-        let rule_of = |name: &str| book.rules().rules.iter().find(|rule| rule.name == name);
         let mut chosen: Vec<_> = book
             .alerts()
-            .filter(|(key, entry)| wanted.holds(key, entry))
+            .filter(|(key, entry)| entry.incident.is_none() && wanted.holds(key, entry))
             .collect();
-        chosen.sort_by_key(|(_, entry)| {
-            let phase = entry.alert.phase;
-            let began = match phase {
-                Phase::Firing { fired_at_unix_ms }
-                | Phase::Recovering { fired_at_unix_ms, .. }
-                | Phase::Resolved { fired_at_unix_ms, .. } => fired_at_unix_ms,
-                Phase::Pending { since_unix_ms, .. } => since_unix_ms,
-                Phase::Inactive => 0,
-            };
-            (!phase.is_open(), Reverse(began))
-        });
+        chosen.sort_by_key(|(_, entry)| latest_first(entry.alert.phase));
         let total = chosen.len();
         let alerts = chosen
             .into_iter()
             .take(wanted.limit)
-            .map(|(key, entry)| AlertAnswer::of(key, entry, rule_of(&key.rule), evaluated_to_unix_ms));
+            .map(|(key, entry)| AlertAnswer::of(key, entry, book, evaluated_to_unix_ms));
         AlertsAnswer {
             now,
             evaluated_to: evaluated_to_unix_ms.map(UtcInstant::from_unix_ms),
@@ -150,6 +139,18 @@ fn listed(context: &Context, wanted: &Wanted) -> AlertsAnswer {
             alerts: alerts.collect(),
         }
     })
+}
+
+/// Orders what fires before what does not, and the latest first.
+pub(super) fn latest_first(phase: Phase) -> (bool, Reverse<u64>) {
+    let began = match phase {
+        Phase::Firing { fired_at_unix_ms }
+        | Phase::Recovering { fired_at_unix_ms, .. }
+        | Phase::Resolved { fired_at_unix_ms, .. } => fired_at_unix_ms,
+        Phase::Pending { since_unix_ms, .. } => since_unix_ms,
+        Phase::Inactive => 0,
+    };
+    (!phase.is_open(), Reverse(began))
 }
 
 /// The rules that are evaluated, and the maintenance windows.
@@ -250,14 +251,13 @@ pub(super) async fn acknowledge(
             change
                 .book
                 .step(&key, now_unix_ms, Input::Acknowledge(who), change.told);
-            let rule = change
-                .book
-                .rules()
-                .rules
-                .iter()
-                .find(|rule| rule.name == key.rule);
             let entry = change.book.alert(&key).ok_or_else(|| unknown_alert(&id))?;
-            Ok(AlertAnswer::of(&key, entry, rule, *change.evaluated_to_unix_ms))
+            Ok(AlertAnswer::of(
+                &key,
+                entry,
+                change.book,
+                *change.evaluated_to_unix_ms,
+            ))
         })
         .await
     };

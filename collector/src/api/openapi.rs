@@ -27,6 +27,7 @@ use utoipa::OpenApi;
         super::alerts::alerts,
         super::alerts::acknowledge,
         super::alerts::rules,
+        super::incidents::incidents,
         super::silences::silences,
         super::silences::silence,
         super::silences::unsilence,
@@ -57,7 +58,7 @@ impl Description {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{alerts, compare, export, groups, map, pair, status};
+    use super::super::{alerts, compare, export, groups, incidents, map, pair, status};
     use super::*;
 
     #[test]
@@ -68,6 +69,7 @@ mod tests {
             ("zones", &[]),
             ("status", status::ALLOWED),
             ("alerts", alerts::ALLOWED),
+            ("incidents", incidents::ALLOWED),
             ("rules", &[]),
             ("silences", &[]),
             ("map", map::ALLOWED),

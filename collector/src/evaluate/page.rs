@@ -4,10 +4,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::alert::book::{Book, Told};
+use crate::alert::incident::Incident;
 use crate::alert::lifecycle::{Notice, Phase};
 use crate::alert::rules::model::DEFAULT_ROUTE;
 use crate::alert::rules::watch::Ending;
 use crate::alert::rules::{AlertKey, Evidence, SeriesLabels, Severity};
+
+/// Members of an incident that a page names.
+pub const MOST_MEMBERS: usize = 20;
 
 /// One row of the outbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +37,12 @@ pub struct Page {
     pub labels: SeriesLabels,
     /// Why it fires, or fired.
     pub evidence: Option<Evidence>,
+    /// What the incident is, if it is one, with its first members.
+    #[serde(default)]
+    pub incident: Option<Incident>,
+    /// How many members the incident has.
+    #[serde(default)]
+    pub members: usize,
 }
 
 impl Page {
@@ -51,6 +61,13 @@ impl Page {
             } => (fired_at_unix_ms, Some(ending)),
             Phase::Inactive | Phase::Pending { .. } => (told.at_unix_ms, None),
         };
+        let mut incident = entry.incident.clone();
+        let members = incident.as_ref().map_or(0, |incident| incident.members.len());
+        if let Some(incident) = &mut incident {
+            incident.members.truncate(MOST_MEMBERS);
+        }
+        let severity = rule.map(|rule| rule.severity);
+        let route = rule.map(|rule| rule.route.clone());
         Some(Self {
             sequence,
             key: told.key,
@@ -58,10 +75,14 @@ impl Page {
             at_unix_ms: told.at_unix_ms,
             fired_at_unix_ms,
             ending,
-            severity: rule.map(|rule| rule.severity),
-            route: rule.map_or_else(|| DEFAULT_ROUTE.to_owned(), |rule| rule.route.clone()),
+            severity: severity.or(incident.as_ref().map(|incident| incident.severity)),
+            route: route
+                .or_else(|| incident.as_ref().map(|incident| incident.route.clone()))
+                .unwrap_or_else(|| DEFAULT_ROUTE.to_owned()),
             labels: entry.labels.clone(),
             evidence: entry.alert.evidence,
+            incident,
+            members,
         })
     }
 }

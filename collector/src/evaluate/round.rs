@@ -5,7 +5,7 @@
 //! What the rules remember of a series is not stored: after a restart it is rebuilt from the past in front of the watermark
 //! ([`REBUILT_FROM_MS`]), without a word; only what starts after the watermark speaks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,10 +19,16 @@ use super::desk::Desk;
 use super::file::FileError;
 use super::labels::series_labels;
 use super::sample_of;
+use crate::alert::book::incidents::Seen;
+use crate::alert::book::{Book, Told};
+use crate::alert::incident::RULE as INCIDENT_RULE;
 use crate::alert::lifecycle::Input;
+use crate::alert::rules::watch::reading::Reading;
 use crate::alert::rules::watch::{Ending, Signal, Verdict};
 use crate::alert::rules::{AlertKey, SeriesLabels, Watch};
 use crate::alert::settings::{HOUR_MS, MINUTE_MS};
+use crate::alert::sickness::{Health, SickList};
+use crate::alert::weak::{Kind, Weak};
 use crate::query::Label;
 use crate::store::{ScanRequest, SeriesSelection, Store, StoreError, TimeRange};
 
@@ -70,6 +76,11 @@ impl RoundError {
 pub struct Evaluator {
     watch: Watch,
     watermark_unix_ms: u64,
+    /// What each series said last before any threshold.
+    latest: BTreeMap<(u32, Kind), Weak>,
+    sick: SickList,
+    /// What agents say of themselves, in the stretch under way.
+    health: BTreeMap<u32, Health>,
 }
 
 /// What an evaluation works with.
@@ -115,6 +126,9 @@ impl Evaluator {
         let mut evaluator = Self {
             watch,
             watermark_unix_ms,
+            latest: BTreeMap::new(),
+            sick: SickList::default(),
+            health: BTreeMap::new(),
         };
         evaluator.follow_series(around, now_unix_ms)?;
         let past = TimeRange {
@@ -122,6 +136,7 @@ impl Evaluator {
             to_unix_ms: watermark_unix_ms,
         };
         evaluator.observe(around, past, MINUTE_MS, &mut |_| {})?;
+        evaluator.watch.keep_readings();
         evaluator.take_up(around, now_unix_ms)?;
         Ok(evaluator)
     }
@@ -151,17 +166,74 @@ impl Evaluator {
         self.observe(around, range, GRID_MS, &mut |found| verdicts.append(found))?;
         self.watch.passed(to_unix_ms, &mut verdicts);
         self.watermark_unix_ms = to_unix_ms;
-        let watch = &self.watch;
+        self.examine(around, to_unix_ms)?;
+        // Minute by minute, what all series say first: what an incident explains is not told before it.
+        verdicts.sort_by_key(|verdict| verdict.at_unix_ms);
+        let mut readings = self.watch.take_readings();
+        readings.sort_by_key(|reading| reading.weak.end_unix_ms);
+        let (mut verdicts, mut readings) = (verdicts.into_iter().peekable(), readings.into_iter().peekable());
+        let sick = self.sick.sick();
+        let Self { watch, latest, .. } = self;
+        let watched = |series: u32| Some((watch.labels(series)?, watch.regression_rule(series)?));
         around.desk.change(|change| {
-            for verdict in verdicts {
+            let (book, told) = (change.book, change.told);
+            let take = |verdict: Verdict, book: &mut Book, told: &mut Vec<Told>| {
                 if let Some(labels) = watch.labels(verdict.key.series) {
-                    change.book.take(verdict, labels, now_unix_ms, change.told);
+                    book.take(verdict, labels, now_unix_ms, told);
+                }
+            };
+            let first = from_unix_ms / MINUTE_MS + 1;
+            for minute in first..=to_unix_ms / MINUTE_MS {
+                let at_unix_ms = minute * MINUTE_MS;
+                while let Some(reading) = readings.next_if(|reading| reading.weak.end_unix_ms <= at_unix_ms) {
+                    let Reading { series, kind, weak } = reading;
+                    latest.insert((series, kind), weak);
+                }
+                latest.retain(|_, weak| weak.end_unix_ms.saturating_add(weak.fresh_ms) >= at_unix_ms);
+                let seen = Seen {
+                    at_unix_ms,
+                    latest,
+                    sick: &sick,
+                    watched: &watched,
+                };
+                book.pool(&seen, told);
+                while let Some(verdict) = verdicts.next_if(|verdict| verdict.at_unix_ms <= at_unix_ms) {
+                    take(verdict, book, told);
                 }
             }
-            change.book.passed(now_unix_ms, change.told);
+            for verdict in verdicts {
+                take(verdict, book, told);
+            }
+            book.passed(now_unix_ms, told);
             *change.evaluated_to_unix_ms = Some(to_unix_ms);
         })?;
         Ok(to_unix_ms < horizon)
+    }
+
+    /// Looks which agents are ill, by what they said of themselves in the stretch just observed.
+    fn examine(&mut self, around: &Surroundings<'_>, to_unix_ms: u64) -> Result<(), RoundError> {
+        let mut agents: BTreeMap<String, Health> = BTreeMap::new();
+        for status in around.store.agents()? {
+            // What it says of the last report is news only beside that report.
+            if status.last_interval_end_unix_ms.abs_diff(to_unix_ms) <= STEP_MS {
+                let health = agents.entry(status.agent.to_string()).or_default();
+                health.lateness_p99_us = status.send_lateness_p99_us;
+            }
+        }
+        for (series, counted) in std::mem::take(&mut self.health) {
+            if let Some(agent) = self
+                .watch
+                .labels(series)
+                .and_then(|labels| labels.value(Label::Agent))
+            {
+                agents.entry(agent.to_owned()).or_default().merge(&counted);
+            }
+        }
+        self.sick.note(
+            agents.iter().map(|(agent, health)| (agent.as_str(), *health)),
+            to_unix_ms,
+        );
+        Ok(())
     }
 
     /// Hands what was stored to the rules, and what they say to `said`.
@@ -172,7 +244,7 @@ impl Evaluator {
         step_ms: u64,
         said: &mut dyn FnMut(&mut Vec<Verdict>),
     ) -> Result<(), RoundError> {
-        let watch = &mut self.watch;
+        let Self { watch, health, .. } = self;
         let counters: &Counters = around.desk.counters();
         let chosen: SeriesSelection = around
             .store
@@ -191,6 +263,12 @@ impl Evaluator {
         let stopped = || around.stop.load(Ordering::Relaxed);
         let coverage = around.store.scan_until(request, &stopped, &mut |observation| {
             let sample = sample_of(&observation, &empty);
+            if range.to_unix_ms.saturating_sub(observation.start_unix_ms) <= STEP_MS {
+                health
+                    .entry(observation.series.0)
+                    .or_default()
+                    .add(&observation.counts);
+            }
             match watch.observe(observation.series.0, &sample, &mut verdicts) {
                 Ok(()) => taken += 1,
                 Err(_) => refused += 1,
@@ -257,7 +335,7 @@ impl Evaluator {
             let alive: Vec<(AlertKey, SeriesLabels)> = change
                 .book
                 .alerts()
-                .filter(|(_, entry)| entry.alert.phase.is_going_on())
+                .filter(|(key, entry)| key.rule != INCIDENT_RULE && entry.alert.phase.is_going_on())
                 .map(|(key, entry)| (key.clone(), entry.labels.clone()))
                 .collect();
             for (key, labels) in alive {
@@ -280,7 +358,8 @@ impl Evaluator {
                 .book
                 .alerts()
                 .filter(|(key, entry)| {
-                    !entry.alert.phase.is_going_on()
+                    key.rule != INCIDENT_RULE
+                        && !entry.alert.phase.is_going_on()
                         && watch
                             .labels(key.series)
                             .is_some_and(|now| !is_same(now, &entry.labels))

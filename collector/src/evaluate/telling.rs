@@ -11,9 +11,11 @@ use tokio::task::JoinHandle;
 
 use super::desk::Desk;
 use super::page::Page;
+use crate::alert::incident::{Incident, Member};
 use crate::alert::lifecycle::Notice;
 use crate::alert::rules::measure::Unit;
 use crate::alert::rules::model::Severity;
+use crate::alert::weak::Kind;
 use crate::notify;
 use crate::notify::link::{Pair, to_pair};
 use crate::notify::notifier::Notifier;
@@ -99,6 +101,15 @@ fn hand_over(
 
 /// What people are told.
 fn to_tell(page: &Page, public_url: Option<&str>) -> notify::page::Page {
+    let told = of_series(page, public_url);
+    match &page.incident {
+        Some(incident) => of_incident(told, page, incident, public_url),
+        None => told,
+    }
+}
+
+/// What people are told of one series.
+fn of_series(page: &Page, public_url: Option<&str>) -> notify::page::Page {
     let key = &page.key;
     let (episode, state) = match page.notice {
         Notice::Fired { episode } => (episode, notify::page::State::Firing),
@@ -151,6 +162,81 @@ fn to_tell(page: &Page, public_url: Option<&str>) -> notify::page::Page {
     }
 }
 
+/// The same of an incident: who is to blame, and the series inside.
+fn of_incident(
+    told: notify::page::Page,
+    page: &Page,
+    incident: &Incident,
+    public_url: Option<&str>,
+) -> notify::page::Page {
+    let (label, value) = (incident.label, &incident.value);
+    let over = told.state == notify::page::State::Resolved;
+    let sick = incident.sickness.map_or(String::new(), |sickness| {
+        format!(" (itself sick: {})", sickness.as_str())
+    });
+    let by = page.evidence.map_or(String::new(), |evidence| {
+        format!(
+            ", typically from {:.1} to {:.1} {}",
+            evidence.against,
+            evidence.value,
+            unit(evidence.unit)
+        )
+    });
+    let worst = incident
+        .members
+        .iter()
+        .max_by(|one, other| one.score().total_cmp(&other.score()));
+    let link = worst.zip(public_url).map(|(member, public_url)| {
+        let known = |label| member.labels.value(label).unwrap_or("?");
+        let pair = Pair {
+            agent: known(Label::Agent),
+            zone: known(Label::Zone),
+            method: known(Label::Method),
+        };
+        to_pair(public_url, pair, told.regressed_at_unix_ms, page.at_unix_ms)
+    });
+    let mut members: Vec<String> = incident.members.iter().map(line).collect();
+    let more = page.members.saturating_sub(members.len());
+    if more > 0 {
+        members.push(format!("and {more} more"));
+    }
+    notify::page::Page {
+        alert: format!("{}/{label}/{value}", page.key.rule),
+        summary: if over {
+            format!("incident of {label} {value}{sick} is over")
+        } else {
+            let (regressed, heard) = (page.members, incident.heard.max(page.members));
+            format!("{label} {value}{sick} is to blame: {regressed} of {heard} series got worse{by}")
+        },
+        labels: [
+            (label.to_string(), value.clone()),
+            ("culprit".to_owned(), label.to_string()),
+        ]
+        .into(),
+        link,
+        members,
+        ..told
+    }
+}
+
+/// One line about a member.
+fn line(member: &Member) -> String {
+    let known = |label| member.labels.value(label).unwrap_or("?");
+    let (scale, unit) = match member.kind {
+        Kind::Delay => (0.001, "ms"),
+        Kind::Loss => (100.0, "percent"),
+    };
+    format!(
+        "{} from {} to {} by {}: {:.1} to {:.1} {unit}",
+        member.kind.as_str(),
+        known(Label::Agent),
+        known(Label::Zone),
+        known(Label::Method),
+        member.base * scale,
+        member.level * scale
+    )
+}
+
 fn unit(unit: Unit) -> &'static str {
     match unit {
         Unit::Ms => "ms",
@@ -193,6 +279,8 @@ mod tests {
                 against: 10.0,
                 unit: Unit::Ms,
             }),
+            incident: None,
+            members: 0,
         }
     }
 

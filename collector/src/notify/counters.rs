@@ -1,5 +1,8 @@
 //! What notifications count. Nothing but numbers; they are shown on `/metrics`.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use crate::exposition::family::Family as Shown;
 use crate::metrics::{Family, labelled};
 
@@ -12,9 +15,27 @@ pub struct Counters {
     pub pages: Family,
     /// What was not as it should be, by what and why: a template that was not used, an outbox that could not be kept.
     pub faults: Family,
+    /// Channels that are called dead.
+    dead: Mutex<BTreeSet<String>>,
 }
 
 impl Counters {
+    /// A channel is called dead, or is not any more.
+    pub fn note_dead(&self, channel: &str, is_dead: bool) {
+        let mut dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_dead {
+            dead.insert(channel.to_owned());
+        } else {
+            dead.remove(channel);
+        }
+    }
+
+    /// Channels that are called dead.
+    pub fn dead(&self) -> Vec<String> {
+        let dead = self.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        dead.iter().cloned().collect()
+    }
+
     /// As families.
     pub fn families(&self) -> [Shown; 3] {
         [

@@ -76,6 +76,7 @@ impl Notifier {
                 }
                 Err(error) => return Err(error),
             };
+            counters.note_dead(&channel.name, outbox.is_dead());
             posts.push(Post {
                 channel,
                 outbox: Mutex::new(outbox),
@@ -257,6 +258,8 @@ impl Hub {
         }
         let name = post.channel.name.as_str();
         if let Some(change) = change {
+            let is_dead = matches!(change, Change::Dead { .. });
+            self.counters.note_dead(name, is_dead);
             match change {
                 Change::Dead { .. } => {
                     self.counters.faults.count("channel", "dead");

@@ -48,7 +48,7 @@ pub struct StatusAnswer {
 pub struct ConcernAnswer {
     /// A stable word: `store_not_writable`, `commits_failing`, `ingest_overloaded`, `disk_filling`, `disk_low`,
     /// `sealing_failing`, `sealing_behind`, `files_damaged`, `reports_unreadable`, `reports_refused`,
-    /// `queries_overloaded`, `connections_refused`, `commits_slow`, `agents_silent` or `clocks_off`.
+    /// `queries_overloaded`, `connections_refused`, `commits_slow`, `channels_dead`, `agents_silent` or `clocks_off`.
     pub name: String,
     /// What is the matter.
     pub detail: String,

@@ -39,6 +39,8 @@ pub struct Facts {
     pub sealing: Sealing,
     /// How many agents to name.
     pub most_agents: usize,
+    /// Notification channels that are called dead.
+    pub dead_channels: Vec<String>,
 }
 
 /// The answer.
@@ -54,6 +56,7 @@ pub fn status(facts: &Facts, agents: &[AgentStatus], totals: &Totals, lately: &L
         fleet: &fleet,
         lately,
         sealing_failed: facts.sealing.failed_lately,
+        dead_channels: &facts.dead_channels,
     });
     StatusAnswer {
         now: UtcInstant::from_unix_ms(facts.now_unix_ms),
@@ -228,6 +231,7 @@ mod tests {
             retention: Retention::default(),
             sealing: Sealing::default(),
             most_agents: 10,
+            dead_channels: Vec::new(),
         }
     }
 
@@ -269,6 +273,10 @@ mod tests {
     #[test]
     fn each_thing_that_needs_a_person_is_named() {
         assert_eq!(concerns_of(|_, _| {}), [""; 0]);
+        assert_eq!(
+            concerns_of(|facts, _| facts.dead_channels.push("noc".to_owned())),
+            ["channels_dead"]
+        );
         assert_eq!(
             concerns_of(|facts, _| facts.condition.writable = false),
             ["store_not_writable"]

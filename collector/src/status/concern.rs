@@ -30,6 +30,8 @@ pub struct Evidence<'a> {
     pub lately: &'a Lately,
     /// Rounds of sealing that failed in the last quarter of an hour.
     pub sealing_failed: u64,
+    /// Notification channels that are called dead.
+    pub dead_channels: &'a [String],
 }
 
 /// Everything that needs a person.
@@ -41,6 +43,7 @@ pub fn concerns(of: &Evidence<'_>) -> Vec<ConcernAnswer> {
         fleet,
         lately,
         sealing_failed,
+        dead_channels,
     } = *of;
     let count =
         |kind, reasons: &[&str]| -> u64 { reasons.iter().map(|reason| lately.count(kind, reason)).sum() };
@@ -159,6 +162,15 @@ pub fn concerns(of: &Evidence<'_>) -> Vec<ConcernAnswer> {
             commits.p99_us.unwrap_or(0) / 1_000
         ),
         "the disk takes long over an fsync: is something else writing to it?",
+    );
+    when(
+        !dead_channels.is_empty(),
+        "channels_dead",
+        format!(
+            "what is to be told does not arrive at {}",
+            dead_channels.join(", ")
+        ),
+        "the log says what the channel answers; `rules notify-test` tries it; what waits is told when it is back",
     );
     when(
         fleet.silent_lately > 0,

@@ -164,6 +164,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every incident that is pending, fires, recovers, or was over within a week. */
+        get: operations["incidents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/map": {
         parameters: {
             query?: never;
@@ -516,6 +533,8 @@ export interface components {
             fired_at?: components["schemas"]["UtcInstant"] | null;
             /** @description Its name in this API. */
             id: string;
+            /** @description `id` of the incident that speaks for it, or did; null when there is none. */
+            incident?: string | null;
             /** @description What was watched: `p50`, `loss`, `absence`. */
             measure: string;
             regressed_at?: components["schemas"]["UtcInstant"] | null;
@@ -748,7 +767,7 @@ export interface components {
             /**
              * @description A stable word: `store_not_writable`, `commits_failing`, `ingest_overloaded`, `disk_filling`, `disk_low`,
              *     `sealing_failing`, `sealing_behind`, `files_damaged`, `reports_unreadable`, `reports_refused`,
-             *     `queries_overloaded`, `connections_refused`, `commits_slow`, `agents_silent` or `clocks_off`.
+             *     `queries_overloaded`, `connections_refused`, `commits_slow`, `channels_dead`, `agents_silent` or `clocks_off`.
              */
             name: string;
             /** @description What to do about it. */
@@ -772,6 +791,15 @@ export interface components {
              * @description Stored reports in the range that could not be read back, and are not in the answer.
              */
             unreadable_reports: number;
+        };
+        /** @description What is to blame. */
+        CulpritAnswer: {
+            /** @description What kind of thing: a label, such as `zone`. */
+            label: string;
+            /** @description For an agent that is itself sick, of what: `clock`, `cpu` or `access_line`; else null. */
+            sickness?: string | null;
+            /** @description Which. */
+            value: string;
         };
         /** @description `GET /api/v1/distribution` */
         DistributionAnswer: components["schemas"]["Facts"] & {
@@ -1111,6 +1139,79 @@ export interface components {
              */
             low_us: number;
         };
+        /** @description One incident. */
+        IncidentAnswer: {
+            acknowledged?: components["schemas"]["AcknowledgedAnswer"] | null;
+            /** @description `id`s of the alerts it speaks for, or spoke for. */
+            alerts: string[];
+            /** @description What is to blame. */
+            culprit: components["schemas"]["CulpritAnswer"];
+            /** @description How it was over: `recovered`, `new_baseline` or `retired`. */
+            ending?: string | null;
+            /**
+             * Format: int64
+             * @description How often it has fired.
+             */
+            episode: number;
+            /** @description How sure it is. */
+            evidence: components["schemas"]["IncidentEvidence"];
+            fired_at?: components["schemas"]["UtcInstant"] | null;
+            /** @description Its name in this API. */
+            id: string;
+            /** @description In what it shows: `delay`, `loss` or both. */
+            kinds: string[];
+            /** @description The series it explains. */
+            members: components["schemas"]["MemberAnswer"][];
+            regressed_at?: components["schemas"]["UtcInstant"] | null;
+            resolved_at?: components["schemas"]["UtcInstant"] | null;
+            /** @description How urgent: as the most urgent of its members' rules. */
+            severity: string;
+            /** @description All of its members are silenced, or it is. */
+            silenced: boolean;
+            since?: components["schemas"]["UtcInstant"] | null;
+            /** @description `pending`, `firing`, `recovering` or `resolved`. */
+            state: string;
+            /** @description Whether somebody was, or is to be, told of this episode. */
+            told: boolean;
+            /** @description Agents that had no vote, and what ails them: `clock`, `cpu` or `access_line`. */
+            vetoed: {
+                [key: string]: string;
+            };
+        };
+        /** @description Why it is thought so. */
+        IncidentEvidence: {
+            /**
+             * Format: double
+             * @description Median of the members' levels before.
+             */
+            before?: number | null;
+            /**
+             * Format: double
+             * @description Log likelihood ratio of the explanation, less its price; 8 is the least. 0 for a sick agent.
+             */
+            gain: number;
+            /** @description Series of the culprit that were heard when it was named. */
+            heard: number;
+            /** @description The unit of both: `ms` or `percent`. */
+            unit?: string | null;
+            /**
+             * Format: double
+             * @description Median of the members' levels when it was named.
+             */
+            value?: number | null;
+            /** @description Of which so many are worse. */
+            worse: number;
+        };
+        /** @description Incidents. */
+        IncidentsAnswer: {
+            evaluated_to?: components["schemas"]["UtcInstant"] | null;
+            /** @description Those that fire first, then the latest first. */
+            incidents: components["schemas"]["IncidentAnswer"][];
+            /** @description When this was true. */
+            now: components["schemas"]["UtcInstant"];
+            /** @description How many there are, of which those beyond the limit are not listed. */
+            total: number;
+        };
         /** @description What comes in. */
         IngestStatus: {
             /**
@@ -1263,6 +1364,34 @@ export interface components {
             sent: number;
             /** @description The zone, `provider/region/zone`. */
             zone: string;
+        };
+        /** @description One series of an incident. */
+        MemberAnswer: {
+            /**
+             * Format: double
+             * @description Level before.
+             */
+            before: number;
+            /** @description In what it got worse: `delay` or `loss`. */
+            kind: string;
+            /** @description The rule that watches it. */
+            rule: string;
+            /**
+             * Format: double
+             * @description Standard score of the difference.
+             */
+            score: number;
+            /** @description Its labels. */
+            series: {
+                [key: string]: string;
+            };
+            /** @description The unit of both: `ms` or `percent`. */
+            unit: string;
+            /**
+             * Format: double
+             * @description Level when it was taken in, as the median of its last minutes.
+             */
+            value: number;
         };
         /**
          * @description How a delay was obtained. Two methods are never merged into one number.
@@ -2317,6 +2446,49 @@ export interface operations {
                 };
             };
             /** @description Too many queries at once, or the store cannot be read; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents: {
+        parameters: {
+            query?: {
+                /** @description Only incidents in this state: `pending`, `firing`, `recovering`, `resolved`; may be repeated. */
+                state?: string[];
+                /** @description How many to list: 0 to 10000, default 1000. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The incidents. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentsAnswer"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or out of range; the detail says what is allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many queries wait; `Retry-After` says when to try again. */
             503: {
                 headers: {
                     [name: string]: unknown;

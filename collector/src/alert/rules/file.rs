@@ -18,6 +18,7 @@ use super::reading::{
 use super::selector::Selector;
 use super::threshold::{LONGEST_WINDOW_MS, Threshold};
 use crate::alert::event::Statistic;
+use crate::alert::incident::RULE as INCIDENT_RULE;
 use crate::alert::settings::{MINUTE_MS, Settings};
 use crate::query::Label;
 use crate::utc::UtcInstant;
@@ -281,7 +282,16 @@ impl Reader<'_> {
         keep_ms: u64,
     ) -> Option<Rule> {
         let at = shared.name.span().start;
-        let name = found.take(at, "name", name(shared.name.get_ref()));
+        let free = name(shared.name.get_ref()).and_then(|name| {
+            if name == INCIDENT_RULE {
+                Err(format!(
+                    "{name:?} is what incidents are called; give the rule another name"
+                ))
+            } else {
+                Ok(name)
+            }
+        });
+        let name = found.take(at, "name", free);
         let select = self.selector(found, "select", shared.select);
         let except = self.selector(found, "except", shared.except);
         let severity = found.word("severity", shared.severity, Severity::Warning, severity);

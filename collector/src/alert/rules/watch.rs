@@ -3,6 +3,9 @@
 //! periods ([`super::super::lifecycle`]) run on the time of the data: without samples nothing moves.
 
 mod footprint;
+pub mod reading;
+
+use reading::Reading;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -198,6 +201,8 @@ pub struct Watch {
     listening_since_unix_ms: u64,
     scratch: Accumulator,
     events: Vec<Event>,
+    /// Weak evidence since it was asked for last, if anybody asks.
+    readings: Option<Vec<Reading>>,
 }
 
 impl Watch {
@@ -210,6 +215,7 @@ impl Watch {
             listening_since_unix_ms: 0,
             scratch: Accumulator::new(),
             events: Vec::new(),
+            readings: None,
         }
     }
 
@@ -255,6 +261,7 @@ impl Watch {
             series: known,
             scratch,
             events,
+            readings,
             ..
         } = self;
         let Some(watch) = known.get_mut(&series) else {
@@ -271,7 +278,11 @@ impl Watch {
                 signal,
             });
         };
-        watch.observe(&rules.rules, sample, scratch, events, say)
+        watch.observe(&rules.rules, sample, scratch, events, say)?;
+        if let (Some(readings), Some(regression)) = (readings, &mut watch.regression) {
+            regression.read(&rules.rules, series, readings);
+        }
+        Ok(())
     }
 
     /// Time passed by the clock, whether or not anything was measured: what has fallen silent is noticed here, and nothing
