@@ -46,6 +46,7 @@ impl Packets {
                 key,
                 asks_follow_up: false,
                 asks_counted: false,
+                payload_bytes: 0,
             },
             token,
             identifier,

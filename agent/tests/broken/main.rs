@@ -1,16 +1,20 @@
-//! A host whose network breaks under a running prober: the interface goes down and up, the address changes, nothing comes back.
+//! A host whose network breaks under a running prober: the interface goes down and up, the address changes, nothing comes back,
+//! or what comes back is false. (What is false about STAMP is in `hostile.rs`.)
 //! Real sockets in namespaces of their own; needs root, and says so when it is skipped. No figure of time is asserted.
 #![expect(
     clippy::disallowed_methods,
     reason = "real sockets take real time; waiting for them is bounded"
 )]
 
+mod echo_host;
 mod world;
 
+use azimuth_agent::probe::core::Strays;
 use azimuth_agent::reflect::serve::Reflector;
 use azimuth_agent::reflect::{Allowed, DEFAULT_MAX_PER_SECOND};
 use azimuth_measurement::{Method, ProbeCounts};
 
+use echo_host::EchoHost;
 use world::{FAR_MAC, NEAR, World, may_run, plan};
 
 const REFLECTOR: &str = "10.9.0.2:8620";
@@ -107,7 +111,8 @@ fn when_nothing_comes_back_every_probe_of_every_method_is_lost_and_none_a_number
         plan(Method::IcmpEcho, "10.9.0.77:0", Some(25)),
         plan(Method::TcpConnect, "10.9.0.77:8621", Some(25)),
     ];
-    let sums = world.probe(&plans).end(plans.len());
+    let (sums, strays) = world.probe(&plans).end(plans.len());
+    assert_eq!(strays, Strays::default());
     for (plan, (counts, delays)) in plans.iter().zip(sums) {
         let lost = ProbeCounts {
             sent: counts.sent,
@@ -117,4 +122,39 @@ fn when_nothing_comes_back_every_probe_of_every_method_is_lost_and_none_a_number
         assert_eq!(counts, lost, "{:?}", plan.method);
         assert!(counts.sent > 0 && delays == 0, "{:?}", plan.method);
     }
+}
+
+#[test]
+fn of_all_that_answers_a_ping_the_truth_counts_once() {
+    const PROBES: u64 = 10;
+    if !may_run() {
+        return;
+    }
+    let world = World::new();
+    let host = EchoHost::new(&world);
+    let probing = world.probe(&[plan(Method::IcmpEcho, "10.9.0.2:0", Some(PROBES))]);
+    let (sums, strays) = std::thread::scope(|scope| {
+        scope.spawn(|| host.play(PROBES));
+        probing.end(1)
+    });
+    let (counts, delays) = sums[0];
+    let played = counts.sent;
+    let expected = ProbeCounts {
+        sent: played,
+        returned: played,
+        duplicate: counts.duplicate,
+        skipped: PROBES - played,
+        missing_rx_stamp: counts.missing_rx_stamp,
+        ..ProbeCounts::default()
+    };
+    assert_eq!((counts, delays), (expected, played));
+    // The prober ends with the last true answer, and may not see what was said after it.
+    assert!((played - 1..=played).contains(&counts.duplicate), "{counts:?}");
+    let expected = Strays {
+        unreadable: 3 * played,
+        unknown_peer: played,
+        foreign: 2 * played,
+        ..Strays::default()
+    };
+    assert_eq!(strays, expected);
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use azimuth_agent::probe::SeriesPlan;
+use azimuth_agent::probe::core::Strays;
 use azimuth_agent::prober::{Delivery, Prober};
 use azimuth_measurement::{Method, ProbeCounts};
 use nix::sched::{CloneFlags, setns, unshare};
@@ -126,9 +127,9 @@ impl Probing {
         unreachable!("{what}; last seen: {last:?}")
     }
 
-    /// Waits for the end: the counts and the number of delays of each series.
-    pub(crate) fn end(mut self, series: usize) -> Vec<(ProbeCounts, u64)> {
-        assert!(self.prober.join().is_some(), "no panic");
+    /// Waits for the end: the counts and the number of delays of each series, and what belonged to none.
+    pub(crate) fn end(mut self, series: usize) -> (Vec<(ProbeCounts, u64)>, Strays) {
+        let strays = self.prober.join().expect("no panic");
         let mut sums = vec![(ProbeCounts::default(), 0); series];
         while let Ok(delivery) = self.intervals.try_recv() {
             for (sum, series) in sums.iter_mut().zip(&delivery.closed.series) {
@@ -137,7 +138,7 @@ impl Probing {
                 *sum = (sum.0.plus(&series.counts).expect("small numbers"), sum.1 + delays);
             }
         }
-        sums
+        (sums, strays)
     }
 
     /// Ends it.
