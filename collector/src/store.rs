@@ -24,6 +24,7 @@ pub mod identity;
 pub(crate) mod memory;
 pub mod sequences;
 pub mod series_limits;
+mod sharing;
 pub mod tier;
 mod told;
 pub mod window;

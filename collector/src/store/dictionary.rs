@@ -5,12 +5,15 @@
 //! What a manifest describes is not yet a series: it is admitted, when the [limits](super::series_limits) have room, and
 //! until then the position in the manifest stands for none.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use azimuth_measurement::{AgentId, Manifest, ManifestId, SeriesDescriptor};
 
 use super::series_limits::is_within_an_hour;
+use super::sharing::{SharedList, SharedMap};
 
 /// Most agents kept. A new one beyond it is refused; those known keep flowing.
 pub const MAX_AGENTS: usize = 10_000;
@@ -73,24 +76,59 @@ impl KnownManifest {
     }
 }
 
-/// Agents, manifests and series.
+/// Agents, manifests and series. A copy shares what it has in common with the first, so that a snapshot for each new manifest
+/// costs about the manifest and not the fleet.
 #[derive(Debug, Clone, Default)]
 pub struct Dictionary {
-    agents: Vec<AgentId>,
-    agent_numbers: HashMap<AgentId, AgentNumber>,
-    manifests: HashMap<(AgentNumber, ManifestId), Arc<KnownManifest>>,
-    series: Vec<Arc<Series>>,
-    /// How many of the series each agent has.
-    series_by_agent: Vec<usize>,
-    /// When each agent's manifests of the hour before its last one were taken in, unix ms.
-    manifests_taken_in_at: Vec<Vec<u64>>,
-    series_ids: HashMap<Arc<SeriesKey>, SeriesId>,
+    agents: SharedList<Arc<KnownAgent>>,
+    agent_numbers: SharedMap<AgentId, AgentNumber>,
+    series: SharedList<Arc<Series>>,
+    /// Which series were admitted together, in that order.
+    admitted: SharedList<Admitted>,
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct SeriesKey {
-    agent: AgentNumber,
-    descriptor: SeriesDescriptor,
+/// An agent, and what is known of it.
+#[derive(Debug, Clone)]
+struct KnownAgent {
+    id: AgentId,
+    manifests: HashMap<ManifestId, Arc<KnownManifest>>,
+    series: HashMap<Described, SeriesId>,
+    /// When its manifests of the hour before the last one were taken in, unix ms.
+    manifests_taken_in_at: Vec<u64>,
+}
+
+/// A series of one agent, found by its descriptor.
+#[derive(Debug, Clone)]
+struct Described(Arc<Series>);
+
+impl Borrow<SeriesDescriptor> for Described {
+    fn borrow(&self) -> &SeriesDescriptor {
+        &self.0.descriptor
+    }
+}
+
+impl Hash for Described {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.descriptor.hash(state);
+    }
+}
+
+impl PartialEq for Described {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.descriptor == other.0.descriptor
+    }
+}
+
+impl Eq for Described {}
+
+/// Series of one agent that were admitted together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Admitted {
+    pub(super) agent: AgentNumber,
+    /// When, in unix milliseconds of the collector; 0 when that is not known.
+    pub(super) at_unix_ms: u64,
+    /// How many.
+    pub(super) series: usize,
 }
 
 /// [`MAX_AGENTS`] are known.
@@ -105,7 +143,15 @@ impl Dictionary {
 
     /// The agent behind a number.
     pub fn agent(&self, number: AgentNumber) -> Option<&AgentId> {
-        self.agents.get(number.0 as usize)
+        self.known(number).map(|known| &known.id)
+    }
+
+    fn known(&self, number: AgentNumber) -> Option<&KnownAgent> {
+        self.agents.get(number.0 as usize).map(Arc::as_ref)
+    }
+
+    fn known_mut(&mut self, number: AgentNumber) -> Option<&mut KnownAgent> {
+        self.agents.get_mut(number.0 as usize).map(Arc::make_mut)
     }
 
     /// Number of agents known.
@@ -115,7 +161,7 @@ impl Dictionary {
 
     /// A known manifest.
     pub fn manifest(&self, agent: AgentNumber, id: ManifestId) -> Option<&Arc<KnownManifest>> {
-        self.manifests.get(&(agent, id))
+        self.known(agent)?.manifests.get(&id)
     }
 
     /// A known manifest, by the agent's id.
@@ -138,23 +184,19 @@ impl Dictionary {
 
     /// Number of series of one agent.
     pub fn series_count_of(&self, agent: AgentNumber) -> usize {
-        self.series_by_agent
-            .get(agent.0 as usize)
-            .copied()
-            .unwrap_or_default()
+        self.known(agent).map_or(0, |known| known.series.len())
     }
 
-    /// Every series, the last admitted first.
-    pub(super) fn series_newest_first(&self) -> impl Iterator<Item = &Series> {
-        self.series.iter().rev().map(Arc::as_ref)
+    /// What was admitted together, the last first.
+    pub(super) fn admitted_newest_first(&self) -> impl Iterator<Item = &Admitted> {
+        self.admitted.iter().rev()
     }
 
     /// How many manifests of the agent were taken in within the hour before `now_unix_ms`.
     pub(super) fn recent_manifests_of(&self, agent: AgentNumber, now_unix_ms: u64) -> usize {
-        let taken_in_at = self.manifests_taken_in_at.get(agent.0 as usize);
-        taken_in_at.map_or(0, |all| {
-            let recent = all.iter().filter(|at| is_within_an_hour(**at, now_unix_ms));
-            recent.count()
+        self.known(agent).map_or(0, |known| {
+            let all = known.manifests_taken_in_at.iter();
+            all.filter(|at| is_within_an_hour(**at, now_unix_ms)).count()
         })
     }
 
@@ -175,14 +217,18 @@ impl Dictionary {
             return Err(AgentsFull);
         }
         let number = self.next_agent_number();
-        self.agents.push(agent.clone());
-        self.series_by_agent.push(0);
-        self.manifests_taken_in_at.push(Vec::new());
+        self.agents.push(Arc::new(KnownAgent {
+            id: agent.clone(),
+            manifests: HashMap::new(),
+            series: HashMap::new(),
+            manifests_taken_in_at: Vec::new(),
+        }));
         self.agent_numbers.insert(agent.clone(), number);
         Ok(number)
     }
 
-    /// Takes in a manifest. Of the series it describes it means those that are known; no new one is admitted.
+    /// Takes in a manifest of a known agent. Of the series it describes it means those that are known; no new one is
+    /// admitted.
     pub fn add_manifest(
         &mut self,
         agent: AgentNumber,
@@ -190,21 +236,20 @@ impl Dictionary {
         manifest: Arc<Manifest>,
         now_unix_ms: u64,
     ) {
-        if let Some(taken_in_at) = self.manifests_taken_in_at.get_mut(agent.0 as usize) {
-            taken_in_at.retain(|at_unix_ms| is_within_an_hour(*at_unix_ms, now_unix_ms));
-            taken_in_at.push(now_unix_ms);
-        }
-        let series = manifest
-            .series
-            .iter()
-            .map(|descriptor| self.series_of(agent, descriptor))
-            .collect();
-        let known = KnownManifest {
-            manifest,
-            series,
-            looked_at: self.series_count_of(agent),
+        let Some(known) = self.known_mut(agent) else {
+            return;
         };
-        self.manifests.insert((agent, id), Arc::new(known));
+        let taken_in_at = &mut known.manifests_taken_in_at;
+        taken_in_at.retain(|at_unix_ms| is_within_an_hour(*at_unix_ms, now_unix_ms));
+        taken_in_at.push(now_unix_ms);
+        let of_manifest = manifest.series.iter();
+        let series = of_manifest.map(|descriptor| known.series.get(descriptor).copied());
+        let taken_in = KnownManifest {
+            series: series.collect(),
+            manifest,
+            looked_at: known.series.len(),
+        };
+        known.manifests.insert(id, Arc::new(taken_in));
     }
 
     /// Whether admitting positions of this manifest could change anything: there is room for a new series, or another
@@ -243,21 +288,26 @@ impl Dictionary {
                 series[at] = Some(self.number_series(agent, descriptor, now_unix_ms));
             }
         }
-        let looked = KnownManifest {
-            manifest: Arc::clone(&known.manifest),
-            series,
-            looked_at: self.series_count_of(agent),
-        };
-        self.manifests.insert((agent, id), Arc::new(looked));
+        if !admitted.is_empty() {
+            self.admitted.push(Admitted {
+                agent,
+                at_unix_ms: now_unix_ms,
+                series: admitted.len(),
+            });
+        }
+        if let Some(of_agent) = self.known_mut(agent) {
+            let looked = KnownManifest {
+                manifest: Arc::clone(&known.manifest),
+                series,
+                looked_at: of_agent.series.len(),
+            };
+            of_agent.manifests.insert(id, Arc::new(looked));
+        }
         admitted
     }
 
     fn series_of(&self, agent: AgentNumber, descriptor: &SeriesDescriptor) -> Option<SeriesId> {
-        let key = SeriesKey {
-            agent,
-            descriptor: descriptor.clone(),
-        };
-        self.series_ids.get(&key).copied()
+        self.known(agent)?.series.get(descriptor).copied()
     }
 
     fn number_series(
@@ -266,21 +316,17 @@ impl Dictionary {
         descriptor: &SeriesDescriptor,
         admitted_at_unix_ms: u64,
     ) -> SeriesId {
-        let series = SeriesId::at(self.series.len());
-        self.series.push(Arc::new(Series {
+        let id = SeriesId::at(self.series.len());
+        let series = Arc::new(Series {
             agent,
             descriptor: descriptor.clone(),
             admitted_at_unix_ms,
-        }));
-        let key = SeriesKey {
-            agent,
-            descriptor: descriptor.clone(),
-        };
-        self.series_ids.insert(Arc::new(key), series);
-        if let Some(count) = self.series_by_agent.get_mut(agent.0 as usize) {
-            *count += 1;
+        });
+        self.series.push(Arc::clone(&series));
+        if let Some(known) = self.known_mut(agent) {
+            known.series.insert(Described(series), id);
         }
-        series
+        id
     }
 }
 

@@ -70,13 +70,19 @@ impl SeriesLimits {
             };
         }
         let (mut recent, mut recent_of_agent) = (0, 0);
-        for series in dictionary
-            .series_newest_first()
-            .take_while(|series| is_within_an_hour(series.admitted_at_unix_ms, now_unix_ms))
-            .take(self.new_per_hour)
+        for admitted in dictionary
+            .admitted_newest_first()
+            .take_while(|admitted| is_within_an_hour(admitted.at_unix_ms, now_unix_ms))
         {
-            recent += 1;
-            recent_of_agent += usize::from(series.agent == agent);
+            if recent >= self.new_per_hour {
+                break;
+            }
+            recent += admitted.series;
+            recent_of_agent += if admitted.agent == agent {
+                admitted.series
+            } else {
+                0
+            };
         }
         let by_rate = self.new_per_hour.saturating_sub(recent);
         Room {
