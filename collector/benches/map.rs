@@ -36,12 +36,17 @@ fn main() {
     divan::main();
 }
 
-/// Ten delays of one interval of one series.
+/// The delays of one interval of one series; ten unless it says otherwise.
 type Delays = fn(&mut fastrand::Rng, u32) -> Vec<u32>;
 
 /// Within 200 us.
 fn narrow(random: &mut fastrand::Rng, series: u32) -> Vec<u32> {
     (0..10).map(|_| 800 + series * 400 + random.u32(0..200)).collect()
+}
+
+/// Thirty of them.
+fn thirty(random: &mut fastrand::Rng, series: u32) -> Vec<u32> {
+    (0..3).flat_map(|_| narrow(random, series)).collect()
 }
 
 /// One delay in fifty is up to ten times as long: the merged histogram spans thousands of buckets.
@@ -69,6 +74,8 @@ fn seeded(delays_of: Delays) -> (tempfile::TempDir, EmbeddedStore) {
                 let mut report = fleet::report(&manifest, slot + 1, T0 + slot * fleet::LENGTH_MS, &[0; 10]);
                 for record in &mut report.records {
                     let mut delays = delays_of(&mut random, record.series);
+                    record.counts.returned = delays.len() as u64;
+                    record.counts.sent = record.counts.returned + 1;
                     record.delays = vec![(StampClock::Kernel, DelayHistogram::from_values_us(&mut delays))];
                 }
                 Item::Report(VerifiedReport {
@@ -135,6 +142,18 @@ fn map_30_by_60_over_5_min_from_disk(bencher: Bencher<'_, '_>) {
     let (_directory, store) = seeded_on_disk(narrow);
     whole_map(bencher, &store);
     assert_eq!(store.condition().window.answered, 0);
+}
+
+#[divan::bench]
+fn map_of_30_delays_from_memory(bencher: Bencher<'_, '_>) {
+    let (_directory, store) = seeded(thirty);
+    whole_map(bencher, &store);
+}
+
+#[divan::bench]
+fn map_of_30_delays_from_disk(bencher: Bencher<'_, '_>) {
+    let (_directory, store) = seeded_on_disk(thirty);
+    whole_map(bencher, &store);
 }
 
 #[divan::bench]

@@ -14,6 +14,7 @@ pub(crate) mod merge;
 pub mod records;
 pub mod selection;
 pub mod series;
+mod side_by_side;
 pub mod source;
 mod whole;
 

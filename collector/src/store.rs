@@ -27,6 +27,7 @@ pub mod series_limits;
 mod sharing;
 pub mod tier;
 mod told;
+mod walk;
 pub mod window;
 
 pub use dictionary::{Dictionary, SeriesId};
@@ -34,6 +35,7 @@ pub use holdings::TierHoldings;
 pub use series_limits::{RefusedRecords, SeriesLimits};
 pub use tier::{Retention, Tier};
 pub use told::{JustStored, Tell};
+pub use walk::{OpenReport, VisitAgent};
 pub use window::{Window, WindowCondition};
 
 /// A stretch of time `[from, to)` on the collector's time line, in unix milliseconds.
@@ -432,6 +434,23 @@ pub trait Store: Send + Sync {
         visit: Visit<'_>,
     ) -> Result<Coverage, StoreError> {
         self.scan(request, visit)
+    }
+
+    /// Hands every stored report that starts in `range`, of agents with any of these series, to `visit`, all of one agent
+    /// together, and returns the coverage that a scan of the [whole range](ScanRequest::WHOLE_RANGE) would have. `None` when
+    /// it cannot: whatever was handed on is to be forgotten, and a scan answers. Once `stop` says so, or `visit`, what it
+    /// returns is of no use.
+    ///
+    /// # Errors
+    /// When the store cannot be read. Single unreadable reports are counted in the coverage instead.
+    fn walk(
+        &self,
+        _range: TimeRange,
+        _series: &SeriesSelection,
+        _stop: &dyn Fn() -> bool,
+        _visit: VisitAgent<'_>,
+    ) -> Result<Option<Coverage>, StoreError> {
+        Ok(None)
     }
 
     /// Hands over the window, when it holds every stored interval that starts in `range`, and returns the coverage that a

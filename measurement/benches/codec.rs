@@ -4,7 +4,9 @@
 #[allow(dead_code, reason = "the store's bench uses more of it")]
 mod truth;
 
+use azimuth_measurement::codec::walk::{ReportWalk, Sums, inflate_report};
 use azimuth_measurement::codec::{decode_report, encode_report, varint};
+use azimuth_measurement::histogram::BucketIndex;
 use azimuth_measurement::{
     Accumulator, AgentHealth, DelayHistogram, Interval, Ipdv, ManifestId, ProbeCounts, Report, SeriesRecord,
     StampClock,
@@ -174,4 +176,86 @@ fn quantile(bencher: divan::Bencher<'_, '_>) {
         accumulator.add(delays).expect("a small count");
     }
     bencher.bench_local(|| [0.5, 0.9, 0.99].map(|q| accumulator.quantile_us(q)));
+}
+
+/// One agent's row of a map: 30 intervals, to be merged into 60 cells.
+fn frames() -> Vec<Vec<u8>> {
+    (0..30)
+        .map(|interval| encode_report(&report_of(interval)))
+        .collect()
+}
+
+fn cell(accumulator: &Accumulator) -> ([Option<BucketIndex>; 3], Option<u32>, Option<u32>) {
+    let ranks = [0.5, 0.9, 0.99].map(|q| (q * accumulator.count() as f64).ceil() as u64);
+    let buckets = accumulator.buckets_at(ranks);
+    (buckets, accumulator.min_us(), accumulator.max_us())
+}
+
+#[divan::bench]
+fn row_of_a_map_decoded(bencher: divan::Bencher<'_, '_>) {
+    let frames = frames();
+    let mut accumulator = Accumulator::new();
+    bencher.counter(ItemsCount::new(SERIES)).bench_local(|| {
+        let mut kept: Vec<Vec<DelayHistogram>> = vec![Vec::new(); SERIES as usize];
+        for frame in &frames {
+            for record in decode_report(frame).expect("sound").records {
+                let delays = record.delays.into_iter().map(|(_, delays)| delays);
+                kept[record.series as usize].extend(delays);
+            }
+        }
+        let cells = kept.iter().map(|of_cell| {
+            accumulator.clear();
+            for delays in of_cell {
+                accumulator.add(delays).expect("a small count");
+            }
+            cell(&accumulator)
+        });
+        cells.collect::<Vec<_>>()
+    });
+}
+
+#[divan::bench]
+fn row_of_a_map_walked(bencher: divan::Bencher<'_, '_>) {
+    let frames = frames();
+    let mut sums = OneClock::default();
+    bencher.counter(ItemsCount::new(SERIES)).bench_local(|| {
+        let plain: Vec<Vec<u8>> = frames.iter().filter_map(|frame| inflate_report(frame)).collect();
+        let walks = plain
+            .iter()
+            .map(|plain| ReportWalk::of(plain).expect("in columns"));
+        let mut walks: Vec<_> = walks.collect();
+        let cells = (0..SERIES).map(|series| {
+            sums.0.clear();
+            for walk in &mut walks {
+                if walk.next_series() == Some(series) {
+                    walk.add_next(&mut sums).expect("sound");
+                }
+            }
+            cell(&sums.0)
+        });
+        cells.collect::<Vec<_>>()
+    });
+}
+
+/// What is left of a row when nothing but zstd is done.
+#[divan::bench]
+fn row_of_a_map_inflated(bencher: divan::Bencher<'_, '_>) {
+    let frames = frames();
+    bencher.counter(ItemsCount::new(SERIES)).bench_local(|| {
+        let plain = frames.iter().filter_map(|frame| inflate_report(frame));
+        plain.map(|plain| plain.len()).sum::<usize>()
+    });
+}
+
+#[derive(Default)]
+struct OneClock(Accumulator);
+
+impl Sums for OneClock {
+    fn count(&mut self, _place: usize, _more: u64) -> Option<()> {
+        Some(())
+    }
+
+    fn delays<'b>(&mut self, _clock: StampClock, number: u64, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        self.0.add_front(bytes, number).ok()
+    }
 }

@@ -13,6 +13,7 @@ pub mod manifest;
 mod protobuf;
 pub mod report;
 pub mod varint;
+pub mod walk;
 
 use thiserror::Error;
 

@@ -2,12 +2,13 @@
 //! are filled one after the other, or are few, each is filled into dense accumulators at once; else histograms are kept
 //! until a group is finished, and one dense accumulator is reused for every group.
 
+use azimuth_measurement::codec::walk::Sums;
 use azimuth_measurement::counts::COUNTERS;
+use azimuth_measurement::histogram::BucketIndex;
 use azimuth_measurement::{Accumulator, DelayHistogram, ProbeCounts, StampClock};
 
 use super::QueryError;
 use super::facts::Pdv;
-use crate::store::window::Recent;
 
 /// Most groups that are filled into dense accumulators side by side: 136 KiB each, mostly of one clock.
 pub(super) const MOST_DENSE: usize = 64;
@@ -143,17 +144,6 @@ impl Dense {
             .map_err(|_| QueryError::Overflow)
     }
 
-    /// Adds one interval of the window.
-    pub(super) fn add_recent(&mut self, interval: &Recent<'_>) -> Result<(), QueryError> {
-        interval
-            .add_counts(&mut self.counts)
-            .ok_or(QueryError::Overflow)?;
-        interval
-            .delays()
-            .try_for_each(|(clock, bins)| self.of(clock).add_bins(bins))
-            .map_err(|_| QueryError::Overflow)
-    }
-
     /// What it came to.
     pub(super) fn figures(&self) -> Figures {
         let best = BEST_FIRST
@@ -161,6 +151,18 @@ impl Dense {
             .filter_map(|clock| Some((clock, self.delays[place(clock)].as_ref()?)))
             .find(|(_, delays)| delays.count() > 0);
         Figures::of(ProbeCounts::from_all(self.counts), best)
+    }
+}
+
+impl Sums for Dense {
+    fn count(&mut self, place: usize, more: u64) -> Option<()> {
+        let sum = self.counts.get_mut(place)?;
+        *sum = sum.checked_add(more)?;
+        Some(())
+    }
+
+    fn delays<'b>(&mut self, clock: StampClock, number: u64, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        self.of(clock).add_front(bytes, number).ok()
     }
 }
 
@@ -280,19 +282,8 @@ pub(super) fn quantiles_us<const N: usize>(
 ) -> [Option<u32>; N] {
     let total = accumulator.count();
     let ranks = quantiles.map(|quantile| ((quantile * total as f64).ceil() as u64).clamp(1, total.max(1)));
-    let mut found = [None; N];
-    let (mut seen, mut next) = (0, 0);
-    for (bucket, count) in accumulator.bins() {
-        seen += count;
-        while next < N && seen >= ranks[next] {
-            found[next] = Some(bucket.highest_us());
-            next += 1;
-        }
-        if next == N {
-            break;
-        }
-    }
-    found
+    let found = accumulator.buckets_at(ranks);
+    found.map(|bucket| bucket.map(BucketIndex::highest_us))
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use azimuth_measurement::catalogue::Catalogue;
 
 use super::QueryError;
-use crate::store::{Coverage, Observation, ScanRequest, SeriesSelection, Store, TimeRange, Window};
+use crate::store::{
+    Coverage, Observation, OpenReport, ScanRequest, SeriesSelection, Store, TimeRange, Window,
+};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -78,6 +80,38 @@ impl Source<'_> {
         let coverage = coverage?;
         // It may have given up between two observations.
         self.stop.check()?;
+        Ok(coverage)
+    }
+
+    /// Hands every report of each agent to `take`, which says how many observations it merged; when it says `None`, or the
+    /// store cannot hand reports on so, there is no coverage, and what a scan finds is the answer.
+    pub(super) fn walk(
+        &self,
+        range: TimeRange,
+        series: &SeriesSelection,
+        mut take: impl FnMut(&mut [OpenReport<'_>]) -> Option<u64>,
+    ) -> Result<Option<Coverage>, QueryError> {
+        self.stop.check()?;
+        let (mut seen, mut walked) = (0, true);
+        let stop = || self.stop.check().is_err();
+        let coverage = self
+            .store
+            .walk(range, series, &stop, &mut |reports| match take(reports) {
+                Some(taken) => {
+                    seen += taken;
+                    ControlFlow::Continue(())
+                }
+                None => {
+                    walked = false;
+                    ControlFlow::Break(())
+                }
+            })?;
+        // It may have given up between two agents.
+        self.stop.check()?;
+        let coverage = coverage.filter(|_| walked);
+        if coverage.is_some() {
+            self.observations.fetch_add(seen, Ordering::Relaxed);
+        }
         Ok(coverage)
     }
 

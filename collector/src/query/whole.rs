@@ -1,9 +1,10 @@
-//! Groups of series over one whole range: from the window group by group where it holds the range, else by a scan. Both
-//! give the same figures, because merging has no order.
+//! Groups of series over one whole range: from the window group by group where it holds the range, else from reports side
+//! by side where no part holds any of it, else by a scan. All give the same figures, because merging has no order.
 
 use azimuth_measurement::Accumulator;
 
 use super::merge::{Dense, Figures, Merging};
+use super::side_by_side::walk_groups;
 use super::{QueryError, Source};
 use crate::store::{Coverage, ScanRequest, SeriesId, SeriesSelection, TimeRange, Window};
 
@@ -31,7 +32,10 @@ pub(super) fn merge_groups(
     let from_window = source.recent(range, |window| {
         read_window(source, window, range, groups, audience)
     })?;
-    match from_window {
+    if let Some(coverage) = from_window {
+        return Ok(coverage);
+    }
+    match walk_groups(source, range, series, groups, audience)? {
         Some(coverage) => Ok(coverage),
         None => scan(source, range, series, groups, audience),
     }
@@ -53,7 +57,7 @@ fn read_window(
             let before = intervals;
             for interval in window.intervals(*series, range) {
                 audience.hear(*series, interval.start_unix_ms, interval.length_ms);
-                dense.add_recent(&interval)?;
+                interval.add_to(&mut dense).ok_or(QueryError::Overflow)?;
                 intervals += 1;
             }
             if intervals > before {
@@ -133,7 +137,7 @@ mod tests {
     use crate::store::window::WindowCondition;
     use crate::store::{
         Admission, AgentStatus, BackupSummary, Condition, Dictionary, Item, Maintained, Retention, Store,
-        StoreError, StoredGap, VerifiedManifest, Visit,
+        StoreError, StoredGap, VerifiedManifest, Visit, VisitAgent,
     };
 
     const MINUTE_MS: u64 = 60_000;
@@ -154,6 +158,56 @@ mod tests {
         }
         fn scan(&self, request: ScanRequest<'_>, visit: Visit<'_>) -> Result<Coverage, StoreError> {
             self.0.scan(request, visit)
+        }
+        fn agents(&self) -> Result<Vec<AgentStatus>, StoreError> {
+            self.0.agents()
+        }
+        fn gaps(
+            &self,
+            agent: &azimuth_measurement::AgentId,
+            range: TimeRange,
+        ) -> Result<Vec<StoredGap>, StoreError> {
+            self.0.gaps(agent, range)
+        }
+        fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {
+            self.0.maintain(now_unix_ms)
+        }
+        fn backup(&self, into: &mut dyn std::io::Write) -> Result<BackupSummary, StoreError> {
+            self.0.backup(into)
+        }
+        fn condition(&self) -> Condition {
+            self.0.condition()
+        }
+    }
+
+    /// A store that shows nobody its window, but hands on reports unread.
+    struct SideBySide<'a>(&'a EmbeddedStore);
+
+    impl Store for SideBySide<'_> {
+        fn commit(
+            &self,
+            manifests: &[VerifiedManifest],
+            items: &[Item],
+        ) -> Result<Vec<Admission>, StoreError> {
+            self.0.commit(manifests, items)
+        }
+        fn dictionary(&self) -> std::sync::Arc<Dictionary> {
+            self.0.dictionary()
+        }
+        fn scan(&self, _: ScanRequest<'_>, _: Visit<'_>) -> Result<Coverage, StoreError> {
+            Err(StoreError {
+                doing: "scan",
+                cause: "it was left to a scan".to_owned(),
+            })
+        }
+        fn walk(
+            &self,
+            range: TimeRange,
+            series: &SeriesSelection,
+            stop: &dyn Fn() -> bool,
+            visit: VisitAgent<'_>,
+        ) -> Result<Option<Coverage>, StoreError> {
+            self.0.walk(range, series, stop, visit)
         }
         fn agents(&self) -> Result<Vec<AgentStatus>, StoreError> {
             self.0.agents()
@@ -242,6 +296,103 @@ mod tests {
         again.maintain(T0 + 30 * MINUTE_MS).expect("writable");
         assert_eq!(map_of(&again, last_five), found, "the clock was set back");
         assert_eq!(window(&again).answered, 2);
+    }
+
+    /// Two agents with 80 series each, of which the last goes to the zone of the first, and holes in their reports.
+    fn many_groups(store: &EmbeddedStore) {
+        let mut random = fastrand::Rng::with_seed(7);
+        for id in ["a", "b"] {
+            let mut manifest = manifest_of(id, 80);
+            manifest.series[79].zone = manifest.series[0].zone.clone();
+            let items: Vec<_> = (0..12)
+                .map(|slot| {
+                    let delays: Vec<u32> = (0..5).map(|_| random.u32(300..70_000)).collect();
+                    let mut report = report_of(&manifest, slot + 1, slot, &delays);
+                    report.records.retain(|_| random.u32(0..4) > 0);
+                    for record in &mut report.records {
+                        if random.bool() {
+                            record.delays[0].0 = azimuth_measurement::StampClock::User;
+                        }
+                        let sent = random.u64(5..9);
+                        record.counts.sent = sent;
+                        record.counts.skipped = sent % 2;
+                    }
+                    item(&report)
+                })
+                .collect();
+            store.commit(&[verified(&manifest)], &items).expect("writable");
+        }
+    }
+
+    fn rows_of(store: &dyn Store, range: TimeRange, by: &[Label]) -> Option<super::super::group::Groups> {
+        let question = GroupQuestion {
+            selection: Selection::of(Method::Stamp, LoadLabel::Idle),
+            by: by.to_vec(),
+            range,
+            step_ms: None,
+        };
+        groups(&source(store), &question, range.to_unix_ms).ok()
+    }
+
+    #[test]
+    fn many_groups_are_filled_one_after_the_other_from_reports_side_by_side() {
+        let directory = tempfile::tempdir().expect("a scratch directory");
+        let store = open(directory.path(), T0);
+        many_groups(&store);
+        let asked = range(10, 110);
+        let found = map_of(&SideBySide(&store), asked);
+        assert_eq!(found.cells.len(), 158);
+        assert_eq!(found, map_of(&FromDisk(&store), asked));
+        for by in [&[][..], &[Label::Agent], &[Label::Agent, Label::Zone]] {
+            let rows = rows_of(&SideBySide(&store), asked, by);
+            assert_eq!(rows, rows_of(&FromDisk(&store), asked, by));
+            assert!(rows.is_some(), "{by:?}");
+        }
+        let some = MapQuestion {
+            selection: Selection::of(Method::Stamp, LoadLabel::Idle).agent(&agent("b")),
+            range: asked,
+        };
+        let of_one = |store: &dyn Store| map(&source(store), &some, asked.to_unix_ms).expect("readable");
+        assert_eq!(of_one(&SideBySide(&store)), of_one(&FromDisk(&store)));
+        assert_eq!(of_one(&FromDisk(&store)).cells.len(), 79);
+    }
+
+    #[test]
+    fn what_cannot_be_filled_side_by_side_is_left_to_a_scan() {
+        let directory = tempfile::tempdir().expect("a scratch directory");
+        let store = open(directory.path(), T0);
+        many_groups(&store);
+        let asked = range(0, 120);
+        assert_eq!(
+            rows_of(&SideBySide(&store), asked, &[Label::Zone]),
+            None,
+            "more groups than are open at once, each of two agents"
+        );
+        // Positions come to mean other series halfway.
+        let mut other = manifest_of("a", 80);
+        other.series.reverse();
+        let items: Vec<_> = (20..24)
+            .map(|slot| item(&report_of(&other, slot + 1, slot, &[800])))
+            .collect();
+        store.commit(&[verified(&other)], &items).expect("writable");
+        let asked = range(0, 240);
+        assert_eq!(
+            rows_of(&SideBySide(&store), asked, &[Label::Agent, Label::Zone]),
+            None
+        );
+        assert!(rows_of(&SideBySide(&store), asked, &[Label::Agent]).is_some());
+        drop(store);
+        // Opened so late that nothing is in the window.
+        let store = open(directory.path(), T0 + 60 * MINUTE_MS);
+        for by in [&[Label::Zone][..], &[Label::Agent, Label::Zone], &[Label::Agent]] {
+            let rows = rows_of(&store, asked, by);
+            assert_eq!(rows, rows_of(&FromDisk(&store), asked, by));
+            assert!(rows.is_some());
+        }
+        assert_eq!(window(&store).answered, 0);
+        while store.maintain(T0 + 300 * MINUTE_MS).expect("writable").more {}
+        assert_eq!(rows_of(&SideBySide(&store), asked, &[]), None, "it is sealed");
+        assert!(rows_of(&store, asked, &[]).is_some());
     }
 
     /// What can happen to a store.
@@ -340,6 +491,14 @@ mod tests {
                     range(now_s.saturating_sub(877), now_s.saturating_sub(13)),
                     range(now_s.saturating_sub(130), now_s + 1_000),
                 ] {
+                    let question = MapQuestion {
+                        selection: Selection::of(Method::Stamp, LoadLabel::Idle),
+                        range: asked,
+                    };
+                    if let Ok(walked) = map(&source(&SideBySide(&store)), &question, now_unix_ms) {
+                        let scanned = map(&source(&FromDisk(&store)), &question, now_unix_ms).expect("readable");
+                        prop_assert_eq!(walked, scanned);
+                    }
                     let before = window(&store).answered;
                     let (one, other) = (map_of(&store, asked), map_of(&FromDisk(&store), asked));
                     if window(&store).answered == before {

@@ -11,6 +11,7 @@
 //! | `tables` | the tables of the file |
 //! | `standing` | what a commit has to know of them before it decides |
 //! | `scan` | answers a question from parts and hot reports |
+//! | `by_agent` | hands on hot reports unread |
 //! | `recent` | keeps the last minutes in memory |
 //! | `maintain` | seals, joins, rolls up, retires, forgets |
 //! | `sealed` | the form of parts, and the shelf they stand on |
@@ -22,6 +23,7 @@ mod aside;
 mod backup;
 #[cfg(test)]
 mod backup_tests;
+mod by_agent;
 mod dictionary_file;
 #[cfg(test)]
 mod flips;
@@ -70,8 +72,8 @@ use super::dictionary::AgentNumber;
 use super::window::{SharedWindow, Window};
 use super::{
     Admission, AgentStatus, BackupSummary, Condition, Coverage, Dictionary, Item, Maintained, Retention,
-    ScanRequest, SeriesLimits, Store, StoreError, StoredGap, Tell, Tier, TierHoldings, TimeRange,
-    VerifiedManifest, Visit,
+    ScanRequest, SeriesLimits, SeriesSelection, Store, StoreError, StoredGap, Tell, Tier, TierHoldings,
+    TimeRange, VerifiedManifest, Visit, VisitAgent,
 };
 
 pub use backup::{RestoreError, restore, verify};
@@ -329,6 +331,19 @@ impl Store for EmbeddedStore {
                 stop,
                 visit,
             )
+        })
+    }
+
+    fn walk(
+        &self,
+        range: TimeRange,
+        series: &SeriesSelection,
+        stop: &dyn Fn() -> bool,
+        visit: VisitAgent<'_>,
+    ) -> Result<Option<Coverage>, StoreError> {
+        self.with_database("read reports", |database| {
+            let look = || (self.dictionary_now(), self.shelf());
+            by_agent::by_agent(database, look, range, series, stop, visit)
         })
     }
 

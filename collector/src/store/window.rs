@@ -10,7 +10,7 @@
 //! | length (ms), bytes of the counters and of the histograms | u32 each |
 //! | which counters are not 0, in wire order | bits of a u16 |
 //! | those counters | LEB128 each |
-//! | per clock: wire number, bytes of its histogram | LEB128 each |
+//! | per clock: wire number, number of delays | LEB128 each |
 //! | the histogram | as on the wire |
 
 use std::mem::size_of;
@@ -18,8 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use azimuth_measurement::codec::varint;
-use azimuth_measurement::counts::COUNTERS;
-use azimuth_measurement::histogram::sparse::Bins;
+use azimuth_measurement::codec::walk::Sums;
 use azimuth_measurement::{SeriesRecord, StampClock};
 
 use super::tier::{Hole, Stretch, plan};
@@ -72,26 +71,20 @@ pub struct Recent<'a> {
 }
 
 impl<'a> Recent<'a> {
-    /// Adds what happened to its probes to `sums`, in wire order: most counters are 0, and cost nothing. `None` when a sum
-    /// would overflow; some are added then.
-    pub fn add_counts(&self, sums: &mut [u64; COUNTERS]) -> Option<()> {
+    /// Adds it to `sums`: most counters are 0, and cost nothing. `None` when a sum would overflow; some of it is added then.
+    pub fn add_to(&self, sums: &mut impl Sums) -> Option<()> {
         let (mut rest, mut present) = (Reader(self.counts), self.present);
         while present > 0 {
-            let sum = sums.get_mut(present.trailing_zeros() as usize)?;
-            *sum = sum.checked_add(rest.number()?)?;
+            sums.count(present.trailing_zeros() as usize, rest.number()?)?;
             present &= present - 1;
         }
-        Some(())
-    }
-
-    /// Its delays, by clock, best clock first.
-    pub fn delays(&self) -> impl Iterator<Item = (StampClock, Bins<'a>)> + use<'a> {
         let mut rest = Reader(self.delays);
-        std::iter::from_fn(move || {
+        while !rest.0.is_empty() {
             let clock = StampClock::from_wire(rest.number()?)?;
-            let length = rest.number()?;
-            Some((clock, Bins::of_bytes(rest.bytes(length)?)))
-        })
+            let number = rest.number()?;
+            rest.0 = sums.delays(clock, number, rest.0)?;
+        }
+        Some(())
     }
 }
 
@@ -259,7 +252,7 @@ fn write(into: &mut Vec<u8>, since_ms: u64, length_ms: u32, record: &SeriesRecor
     }
     for (clock, histogram) in &record.delays {
         varint::write(&mut delays, clock.wire().into());
-        varint::write(&mut delays, histogram.as_bytes().len() as u64);
+        varint::write(&mut delays, histogram.count());
         delays.extend(histogram.as_bytes());
     }
     // A minute has 60,000 ms, and a report a few MB at most.
@@ -421,7 +414,8 @@ impl SharedWindow {
 
 #[cfg(test)]
 mod tests {
-    use azimuth_measurement::{Accumulator, DelayHistogram, ProbeCounts};
+    use azimuth_measurement::counts::COUNTERS;
+    use azimuth_measurement::{DelayHistogram, ProbeCounts};
     use proptest::prelude::*;
 
     use super::*;
@@ -450,24 +444,36 @@ mod tests {
         }
     }
 
+    /// One interval as it was.
+    #[derive(Default)]
+    struct Again {
+        counts: [u64; COUNTERS],
+        delays: Vec<(StampClock, DelayHistogram)>,
+    }
+
+    impl Sums for Again {
+        fn count(&mut self, place: usize, more: u64) -> Option<()> {
+            self.counts[place] += more;
+            Some(())
+        }
+
+        fn delays<'b>(&mut self, clock: StampClock, number: u64, bytes: &'b [u8]) -> Option<&'b [u8]> {
+            let (histogram, rest) = DelayHistogram::split_off(bytes, number).ok()?;
+            self.delays.push((clock, histogram));
+            Some(rest)
+        }
+    }
+
     fn held(window: &Window, series: u32, range: TimeRange) -> Vec<(u64, u32, SeriesRecord)> {
-        let again = |bins: Bins<'_>| {
-            let mut accumulator = Accumulator::new();
-            accumulator.add_bins(bins).expect("few");
-            accumulator.to_histogram().expect("few")
-        };
         let mut held: Vec<_> = window
             .intervals(SeriesId(series), range)
             .map(|interval| {
-                let mut counts = [0; COUNTERS];
-                interval.add_counts(&mut counts).expect("few");
+                let mut again = Again::default();
+                interval.add_to(&mut again).expect("few");
                 let record = SeriesRecord {
                     series,
-                    counts: ProbeCounts::from_all(counts),
-                    delays: interval
-                        .delays()
-                        .map(|(clock, bins)| (clock, again(bins)))
-                        .collect(),
+                    counts: ProbeCounts::from_all(again.counts),
+                    delays: again.delays,
                 };
                 (interval.start_unix_ms, interval.length_ms, record)
             })

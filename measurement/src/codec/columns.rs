@@ -13,13 +13,13 @@ use crate::method::StampClock;
 use crate::report::SeriesRecord;
 use crate::series::MAX_SERIES;
 
-const SERIES_FIELD: u32 = 1;
+pub(super) const SERIES_FIELD: u32 = 1;
 /// Field numbers of the counters, in [`ProbeCounts`] order.
-const COUNT_FIELDS: [u32; COUNTERS] = [
+pub(super) const COUNT_FIELDS: [u32; COUNTERS] = [
     2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 17, 22, 23, 24, 25, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41,
 ];
 /// Field number of the column that says how many delays the first clock has; the others follow in clock order.
-const NUMBER_FIELDS: u32 = 18;
+pub(super) const NUMBER_FIELDS: u32 = 18;
 const CLOCKS: usize = StampClock::ALL.len();
 /// Place of `returned` in [`COUNT_FIELDS`].
 const RETURNED: usize = 1;
@@ -188,8 +188,8 @@ fn uneven(field: u32) -> CodecError {
 }
 
 /// A column that is being read.
-#[derive(Clone, Copy)]
-struct Column<'a> {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Column<'a> {
     field: u32,
     /// The value of every record, where one stands for all.
     same: Option<u64>,
@@ -204,7 +204,7 @@ impl<'a> Column<'a> {
         rest: &[],
     };
 
-    fn of(field: u32, bytes: &'a [u8]) -> Result<Self, CodecError> {
+    pub(super) fn of(field: u32, bytes: &'a [u8]) -> Result<Self, CodecError> {
         let (first, after) = varint::read(bytes).map_err(|_| uneven(field))?;
         let alone = after.is_empty();
         Ok(Self {
@@ -214,8 +214,13 @@ impl<'a> Column<'a> {
         })
     }
 
+    /// Whether no value is left that stands for one record alone.
+    pub(super) fn is_read(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     #[inline]
-    fn next(&mut self) -> Result<u64, CodecError> {
+    pub(super) fn next(&mut self) -> Result<u64, CodecError> {
         if let Some(value) = self.same {
             return Ok(value);
         }

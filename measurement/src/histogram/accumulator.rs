@@ -5,7 +5,7 @@
 use thiserror::Error;
 
 use super::bucket::{BUCKETS, BucketIndex};
-use super::sparse::{Bins, BinsError, DelayHistogram};
+use super::sparse::{Bins, BinsError, DelayHistogram, walk_front};
 
 /// More delays than a `u64` counts were added; no true measurement gets there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -74,6 +74,25 @@ impl Accumulator {
         Ok(())
     }
 
+    /// Adds the histogram of `count` delays off the front of bytes, and returns what follows it. For bytes that were checked
+    /// before: when something is wrong with them all the same, the bins before it stay added.
+    ///
+    /// # Errors
+    /// As [`DelayHistogram::split_off`], and when the total would overflow.
+    pub fn add_front<'a>(&mut self, bytes: &'a [u8], count: u64) -> Result<&'a [u8], BinsError> {
+        // No bucket counts more than the total, so one check covers them all.
+        let total = self.total.checked_add(count).ok_or(BinsError::TooMany)?;
+        self.total = total;
+        let mut block = usize::MAX;
+        walk_front(bytes, count, |index, count| {
+            self.counts[index] = self.counts[index].wrapping_add(count);
+            if index / BLOCK != block {
+                block = index / BLOCK;
+                self.touched[block / WORD] |= 1 << (block % WORD);
+            }
+        })
+    }
+
     /// Adds one delay, in microseconds.
     pub fn record_us(&mut self, delay_us: u32) -> Result<(), CountOverflow> {
         self.total = self.total.checked_add(1).ok_or(CountOverflow)?;
@@ -118,6 +137,32 @@ impl Accumulator {
             seen += count;
             (seen >= rank).then_some(bucket)
         })
+    }
+
+    /// The buckets in which several ranks fall, found in one walk. Ranks ascend and count from 1; beyond the total there is
+    /// none.
+    pub fn buckets_at<const N: usize>(&self, ranks: [u64; N]) -> [Option<BucketIndex>; N] {
+        let mut found = [None; N];
+        let (mut before, mut next) = (0_u64, 0);
+        for block in blocks(&self.touched) {
+            let counts = &self.counts[block * BLOCK..][..BLOCK];
+            // Sums of blocks need no look at single buckets. None can overflow, since the total did not.
+            let after = counts.iter().fold(before, |sum, count| sum.wrapping_add(*count));
+            let (mut seen, mut within) = (before, 0);
+            while next < N && ranks[next] <= after {
+                while seen < ranks[next] {
+                    seen += counts[within];
+                    within += 1;
+                }
+                found[next] = BucketIndex::new((block * BLOCK + within.saturating_sub(1)) as u16);
+                next += 1;
+            }
+            if next == N {
+                break;
+            }
+            before = after;
+        }
+        found
     }
 
     /// Shortest delay, to the bucket's low end, in microseconds.
@@ -260,6 +305,13 @@ mod tests {
                     "quantile {}", quantile
                 );
             }
+            let n = ours.count();
+            let ranks = [1, n.div_ceil(2), n.div_ceil(2), n, n + 1];
+            let expected = ranks.map(|rank| {
+                let mut seen = 0;
+                ours.bins().map(|(bucket, count)| { seen += count; (bucket, seen) }).find(|(_, seen)| *seen >= rank)
+            });
+            prop_assert_eq!(ours.buckets_at(ranks), expected.map(|found| Some(found?.0)));
         }
 
         #[test]

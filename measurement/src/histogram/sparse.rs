@@ -106,6 +106,12 @@ impl DelayHistogram {
         Ok((checked.finish(), checked.rest))
     }
 
+    /// What follows the histogram of `count` delays at the front of bytes. It is checked as [`split_off`](Self::split_off)
+    /// would.
+    pub fn pass_over(bytes: &[u8], count: u64) -> Result<&[u8], BinsError> {
+        walk_front(bytes, count, |_, _| {})
+    }
+
     /// The canonical bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
@@ -125,6 +131,36 @@ impl DelayHistogram {
     pub fn bins(&self) -> Bins<'_> {
         Bins::of_bytes(&self.bytes)
     }
+}
+
+/// Hands the bins of the histogram of `count` delays at the front of `bytes` to `take`, by number of the bucket, each checked
+/// before it is handed on, and returns the rest.
+#[inline]
+pub(super) fn walk_front(
+    bytes: &[u8],
+    count: u64,
+    mut take: impl FnMut(usize, u64),
+) -> Result<&[u8], BinsError> {
+    if count > MAX_COUNT {
+        return Err(BinsError::TooMany);
+    }
+    let (mut rest, mut next_index, mut left) = (bytes, 0_u64, count);
+    while left > 0 {
+        let at = bytes.len() - rest.len();
+        let (bin, after) = read_bin(rest).map_err(|_| BinsError::Varint { at })?;
+        let index = next_index.saturating_add(bin.gap);
+        if index >= u64::from(BUCKETS) {
+            return Err(BinsError::Index { index });
+        }
+        left = left.checked_sub(bin.count).ok_or(BinsError::Stated {
+            counted: (count - left).saturating_add(bin.count),
+            stated: count,
+        })?;
+        take(index as usize, bin.count);
+        next_index = index + 1;
+        rest = after;
+    }
+    Ok(rest)
 }
 
 /// Bytes from outside that have been checked up to `rest`.

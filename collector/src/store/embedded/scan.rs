@@ -21,8 +21,8 @@ use super::while_doing;
 use crate::store::dictionary::AgentNumber;
 use crate::store::tier::{Hole, Stretch, Tier, plan};
 use crate::store::{
-    Coverage, Dictionary, Missing, MissingCause, Observation, ScanRequest, SeriesId, StoreError, TimeRange,
-    Visit,
+    Coverage, Dictionary, Missing, MissingCause, Observation, ScanRequest, SeriesId, SeriesSelection,
+    StoreError, TimeRange, Visit,
 };
 
 const DOING: &str = "read reports";
@@ -52,24 +52,13 @@ pub(super) fn scan(
     let hot = read.open_table(HOT).map_err(while_doing(DOING))?;
     // Taken after the transaction began, so that it knows every manifest the transaction's reports refer to.
     let (dictionary, shelf) = look();
-    let mut holes = shelf.damaged().to_vec();
-    for tier in Tier::ALL {
-        let retired = meta.get(retired_before_key(tier)).map_err(while_doing(DOING))?;
-        holes.extend(retired.map(|before| Hole {
-            tier,
-            range: TimeRange {
-                from_unix_ms: 0,
-                to_unix_ms: before.value(),
-            },
-            cause: MissingCause::Retention,
-        }));
-    }
+    let holes = holes(&meta, &shelf)?;
     let mut scan = Scan {
         request,
         dictionary: &dictionary,
         shelf: &shelf,
         hot,
-        wanted: WantedAgents::of(&dictionary, request),
+        wanted: WantedAgents::of(&dictionary, request.series),
         stop,
         coverage: Coverage::default(),
     };
@@ -85,6 +74,26 @@ pub(super) fn scan(
         }
     }
     Ok(scan.coverage)
+}
+
+/// What no tier, or not every tier, can answer.
+pub(super) fn holes(
+    meta: &redb::ReadOnlyTable<&'static str, u64>,
+    shelf: &Shelf,
+) -> Result<Vec<Hole>, StoreError> {
+    let mut holes = shelf.damaged().to_vec();
+    for tier in Tier::ALL {
+        let retired = meta.get(retired_before_key(tier)).map_err(while_doing(DOING))?;
+        holes.extend(retired.map(|before| Hole {
+            tier,
+            range: TimeRange {
+                from_unix_ms: 0,
+                to_unix_ms: before.value(),
+            },
+            cause: MissingCause::Retention,
+        }));
+    }
+    Ok(holes)
 }
 
 impl Scan<'_> {
@@ -309,7 +318,7 @@ impl Scan<'_> {
     }
 }
 
-fn hot_keys(range: TimeRange) -> std::ops::Range<HotKey> {
+pub(super) fn hot_keys(range: TimeRange) -> std::ops::Range<HotKey> {
     (range.from_unix_ms, 0, 0, 0)..(range.to_unix_ms, 0, 0, 0)
 }
 
@@ -402,7 +411,7 @@ impl Merge {
 }
 
 /// The agents that have a series in the selection.
-struct WantedAgents {
+pub(super) struct WantedAgents {
     wanted: Vec<bool>,
     /// For each agent the next one wanted.
     following: Vec<Option<u32>>,
@@ -412,10 +421,10 @@ impl WantedAgents {
     /// Rows passed over one by one rather than by looking for the next in the tree anew.
     const WORTH_A_JUMP: u32 = 8;
 
-    fn of(dictionary: &Dictionary, request: ScanRequest<'_>) -> Self {
+    pub(super) fn of(dictionary: &Dictionary, chosen: &SeriesSelection) -> Self {
         let mut wanted = vec![false; dictionary.agent_count()];
         for (id, series) in dictionary.series() {
-            if request.series.contains(id)
+            if chosen.contains(id)
                 && let Some(agent) = wanted.get_mut(series.agent.0 as usize)
             {
                 *agent = true;
@@ -432,13 +441,13 @@ impl WantedAgents {
         Self { wanted, following }
     }
 
-    fn contains(&self, agent: u32) -> bool {
+    pub(super) fn contains(&self, agent: u32) -> bool {
         self.wanted.get(agent as usize).copied().unwrap_or(false)
     }
 
     /// Where to read on after a row of an agent that is not wanted; `None` when that is near. Rows stand by start, then
     /// by agent, so that a few of many agents do not cost the rows of all.
-    fn jump(&self, start_unix_ms: u64, agent: u32) -> Option<HotKey> {
+    pub(super) fn jump(&self, start_unix_ms: u64, agent: u32) -> Option<HotKey> {
         match self.following.get(agent as usize).copied().flatten() {
             Some(next) => (next - agent > Self::WORTH_A_JUMP).then_some((start_unix_ms, next, 0, 0)),
             None => {

@@ -31,7 +31,7 @@ fn seeded_fault_dictionary_copied_before_the_look_is_caught() {
         seed(&store, &["one"]);
         let before = store.dictionary();
         seed(&store, &["two"]);
-        let series: super::super::SeriesSelection = store.dictionary().series().map(|(id, _)| id).collect();
+        let series: SeriesSelection = store.dictionary().series().map(|(id, _)| id).collect();
         let request = ScanRequest {
             range: ALL_TIME,
             series: &series,
