@@ -1,9 +1,9 @@
 # Azimuth: the commands a person types. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench bench-probing bench-store build dashboards lint clean
+.PHONY: help demo test torture bench bench-alerting bench-probing bench-store build dashboards lint clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## an emulated Europe, real packets, the dashboards: prints the address
 	@target/release/azimuth-testbed demo
@@ -19,6 +19,9 @@ bench-probing: ## Azimuth, fping and irtt against kernel truth on a delayed path
 
 bench-store: ## Azimuth, Prometheus and VictoriaMetrics fed and asked the same
 	@ci/bench-store
+
+bench-alerting: ## alerts on labelled series beside other rules, and what watching costs
+	@ci/bench-alerting
 
 bench: ## codec, merge, ingest and map query, in one table
 	@ci/bench

@@ -1,6 +1,9 @@
 //! `rules replay --csv` as a person meets it: one JSON object a line, and bad files named with line and remedy while the
 //! good ones are still replayed.
 
+#[path = "../benches/alert_scores/score.rs"]
+mod score;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -137,5 +140,57 @@ fn a_file_that_is_not_there_is_named() {
     assert!(
         error.starts_with("no-such-folder/series.csv: cannot be read"),
         "{error}"
+    );
+}
+
+/// Labelled samples every four minutes: 400 at 10 ms, 100 at `level_ms`, 400 at 10 ms.
+fn labelled(level_ms: f64) -> score::Series {
+    let levels = [(400, 10.0), (100, level_ms), (400, 10.0)];
+    let rtt_ms: Vec<Option<f64>> = levels
+        .iter()
+        .flat_map(|(samples, level_ms)| std::iter::repeat_n(Some(*level_ms), *samples))
+        .collect();
+    score::Series {
+        name: "made".to_owned(),
+        epoch_s: (0..rtt_ms.len() as u64).map(|at| at * 240).collect(),
+        rtt_ms,
+        labels: vec![400, 500],
+    }
+}
+
+#[test]
+fn the_scorer_of_the_bench_tells_hits_from_false_and_neutral_alarms() {
+    let score_of = |level_ms: f64, alarms: &[usize]| {
+        let mut score = score::Score::default();
+        let said = score::Said {
+            alarms: alarms.to_vec(),
+            changes: alarms.to_vec(),
+        };
+        score.add(&labelled(level_ms), &said);
+        (score.shifts, score.hits, score.false_alarms, score)
+    };
+    let series = labelled(14.0);
+    assert_eq!(
+        [0, 1, 240, 1_000_000].map(|second| series.at(second)),
+        [0, 1, 1, 899]
+    );
+    // The first in time is the hit, the repeat is false, warm-up is not looked at.
+    let (shifts, hits, false_alarms, score) = score_of(14.0, &[100, 405, 410]);
+    assert_eq!((shifts, hits, false_alarms), (1, 1, 1));
+    assert_eq!(score.delay_min(), Some((20.0, 20.0)));
+    assert!((score.f1() - 2.0 / 3.0).abs() < 1e-9);
+    assert!((score.false_per_day() - 360.0 / 540.0).abs() < 1e-9);
+    // Too late, and too early.
+    assert_eq!(score_of(14.0, &[397, 431]).1, 0);
+    assert_eq!((score_of(14.0, &[398]).1, score_of(14.0, &[430]).1), (1, 1));
+    // Below 2 ms nobody has to be told, and whoever is told near it is not wrong; elsewhere they are.
+    let (shifts, hits, false_alarms, _) = score_of(11.0, &[405, 600]);
+    assert_eq!((shifts, hits, false_alarms), (0, 0, 1));
+    // Change times: one a label, within an hour.
+    let (.., score) = score_of(14.0, &[402, 414, 516]);
+    assert!(
+        (score.f1_changes() - 2.0 / 5.0).abs() < 1e-9,
+        "{}",
+        score.f1_changes()
     );
 }
