@@ -9,6 +9,7 @@
 //! | [`outbox`] | what one channel still has to tell, in which order, and when to try (pure) |
 //! | [`text`] | titles and texts, by template or in our own words (pure) |
 //! | [`form`] | what Alertmanager, webhooks, chats and ntfy take (pure) |
+//! | [`authorities`] | which certificate authorities a channel believes (pure) |
 //! | [`reach`] | which addresses a channel may be at (pure) |
 //! | [`settings`] | the `[notify.NAME]` tables of the configuration |
 //! | [`journal`] | an outbox on disk (IO) |
@@ -16,6 +17,7 @@
 //! | [`counters`] | what is counted |
 //! | [`send`] | one attempt to give a message to a channel (IO) |
 
+pub mod authorities;
 pub mod counters;
 pub mod form;
 pub mod journal;

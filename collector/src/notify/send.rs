@@ -4,6 +4,8 @@
 //!
 //! Standard: RFC 9110 for status codes and `Retry-After`; TLS 1.2 and 1.3 with the system's authorities; RFC 5321 for mail.
 
+use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
@@ -15,15 +17,18 @@ use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
 use lettre::message::header::ContentType;
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::response::Code;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message as Letter, Tokio1Executor};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use super::authorities::client;
 use super::form::{Post, alertmanager, chat, delivery, webhook};
 use super::outbox::Outcome;
 use super::page::Page;
@@ -71,23 +76,16 @@ pub async fn attempt(channel: &Channel, pages: &[Page], now_unix_ms: u64) -> Att
             Kind::Mail(mail) => return self::mail(mail, channel, pages, now_unix_ms).await,
             Kind::Alertmanager(endpoint) => {
                 let body = alertmanager::post(name, pages, templates, now_unix_ms);
-                post(endpoint, &channel.allow, body).await
+                post(endpoint, channel, body).await
             }
             Kind::Webhook(endpoint, secret) => {
                 let secret = secret.as_ref().map(|secret| secret.reveal().as_bytes());
                 let body = webhook::post(name, pages, templates, secret, now_unix_ms);
-                post(endpoint, &channel.allow, body).await
+                post(endpoint, channel, body).await
             }
-            Kind::Slack(endpoint) => {
-                post(endpoint, &channel.allow, chat::slack(name, pages, templates)).await
-            }
+            Kind::Slack(endpoint) => post(endpoint, channel, chat::slack(name, pages, templates)).await,
             Kind::Ntfy(endpoint, topic) => {
-                post(
-                    endpoint,
-                    &channel.allow,
-                    chat::ntfy(name, topic, pages, templates),
-                )
-                .await
+                post(endpoint, channel, chat::ntfy(name, topic, pages, templates)).await
             }
         }
     };
@@ -131,20 +129,20 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Attempt> {
     Err(Attempt::again("unreachable", why))
 }
 
-async fn post(endpoint: &Endpoint, allowed: &[Network], post: Post) -> Attempt {
-    match try_post(endpoint, allowed, post).await {
+async fn post(endpoint: &Endpoint, channel: &Channel, post: Post) -> Attempt {
+    match try_post(endpoint, channel, post).await {
         Ok(attempt) | Err(attempt) => attempt,
     }
 }
 
-async fn try_post(endpoint: &Endpoint, allowed: &[Network], post: Post) -> Result<Attempt, Attempt> {
+async fn try_post(endpoint: &Endpoint, channel: &Channel, post: Post) -> Result<Attempt, Attempt> {
     let host = endpoint.url.host_str().unwrap_or_default();
     let port = endpoint.url.port_or_known_default().unwrap_or(80);
-    let stream = connect(&addresses(host, port, allowed).await?).await?;
+    let stream = connect(&addresses(host, port, &channel.allow).await?).await?;
     if endpoint.url.scheme() == "https" {
         let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(name).map_err(|error| Attempt::again("tls", error.to_string()))?;
-        let connector = TlsConnector::from(tls()?);
+        let connector = TlsConnector::from(tls(channel)?);
         let stream = connector.connect(name, stream).await;
         let stream = stream.map_err(|error| Attempt::again("tls", error.to_string()))?;
         exchange(stream, endpoint, post).await
@@ -153,8 +151,12 @@ async fn try_post(endpoint: &Endpoint, allowed: &[Network], post: Post) -> Resul
     }
 }
 
-/// The system's authorities, read once.
-fn tls() -> Result<Arc<ClientConfig>, Attempt> {
+/// The channel's authorities, or the system's, which are read once.
+fn tls(channel: &Channel) -> Result<Arc<ClientConfig>, Attempt> {
+    let failed = |why: String| Attempt::again("tls", why);
+    if let Some(authorities) = &channel.authorities {
+        return authorities.client().map(Arc::new).map_err(failed);
+    }
     static CONFIG: OnceLock<Result<Arc<ClientConfig>, String>> = OnceLock::new();
     let made = CONFIG.get_or_init(|| {
         let mut roots = RootCertStore::empty();
@@ -162,14 +164,9 @@ fn tls() -> Result<Arc<ClientConfig>, Attempt> {
         if roots.is_empty() {
             return Err("this system has no certificate authorities; install ca-certificates".to_owned());
         }
-        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-        let builder = builder.with_safe_default_protocol_versions();
-        let builder = builder.map_err(|error| error.to_string())?;
-        Ok(Arc::new(
-            builder.with_root_certificates(roots).with_no_client_auth(),
-        ))
+        client(roots).map(Arc::new)
     });
-    made.clone().map_err(|why| Attempt::again("tls", why))
+    made.clone().map_err(failed)
 }
 
 async fn exchange<S>(stream: S, endpoint: &Endpoint, post: Post) -> Result<Attempt, Attempt>
@@ -250,6 +247,24 @@ fn judge(status: u16, retry_after_s: Option<u64>, said: &str) -> Attempt {
     }
 }
 
+/// Whether a server's answer is about who we are and not about the letter (RFC 4954: the login is wrong, missing, or too weak).
+fn is_about_us(code: Code) -> bool {
+    matches!(u16::from(code), 530 | 534 | 535 | 538)
+}
+
+/// Whether a connection failed because of TLS: the mail library tells so only of some of these.
+fn is_disbelief(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(one) = cause {
+        let inner = one.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if one.is::<rustls::Error>() || inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>) {
+            return true;
+        }
+        cause = one.source();
+    }
+    false
+}
+
 /// The letter for pages that tell the same.
 fn letter(mail: &Mail, channel: &Channel, pages: &[Page], now_unix_ms: u64) -> Result<Letter, String> {
     let text = write(&channel.name, pages, &channel.templates, Style::Plain);
@@ -265,6 +280,18 @@ fn letter(mail: &Mail, channel: &Channel, pages: &[Page], now_unix_ms: u64) -> R
         builder = builder.to(to.clone());
     }
     builder.body(text.body).map_err(|error| error.to_string())
+}
+
+/// How the server of a mail channel is believed.
+fn mail_tls(mail: &Mail, channel: &Channel) -> Result<TlsParameters, lettre::transport::smtp::Error> {
+    let mut builder = TlsParameters::builder(mail.host.clone());
+    if let Some(authorities) = &channel.authorities {
+        builder = builder.certificate_store(CertificateStore::None);
+        for certificate in authorities.certificates() {
+            builder = builder.add_root_certificate(Certificate::from_der(certificate.to_vec())?);
+        }
+    }
+    builder.build_rustls()
 }
 
 async fn mail(mail: &Mail, channel: &Channel, pages: &[Page], now_unix_ms: u64) -> Attempt {
@@ -287,7 +314,10 @@ async fn try_mail(
     })?;
     let reached = addresses(&mail.host, mail.port, &channel.allow).await?;
     let broken = |error: lettre::transport::smtp::Error| {
-        if error.is_permanent() {
+        if error.status().is_some_and(is_about_us) {
+            // A password: a person can repair that, and the page is still owed.
+            Attempt::again("not_permitted", error.to_string().escape_debug().to_string())
+        } else if error.is_permanent() {
             // The server will not have this letter; whether it would have another is found out one by one.
             Attempt {
                 outcome: Outcome::Refused,
@@ -295,7 +325,7 @@ async fn try_mail(
                 said: error.to_string().escape_debug().to_string(),
             }
         } else {
-            let reason = if error.is_tls() {
+            let reason = if error.is_tls() || is_disbelief(&error) {
                 "tls"
             } else if error.is_timeout() {
                 "timeout"
@@ -309,8 +339,8 @@ async fn try_mail(
     };
     let tls = match mail.tls {
         MailTls::None => Tls::None,
-        MailTls::StartTls => Tls::Required(TlsParameters::new_rustls(mail.host.clone()).map_err(broken)?),
-        MailTls::Tls => Tls::Wrapper(TlsParameters::new_rustls(mail.host.clone()).map_err(broken)?),
+        MailTls::StartTls => Tls::Required(mail_tls(mail, channel).map_err(broken)?),
+        MailTls::Tls => Tls::Wrapper(mail_tls(mail, channel).map_err(broken)?),
     };
     let mut last = Attempt::again("unreachable", "it has no address");
     for address in reached {
@@ -393,6 +423,7 @@ mod tests {
                 send_resolved: true,
             },
             allow: Vec::new(),
+            authorities: None,
             templates: super::super::text::Templates {
                 title: Some("{{ pages[0].summary }}\r\nX-Evil: 1".to_owned()),
                 text: None,

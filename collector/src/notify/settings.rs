@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use lettre::message::Mailbox;
@@ -10,6 +12,7 @@ use reqwest::Url;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::authorities::Authorities;
 use super::form::alertmanager::REFRESH_MS;
 use super::outbox::Pace;
 use super::reach::Network;
@@ -20,6 +23,8 @@ use crate::utc::parse_span_ms;
 
 /// Longest secret, in bytes; what is longer is some other file.
 const LONGEST_SECRET_BYTES: usize = 4_096;
+/// Longest file of authorities, in bytes; a whole system's is a fifth of this.
+const LONGEST_CA_BYTES: u64 = 1 << 20;
 const DEFAULT_GROUP_WAIT_MS: u64 = 10_000;
 const LONGEST_GROUP_WAIT_MS: u64 = 3_600_000;
 const DEFAULT_DEAD_AFTER_MS: u64 = 300_000;
@@ -125,6 +130,8 @@ pub struct Channel {
     pub pace: Pace,
     /// Addresses that are not public and may be connected to all the same.
     pub allow: Vec<Network>,
+    /// Whom it believes about certificates; the system's authorities when there are none.
+    pub authorities: Option<Authorities>,
     /// How it is told.
     pub templates: Templates,
 }
@@ -163,6 +170,7 @@ pub struct Table {
     group_wait: Option<Spanned<String>>,
     dead_after: Option<Spanned<String>>,
     allow: Option<Spanned<Vec<String>>>,
+    ca_file: Option<Spanned<PathBuf>>,
     title: Option<Spanned<String>>,
     text: Option<Spanned<String>>,
 }
@@ -220,6 +228,7 @@ impl Reading<'_> {
         }
         self.strangers(&table);
         let kind = self.kind(&table);
+        let authorities = self.authorities(table.ca_file.as_ref(), kind.as_ref());
         let channel = Channel {
             name: self.name.to_owned(),
             wants: Wants {
@@ -248,6 +257,7 @@ impl Reading<'_> {
                 send_resolved: table.send_resolved.unwrap_or(true),
             },
             allow: self.networks(table.allow.as_ref()),
+            authorities,
             templates: Templates {
                 title: self.template("title", table.title),
                 text: self.template("text", table.text),
@@ -484,6 +494,39 @@ impl Reading<'_> {
             return self.wrong(at, key, &reason);
         }
         Some(Secret(secret.to_owned()))
+    }
+
+    /// The authorities of a file, for a channel that is spoken to under TLS.
+    fn authorities(&mut self, file: Option<&Spanned<PathBuf>>, kind: Option<&Kind>) -> Option<Authorities> {
+        let file = file?;
+        let (at, path) = (file.span().start, self.directory.join(file.get_ref()));
+        let is_plain = match kind? {
+            Kind::Alertmanager(endpoint)
+            | Kind::Webhook(endpoint, _)
+            | Kind::Slack(endpoint)
+            | Kind::Ntfy(endpoint, _) => endpoint.url.scheme() == "http",
+            Kind::Mail(mail) => mail.tls == MailTls::None,
+        };
+        if is_plain {
+            let reason = "is of no use where nothing is encrypted; write https or tls, or take it out";
+            return self.wrong(at, "ca_file", reason);
+        }
+        let shown = file.get_ref().display().to_string();
+        let mut pem = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(LONGEST_CA_BYTES + 1).read_to_end(&mut pem));
+        let read = match read {
+            Ok(bytes) if bytes as u64 > LONGEST_CA_BYTES => Err(format!(
+                "is longer than {LONGEST_CA_BYTES} bytes; write only the authorities needed"
+            )),
+            Ok(_) => Authorities::read(&pem),
+            Err(error) => Err(format!(
+                "cannot be read: {error}; write it there, readable by the collector"
+            )),
+        };
+        match read {
+            Ok(authorities) => Some(authorities),
+            Err(reason) => self.wrong(at, "ca_file", &format!("= {shown:?} {reason}")),
+        }
     }
 
     fn severity(&mut self, written: Option<&Spanned<String>>) -> Severity {

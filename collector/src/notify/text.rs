@@ -4,6 +4,8 @@
 //! Everything that came from outside (labels, names) is made harmless for the receiver before any template sees it.
 //! Standard: the template language of Jinja, as far as `minijinja` goes; no includes, no loops without an end.
 
+use std::io;
+
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
@@ -18,6 +20,8 @@ const FUEL: u64 = 200_000;
 const LONGEST_TITLE: usize = 200;
 /// Longest text, in characters; receivers cut or refuse more.
 const LONGEST_BODY: usize = 12_000;
+/// What a template may write, in bytes; beyond it only what is cut away would come.
+const MOST_WRITTEN_BYTES: usize = 4 * (LONGEST_BODY + 1);
 
 /// What the receiver does with text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,14 +93,14 @@ pub fn write(channel: &str, pages: &[Page], templates: &Templates, style: Style)
             count: pages.len(),
             pages: pages.iter().map(shown).collect(),
         };
-        match environment().render_str(template, Serde(scope)) {
+        match filled_in(template, scope) {
             Ok(text) if !text.trim().is_empty() => Some(text),
             Ok(_) => {
                 fell_back = Some("it is empty".to_owned());
                 None
             }
             Err(error) => {
-                fell_back = Some(error.to_string());
+                fell_back = Some(error);
                 None
             }
         }
@@ -109,6 +113,42 @@ pub fn write(channel: &str, pages: &[Page], templates: &Templates, style: Style)
         ),
         body: cut(&body.unwrap_or_else(|| plain_body(&pages, style)), LONGEST_BODY),
         fell_back,
+    }
+}
+
+/// What the template makes of the scope; cut when it is longer than anybody will see.
+fn filled_in(template: &str, scope: Scope<'_>) -> Result<String, String> {
+    let mut written = Bounded::default();
+    let environment = environment();
+    let rendered = environment
+        .template_from_str(template)
+        .and_then(|template| template.render_captured_to(Serde(scope), &mut written).map(drop));
+    match rendered {
+        Err(error) if !written.is_full => Err(error.to_string()),
+        _ => Ok(String::from_utf8_lossy(&written.bytes).into_owned()),
+    }
+}
+
+/// Keeps the first of what is written, and stops the writer after it.
+#[derive(Default)]
+struct Bounded {
+    bytes: Vec<u8>,
+    is_full: bool,
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = MOST_WRITTEN_BYTES - self.bytes.len();
+        self.bytes.extend(bytes.iter().take(room));
+        self.is_full |= bytes.len() > room;
+        if self.is_full {
+            return Err(io::Error::other("longer than anybody will see"));
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -307,6 +347,28 @@ mod tests {
             assert!(text.fell_back.is_some(), "{bad}");
         }
         assert!(check("{% for %}").expect_err("wrong").contains("line 1") || check("{% for %}").is_err());
+    }
+
+    #[test]
+    fn a_template_writes_no_more_than_anybody_will_see() {
+        let long = "{% for a in range(9999) %}{{ pages[0].summary }} é{% endfor %}";
+        let templates = Templates {
+            title: Some(long.to_owned()),
+            text: Some(long.to_owned()),
+        };
+        let text = write("chat", &[page("a", 1, State::Firing)], &templates, Style::Plain);
+        assert_eq!(text.fell_back, None);
+        assert_eq!(
+            text.body.chars().count(),
+            LONGEST_BODY + 1,
+            "cut, and marked as cut"
+        );
+        assert_eq!(text.title.chars().count(), LONGEST_TITLE + 1);
+        let mut written = Bounded::default();
+        for _ in 0..100 {
+            let _ = io::Write::write_all(&mut written, &[b'x'; 1_000]);
+        }
+        assert_eq!((written.bytes.len(), written.is_full), (MOST_WRITTEN_BYTES, true));
     }
 
     #[test]

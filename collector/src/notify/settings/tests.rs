@@ -143,6 +143,21 @@ fn mistakes_name_line_key_and_remedy() {
             "write \"10s\"",
         ),
         (
+            format!("{web}ca_file = \"secret\"\n"),
+            "line 4: notify.w.ca_file",
+            "BEGIN CERTIFICATE",
+        ),
+        (
+            format!("{web}ca_file = \"none\"\n"),
+            "line 4: notify.w.ca_file",
+            "cannot be read",
+        ),
+        (
+            format!("{mail}tls = \"none\"\nca_file = \"secret\"\n"),
+            "line 7: notify.m.ca_file",
+            "take it out",
+        ),
+        (
             format!("{web}allow = [\"ten\"]\n"),
             "line 4: notify.w.allow",
             "10.0.0.0/8",
