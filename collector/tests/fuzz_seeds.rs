@@ -1,6 +1,8 @@
 //! The fuzz targets about this part, replayed over their seeds with the stable toolchain.
 #![expect(clippy::panic, reason = "what is replayed says by a panic what does not hold")]
 
+#[path = "../../fuzz/bodies/alert_input.rs"]
+mod alert_input;
 #[path = "../../fuzz/bodies/collector.rs"]
 mod collector;
 #[path = "../../fuzz/bodies/query_parameters.rs"]
@@ -131,5 +133,118 @@ fn report_body_holds_for_its_seeds() {
     });
     for (name, seed) in &made {
         assert_eq!(report_body::run(seed), Some(200), "{name}");
+    }
+}
+
+#[test]
+fn alert_input_holds_for_its_seeds() {
+    let kind = |kind: u8, text: &str| [&[kind][..], text.as_bytes()].concat();
+    let every_rule = "default_regression = false\n[[regression]]\nname = \"a\"\nselect = { city = \"Paris\" }\nfloor_ms = 3\n\
+        statistics = [\"p50\", \"loss\"]\n[[threshold]]\nname = \"b\"\nmeasure = \"p99.9\"\nabove_ms = 25\nwindow = \"5m\"\n\
+        [[absence]]\nname = \"c\"\nsilent_for = \"5m\"\n[[objective]]\nname = \"d\"\nmeasure = \"p95\"\nunder_ms = 20\n\
+        target_percent = 99.9\n[[maintenance]]\nname = \"e\"\ndays = [\"sat\"]\nfrom = \"23:00\"\nuntil = \"04:30\"\n";
+    let case = "[[case]]\nname = \"a\"\n[[case.series]]\nlabels = { agent = \"a\" }\n\
+        minutes = \"120x10~0.5 60x14~0.5!2 5xlost 30xnone\"\n[[case.expect]]\nat = \"130m\"\nalerts = []\n";
+    let silence = r#"{"select":{"zone":["aws/eu-west-3/az0"]},"rule":"regression","until":"2026-11-24T10:00:00Z","by":"anna"}"#;
+    let evil = "x\r\nBcc: y@z <!channel> [a](https://evil.example) *b* `d`";
+    let made = [
+        ("rules", kind(alert_input::RULES, every_rule), true),
+        ("rules_none", kind(alert_input::RULES, ""), true),
+        (
+            "rules_unknown_key",
+            kind(alert_input::RULES, "[[threshold]]\nname = \"a\"\nabov_ms = 1\n"),
+            false,
+        ),
+        (
+            "rules_endless_number",
+            kind(
+                alert_input::RULES,
+                "[[threshold]]\nname = \"a\"\nmeasure = \"p50\"\nabove_ms = 1e400\n",
+            ),
+            false,
+        ),
+        (
+            "rules_endless_span",
+            kind(
+                alert_input::RULES,
+                "[[absence]]\nname = \"a\"\nsilent_for = \"99999999999999999999d\"\n",
+            ),
+            false,
+        ),
+        ("cases", kind(alert_input::CASES, case), true),
+        (
+            "cases_endless",
+            kind(alert_input::CASES, &case.replace("120x", "99999999999x")),
+            false,
+        ),
+        ("silence", kind(alert_input::SILENCE, silence), true),
+        (
+            "silence_hostile",
+            kind(alert_input::SILENCE, &silence.replace("anna", "a\\r\\nBcc: b")),
+            false,
+        ),
+        (
+            "silence_backwards",
+            kind(alert_input::SILENCE, &silence.replace("2026", "1926")),
+            false,
+        ),
+        (
+            "silence_of_everything_for_ever",
+            kind(
+                alert_input::SILENCE,
+                r#"{"until":"+262143-12-31T23:59:59Z","by":"a"}"#,
+            ),
+            false,
+        ),
+        (
+            "acknowledge",
+            kind(alert_input::ACKNOWLEDGE, r#"{"by":"anna","comment":"on it"}"#),
+            false,
+        ),
+        (
+            "rows",
+            kind(
+                alert_input::ROWS,
+                "epoch_s,rtt_ms\n1480082940,150.3\n1480083180,\n1490000000,9\n",
+            ),
+            true,
+        ),
+        (
+            "rows_out_of_order",
+            kind(
+                alert_input::ROWS,
+                "cp,rtt_ms,epoch_s\n0,150.3,1480083180\n0,1,1480082940\n1,-0,inf\n",
+            ),
+            false,
+        ),
+        (
+            "template",
+            kind(
+                alert_input::TEMPLATE,
+                &format!("{{% for p in pages %}}{{{{ p.labels.agent }}}}{{% endfor %}}\0{evil}"),
+            ),
+            true,
+        ),
+        (
+            "template_endless",
+            kind(
+                alert_input::TEMPLATE,
+                &format!("{{% for a in range(9999) %}}{{{{ pages }}}}{{% endfor %}}\0{evil}"),
+            ),
+            true,
+        ),
+        (
+            "template_broken",
+            kind(alert_input::TEMPLATE, "{% for %}\0a"),
+            false,
+        ),
+    ];
+    let seeds: Vec<(&str, Vec<u8>)> = made.iter().map(|(name, seed, _)| (*name, seed.clone())).collect();
+    replay::replay("alert_input", &seeds, |bytes| {
+        let _ = alert_input::run(bytes);
+    });
+    // A seed that is turned away at the door tries nothing behind it.
+    for (name, seed, taken) in &made {
+        assert_eq!(alert_input::run(seed), Some(*taken), "{name}");
     }
 }
