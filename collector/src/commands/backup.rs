@@ -100,7 +100,11 @@ fn describe(summary: &BackupSummary) -> String {
     )
 }
 
-fn take(from: SocketAddr, to: &Path) -> Result<BackupSummary, String> {
+/// Takes a backup of the collector at `from` into the file `to`, which appears only when it is whole.
+///
+/// # Errors
+/// When the collector does not answer, or the file cannot be written.
+pub fn take(from: SocketAddr, to: &Path) -> Result<BackupSummary, String> {
     if to.exists() {
         return Err(format!(
             "{} exists; give another name, or remove it",

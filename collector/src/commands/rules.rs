@@ -3,10 +3,12 @@
 
 pub mod files;
 pub mod notify_test;
+pub mod running;
 pub mod stored;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -29,6 +31,11 @@ resolved_at_s, resolution.
 
 Example: azimuth-collector rules replay --data-dir /var/lib/azimuth --rules alerts.toml --from now-30d
 
+With --collector the same is done with a copy of the store of a collector that
+runs: a backup of it, which is removed afterwards.
+
+Example: azimuth-collector rules replay --collector 127.0.0.1:8360 --rules alerts.toml
+
 With --csv each file is one series with the header `epoch_s,rtt_ms`; further columns are
 ignored. epoch_s: seconds since 1970 UTC, in order of time, at any spacing; gaps
 freeze the detector. rtt_ms: round-trip time in milliseconds, empty when the
@@ -49,11 +56,17 @@ others are replayed, and the exit code is 1.
 Example: azimuth-collector rules replay --csv paris-aws.csv paris-ovh.csv")]
 pub struct ReplayArgs {
     /// Series to replay, one a file, header `epoch_s,rtt_ms`
-    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "data_dir")]
+    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present_any = ["data_dir", "collector"])]
     pub csv: Vec<PathBuf>,
     /// Store to replay, the data_dir of a collector that does not run
     #[arg(long, value_name = "DIR", conflicts_with = "csv")]
     pub data_dir: Option<PathBuf>,
+    /// Collector that runs, by the address of its API; its store is copied and the copy replayed
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with_all = ["csv", "data_dir"])]
+    pub collector: Option<SocketAddr>,
+    /// Where the copy is put for the time of the replay; the system's directory for such things when not given
+    #[arg(long, value_name = "DIR", requires = "collector")]
+    pub scratch: Option<PathBuf>,
     /// Rule files; the default rule when there are none
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "csv")]
     pub rules: Vec<PathBuf>,
@@ -78,7 +91,22 @@ pub enum ReplayError {
 
 /// Replays what the arguments name. 0 when all of it was replayed, 1 when not.
 pub fn replay(args: ReplayArgs, now_unix_ms: u64, out: &mut impl Write) -> ExitCode {
-    let replayed = match args.data_dir {
+    // Held until the replay is over: the copy goes with it.
+    let copied = match args.collector {
+        None => None,
+        Some(from) => {
+            let scratch = args.scratch.unwrap_or_else(std::env::temp_dir);
+            match running::Copied::take(from, &scratch) {
+                Ok(copied) => Some(copied),
+                Err(error) => {
+                    eprintln!("{error}");
+                    return ExitCode::FAILURE;
+                }
+            }
+        }
+    };
+    let data_dir = copied.as_ref().map(running::Copied::data_dir).or(args.data_dir);
+    let replayed = match data_dir {
         Some(data_dir) => {
             let past = stored::StoredPast {
                 data_dir,

@@ -138,6 +138,50 @@ fn no_page_is_lost_and_none_repeated_over_kills() {
     }
 }
 
+#[test]
+fn rules_are_replayed_over_a_collector_that_runs_as_over_its_directory() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let (data, room) = (scratch.path().join("data"), scratch.path().join("room"));
+    for directory in [&data, &room] {
+        std::fs::create_dir(directory).expect("writable");
+    }
+    store(&data);
+    let replay = |of: &[&str]| {
+        let rules = data.join("rules.toml");
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_azimuth-collector"))
+            .args(["rules", "replay", "--from", "now-1d", "--rules"])
+            .arg(rules)
+            .args(of)
+            .output();
+        output.expect("it runs")
+    };
+    let collector = start(&data);
+    let address = collector.address.to_string();
+    let room_text = room.to_str().expect("text");
+    let running = replay(&["--collector", &address, "--scratch", room_text]);
+    assert_eq!(
+        std::fs::read_dir(&room).expect("readable").count(),
+        0,
+        "a copy is left"
+    );
+    collector.terminate();
+    let stopped = replay(&["--data-dir", data.to_str().expect("text")]);
+    let lines = String::from_utf8(stopped.stdout).expect("text");
+    assert_eq!(lines.lines().count(), 4, "two series, two rules: {lines}");
+    assert_eq!(String::from_utf8(running.stdout).expect("text"), lines);
+    let nobody = replay(&["--collector", &address, "--scratch", room_text]);
+    let said = String::from_utf8(nobody.stderr).expect("text");
+    assert!(
+        nobody.status.code() == Some(1) && said.contains("is the collector running there?"),
+        "{said}"
+    );
+    assert_eq!(
+        std::fs::read_dir(&room).expect("readable").count(),
+        0,
+        "a copy is left"
+    );
+}
+
 /// An alert that fires, put there as if it had been evaluated.
 fn with_one_alert(directory: &Path) {
     let verdict = Verdict {

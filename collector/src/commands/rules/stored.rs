@@ -58,9 +58,7 @@ pub enum StoredError {
     #[error("{}: holds no store; name the data_dir of a collector, or a directory made by `restore`", .0.display())]
     NoStore(PathBuf),
     /// The store cannot be opened.
-    #[error(
-        "{0}; stop the collector first, or take a backup of it, `restore` that elsewhere and replay there"
-    )]
+    #[error("{0}; stop the collector first, or replay a copy of its store with --collector ADDRESS:PORT")]
     Open(#[from] OpenError),
     /// The store cannot be read.
     #[error(transparent)]
