@@ -10,11 +10,15 @@ mod fleet;
 mod full;
 mod hostile;
 mod import;
+mod incidents;
 mod process;
 mod prometheus;
 mod queries;
 mod refusals;
 mod remote_write;
+#[expect(dead_code, reason = "the tests of notifications use the rest")]
+#[path = "../notify/sinks.rs"]
+mod sinks;
 mod slow;
 mod status;
 mod surface;
