@@ -44,8 +44,8 @@ fn is_fine(counts: &ProbeCounts) -> bool {
     sent >= MOST && returned == sent && nothing == [0; 4]
 }
 
-/// Stamps are numbered by the kernel from the moment it is asked, failed sends included or not: after each failure the numbering
-/// starts again, and none of the stamps that follow may be missing or another probe's.
+/// Every failed send starts the numbering of stamps anew, because kernels differ in whether it takes a number: none of the stamps
+/// that follow may be missing or taken for another probe's.
 #[test]
 fn an_interface_that_goes_down_and_up_costs_send_errors_and_nothing_else() {
     if !may_run() {

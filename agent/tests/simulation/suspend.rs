@@ -4,7 +4,7 @@
 use azimuth_agent::clock::{NS_PER_MS, NS_PER_S};
 use azimuth_measurement::{ProbeCounts, StampClock};
 
-use super::network::{FINE, World, stamp_series};
+use super::network::{FINE, Fate, World, stamp_series};
 use super::prober::{assert_accounted, delays, total};
 
 const HOUR_NS: i64 = 3_600 * NS_PER_S;
@@ -57,4 +57,39 @@ fn an_hour_of_sleep_becomes_no_delay_and_no_burst() {
             .collect();
         assert!(slots.is_sorted_by(|one, next| one < next), "no burst on waking");
     }
+}
+
+/// A host without a battery-backed clock: its wall clock goes on where it was, and an answer that waited for the waking looks as if
+/// it had taken half a millisecond.
+#[test]
+fn an_answer_that_comes_on_waking_to_a_clock_that_stood_still_is_discarded_and_counted() {
+    let mut world = World::new(&[stamp_series(PERIOD_MS, 2_000, None)], |token| {
+        if token.sequence == 10 {
+            Fate {
+                answers_ns: &[HOUR_NS + NS_PER_MS / 2],
+                ..FINE
+            }
+        } else {
+            FINE
+        }
+    });
+    let falls_asleep_ns = NS_PER_S + NS_PER_MS;
+    world.step_wall_clock(falls_asleep_ns, -HOUR_NS);
+    world.run(NS_PER_S);
+    assert_eq!(world.transmits.len(), 11, "the eleventh is under way");
+    world.hang(falls_asleep_ns + HOUR_NS);
+    world.run(falls_asleep_ns + HOUR_NS + 5 * NS_PER_S);
+    world.close();
+    assert_accounted(&world.closed);
+    let counts = total(&world.closed, 0);
+    assert_eq!((counts.discarded, counts.lost()), (1, 0), "{counts:?}");
+    let steps: u64 = world.closed.iter().map(|interval| interval.clock_steps).sum();
+    assert_eq!(steps, 1);
+    let delays_us = delays(&world.closed, 0);
+    assert!(
+        delays_us
+            .iter()
+            .all(|delay| *delay == (StampClock::Kernel, 2_000)),
+        "{delays_us:?}"
+    );
 }
