@@ -29,6 +29,7 @@ const DEFAULT_WAITING_TIME_MS: u64 = 2_000;
 const DEFAULT_INTERVAL_MS: u64 = 10_000;
 const METHODS: &str = "Use stamp, icmp_echo or tcp_connect";
 const DEFAULT_SPOOL_BYTES: u64 = 64 << 20;
+const DEFAULT_PATH_PERIOD_S: u32 = 1_800;
 
 /// A checked configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +42,8 @@ pub struct Config {
     pub vantage_point: VantagePoint,
     /// Where reports wait while the collector is away.
     pub spool: SpoolConfig,
+    /// Whether and when paths are traced; `None` when not at all.
+    pub paths: Option<PathConfig>,
     /// Length of a report's interval.
     pub interval_ms: u32,
     /// Where flows have their source ports.
@@ -65,6 +68,15 @@ pub struct SpoolConfig {
     pub directory: Option<PathBuf>,
     /// Most bytes of them, wherever they are.
     pub max_bytes: u64,
+}
+
+/// When the ways to the targets are traced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathConfig {
+    /// From one trace of a target to the next.
+    pub period_s: u32,
+    /// Whether a shift of the agent's own delay to a target has it traced out of turn.
+    pub on_delay_shift: bool,
 }
 
 /// One address in a zone.
@@ -172,6 +184,7 @@ fn read_config(mut root: Section<'_>) -> Option<Config> {
     let collector = root.section("collector").and_then(read_collector);
     let vantage_point = root.section("vantage_point").and_then(read_vantage_point);
     let spool = read_spool(root.optional_section("spool"));
+    let paths = read_paths(root.optional_section("path"));
     let targets = read_targets(&mut root);
     let config = agent.zip(collector).zip(vantage_point).zip(Some(targets));
     let config = config.and_then(|(((agent, collector), vantage_point), targets)| {
@@ -180,6 +193,7 @@ fn read_config(mut root: Section<'_>) -> Option<Config> {
             collector,
             vantage_point,
             spool,
+            paths,
             interval_ms: u32::try_from(interval_ms.unwrap_or(DEFAULT_INTERVAL_MS)).ok()?,
             source_ports: source_ports.unwrap_or(PortRange::DEFAULT),
             targets,
@@ -210,6 +224,22 @@ fn read_spool(section: Option<Section<'_>>) -> SpoolConfig {
         directory,
         max_bytes: max_bytes.unwrap_or(DEFAULT_SPOOL_BYTES),
     }
+}
+
+fn read_paths(section: Option<Section<'_>>) -> Option<PathConfig> {
+    let (mut enabled, mut period_s, mut on_delay_shift) = (None, None, None);
+    if let Some(mut section) = section {
+        enabled = section.optional("enabled", boolean);
+        period_s = section.optional("period_s", integer(10..=86_400));
+        on_delay_shift = section.optional("on_delay_shift", boolean);
+        section.finish();
+    }
+    enabled.unwrap_or(true).then(|| PathConfig {
+        period_s: period_s
+            .and_then(|period_s| u32::try_from(period_s).ok())
+            .unwrap_or(DEFAULT_PATH_PERIOD_S),
+        on_delay_shift: on_delay_shift.unwrap_or(true),
+    })
 }
 
 fn read_collector(mut section: Section<'_>) -> Option<CollectorAddress> {

@@ -11,11 +11,19 @@
 //! | [`packet`] | the octets of its packets, and which packet an answer is to. Pure |
 //! | [`timing`] | the delay from stamps, as far as they can be trusted. Pure |
 //! | [`tracer`] | turns a trace with real sockets |
+//! | [`compare`] | whether two traces show the same path. Pure |
+//! | [`shift`] | whether the delay to a target has shifted, so that a trace is worth its packets. Pure |
+//! | [`watch`] | when to trace which target, and what there is to tell. Pure |
+//! | [`watcher`] | the thread that does it for `run` |
 //! | [`command`], [`table`] | `azimuth-agent path` |
 
 pub mod command;
+pub mod compare;
 pub mod packet;
+pub mod shift;
 pub mod table;
 pub mod timing;
 pub mod trace;
 pub mod tracer;
+pub mod watch;
+pub mod watcher;

@@ -66,6 +66,7 @@ impl Reporter {
             manifest: self.manifest,
             interval: closed.interval,
             records,
+            paths: Vec::new(),
             health: AgentHealth {
                 send_lateness: DelayHistogram::from_values_us(&mut lateness_us),
                 reports_dropped: totals.reports_dropped,

@@ -4,13 +4,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use azimuth_measurement::ProbeCounts;
+use azimuth_measurement::{PathEvent, ProbeCounts};
 use tokio::sync::mpsc;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
-use crate::clock::{self, NS_PER_MS};
-use crate::config::Config;
+use crate::clock::{self, NS_PER_MS, NS_PER_S};
+use crate::config::{Config, PathConfig};
 use crate::outbox::Outbox;
+use crate::path::shift::ShiftDetector;
+use crate::path::watcher::Watcher;
 use crate::prober::{Delivery, Prober};
 use crate::report::Reporter;
 use crate::signals::Stop;
@@ -19,6 +21,8 @@ use crate::uplink::Uplink;
 
 /// Closed intervals on their way from the probing thread; each waits only for the disk to take it.
 const CHANNEL_INTERVALS: usize = 8;
+/// Path events a report takes; the rest waits for the next. Six reports may become one, which holds 128.
+const MOST_PATHS: usize = 16;
 /// How long a stopping agent tries to deliver what is left.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -35,6 +39,7 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let prober = Prober::start(&config.series_plans(), config.interval_ms, out)?;
     info!("{}", config.summary());
 
+    let mut paths = config.paths.and_then(|paths| Paths::start(&config, paths));
     let mut reporter = Reporter::new(config.agent.clone(), manifest.id());
     let stopper = prober.stopper();
     let mut stopping = false;
@@ -46,7 +51,10 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
             };
             let Some(delivery) = delivery else { return };
             log_interval(&delivery);
-            let (gap, report) = reporter.report(&delivery, outbox.totals());
+            let (gap, mut report) = reporter.report(&delivery, outbox.totals());
+            if let Some(paths) = &mut paths {
+                report.paths = paths.turn(&delivery);
+            }
             let now = now();
             let age_ns = clock::monotonic().since_ns(delivery.closed.ended_at);
             let age_ms = u64::try_from(age_ns / NS_PER_MS).unwrap_or(0);
@@ -74,6 +82,52 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
     }
     info!(?strays, ?refusals, ?totals, "stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// The paths of a running agent: who traces them, and what has one traced out of turn.
+struct Paths {
+    watcher: Watcher,
+    /// One for each target that is traced: its series and what watches its delay.
+    detectors: Vec<(u32, ShiftDetector)>,
+    on_delay_shift: bool,
+}
+
+impl Paths {
+    /// `None` when there is no thread for it, which is said and hurts nothing else.
+    fn start(config: &Config, paths: PathConfig) -> Option<Self> {
+        let targets = config.path_targets();
+        let detectors = targets
+            .iter()
+            .map(|target| (target.series, ShiftDetector::default()));
+        let detectors = detectors.collect();
+        match Watcher::start(targets, i64::from(paths.period_s) * NS_PER_S) {
+            Ok(watcher) => Some(Self {
+                watcher,
+                detectors,
+                on_delay_shift: paths.on_delay_shift,
+            }),
+            Err(error) => {
+                warn!(%error, "no thread to trace paths with; everything else goes on");
+                None
+            }
+        }
+    }
+
+    /// Looks at the delays of an interval; the events for its report.
+    fn turn(&mut self, delivery: &Delivery) -> Vec<PathEvent> {
+        let closed = &delivery.closed;
+        for (target, (series, detector)) in self.detectors.iter_mut().enumerate() {
+            let Some(tally) = closed.series.get(*series as usize) else {
+                continue;
+            };
+            let shifted = detector.note(closed.ended_at, tally.delays_us.iter().map(|(_, us)| *us));
+            if shifted && self.on_delay_shift {
+                info!(series, "the delay has shifted; its path is traced");
+                self.watcher.ask(target);
+            }
+        }
+        self.watcher.take(MOST_PATHS)
+    }
 }
 
 /// The time as the spool wants it.

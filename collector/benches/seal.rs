@@ -59,6 +59,7 @@ fn item(report: &Report) -> Item {
         age_uncertain: false,
         received_at_unix_ms: report.interval.end_unix_ms(),
         clock_skew_ms: 0,
+        paths: Vec::new(),
         send_lateness_p99_us: None,
         frame: encode_report(report),
     })

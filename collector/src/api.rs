@@ -20,6 +20,7 @@ pub mod openapi;
 mod operation;
 mod pair;
 mod params;
+pub mod paths;
 mod reply;
 mod reports;
 mod silences;
@@ -55,6 +56,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/series", get(pair::series))
         .route("/api/v1/heatmap", get(pair::heatmap))
         .route("/api/v1/distribution", get(pair::distribution))
+        .route("/api/v1/paths", get(paths::paths))
         .route("/api/v1/export", get(export::export))
         .route("/api/v1/backup", get(backup::backup))
         .route("/api/v1/alerts", get(alerts::alerts))

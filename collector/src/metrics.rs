@@ -305,6 +305,11 @@ impl Metrics {
                 "Damaged files kept aside in the data directory.",
                 store.files_set_aside,
             ),
+            Shown::counter(
+                "azimuth_store_path_events_refused_total",
+                "Path events not kept because their agent had told too many within an hour.",
+                store.path_events_refused,
+            ),
             Shown::gauge("azimuth_agents", "Agents known.", dictionary.agent_count() as u64),
             Shown::gauge(
                 "azimuth_series",
@@ -415,6 +420,7 @@ mod tests {
             files_set_aside: 1,
             tier_bytes: [0; 4],
             oldest_unsealed_hour_unix_ms: None,
+            path_events_refused: 0,
             window: WindowCondition {
                 answered: 5,
                 fallbacks: [0, 3, 0],

@@ -9,7 +9,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use azimuth_measurement::{
-    AgentId, DelayHistogram, Interval, LossCause, Manifest, ManifestId, ProbeCounts, StampClock, Tombstone,
+    AgentId, DelayHistogram, Interval, LossCause, Manifest, ManifestId, PathEvent, ProbeCounts, StampClock,
+    Tombstone,
 };
 use thiserror::Error;
 
@@ -22,6 +23,7 @@ mod holdings;
 pub mod identity;
 #[cfg(test)]
 pub(crate) mod memory;
+pub mod paths;
 pub mod sequences;
 pub mod series_limits;
 mod sharing;
@@ -32,6 +34,7 @@ pub mod window;
 
 pub use dictionary::{Dictionary, SeriesId};
 pub use holdings::TierHoldings;
+pub use paths::StoredPath;
 pub use series_limits::{RefusedRecords, SeriesLimits};
 pub use tier::{Retention, Tier};
 pub use told::{JustStored, Tell};
@@ -89,6 +92,8 @@ pub struct VerifiedReport {
     pub received_at_unix_ms: u64,
     /// Agent clock minus collector clock.
     pub clock_skew_ms: i64,
+    /// The paths it tells, their times on the collector's time line.
+    pub paths: Vec<PathEvent>,
     /// 99th percentile of how late its probes left.
     pub send_lateness_p99_us: Option<u32>,
     /// Its bytes as they arrived.
@@ -472,6 +477,13 @@ pub trait Store: Send + Sync {
     /// When the store cannot be read.
     fn gaps(&self, agent: &AgentId, range: TimeRange) -> Result<Vec<StoredGap>, StoreError>;
 
+    /// The path events of one agent in `range`, oldest first. Those of a report are there exactly when it was stored, but
+    /// for what is beyond [`paths::MOST_AN_HOUR`].
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn paths(&self, agent: &AgentId, range: TimeRange) -> Result<Vec<StoredPath>, StoreError>;
+
     /// Does one bounded piece of what keeps the store small and fast: rolls up, and forgets what is past its retention.
     /// Changes no answer but that of a step finer than what is still kept; settled sequences stay, so that a late replay
     /// is still a duplicate. To be called again while there is `more`.
@@ -526,6 +538,8 @@ pub struct Condition {
     pub sealing_due_unix_ms: Option<u64>,
     /// What each tier holds and how fast it grows, finest first.
     pub tier_holdings: [TierHoldings; Tier::ALL.len()],
+    /// Path events there was no room for, since the start.
+    pub path_events_refused: u64,
     /// How its window fares; all zeros without one.
     pub window: WindowCondition,
 }

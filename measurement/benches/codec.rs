@@ -54,6 +54,7 @@ fn report_of(interval: u64) -> Report {
         manifest: ManifestId(0x0123_4567_89ab_cdef),
         interval: Interval::new(slot.start_unix_ms, slot.length_ms).expect("on the grid"),
         records: (0..SERIES).map(&mut record).collect(),
+        paths: Vec::new(),
         health: AgentHealth {
             send_lateness: DelayHistogram::from_values_us(&mut lateness_us),
             ..AgentHealth::default()

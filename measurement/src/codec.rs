@@ -10,6 +10,7 @@ pub mod batch;
 mod columns;
 pub(crate) mod frame;
 pub mod manifest;
+pub mod path;
 mod protobuf;
 pub mod report;
 pub mod varint;
@@ -20,6 +21,7 @@ use thiserror::Error;
 use crate::agent_id::AgentIdError;
 use crate::histogram::BinsError;
 use crate::interval::IntervalError;
+use crate::path::PathError;
 use crate::report::ReportError;
 use crate::series::ManifestError;
 use crate::zone::ZoneKeyError;
@@ -118,6 +120,9 @@ pub enum CodecError {
     /// A report that contradicts itself.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// A path event that contradicts itself.
+    #[error(transparent)]
+    Path(#[from] PathError),
     /// A manifest that cannot be measured.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -142,6 +147,7 @@ impl CodecError {
             Self::Interval(_) => "bad_interval",
             Self::Bins(_) => "bad_histogram",
             Self::Report(_) => "contradictory_counts",
+            Self::Path(_) => "bad_path",
             Self::Manifest(_) => "bad_manifest",
         }
     }

@@ -8,6 +8,7 @@ use crate::counts::{CountsError, ProbeCounts};
 use crate::histogram::DelayHistogram;
 use crate::interval::Interval;
 use crate::method::{LossCause, StampClock};
+use crate::path::{MAX_EVENT_HOPS, MAX_PATH_EVENTS, PathError, PathEvent};
 use crate::series::{MAX_SERIES, ManifestId};
 
 /// What one series saw in one interval.
@@ -51,6 +52,8 @@ pub struct Report {
     pub interval: Interval,
     /// One record per series that had anything to say, ascending by series.
     pub records: Vec<SeriesRecord>,
+    /// Paths told in the interval, or in one shortly before; rarely any.
+    pub paths: Vec<PathEvent>,
     /// How the agent fared.
     pub health: AgentHealth,
 }
@@ -97,6 +100,24 @@ pub enum ReportError {
         /// What contradicts what.
         source: CountsError,
     },
+    /// More path events than allowed, or more hops in them.
+    #[error(
+        "{events} path events of {hops} hops; a report holds at most {MAX_PATH_EVENTS} of {MAX_EVENT_HOPS}"
+    )]
+    TooManyPaths {
+        /// Events.
+        events: usize,
+        /// Hops of all of them.
+        hops: usize,
+    },
+    /// A path event contradicts itself.
+    #[error("a path event of series {series}: {source}")]
+    Path {
+        /// Position in the manifest.
+        series: u32,
+        /// What does not fit.
+        source: PathError,
+    },
     /// Not a range of sequences or of time.
     #[error("tombstone of sequences {first} to {last} is not a range")]
     TombstoneRange {
@@ -122,6 +143,19 @@ impl Report {
             .find(|pair| pair[0].series >= pair[1].series)
         {
             return Err(ReportError::RecordOrder(pair[1].series));
+        }
+        let hops = self.paths.iter().map(PathEvent::hop_count).sum();
+        if self.paths.len() > MAX_PATH_EVENTS || hops > MAX_EVENT_HOPS {
+            return Err(ReportError::TooManyPaths {
+                events: self.paths.len(),
+                hops,
+            });
+        }
+        for event in &self.paths {
+            event.check().map_err(|source| ReportError::Path {
+                series: event.series,
+                source,
+            })?;
         }
         self.records.iter().try_for_each(SeriesRecord::check)
     }

@@ -10,9 +10,10 @@ use azimuth_measurement::codec::{
     Batch, BatchItem, MAX_INFLATED_BYTES, decode_batch, decode_manifest, decode_report, encode_batch,
     encode_manifest, encode_report,
 };
+use azimuth_measurement::path::{MAX_HOPS, MAX_PATH_EVENTS};
 use azimuth_measurement::{
     AgentHealth, Answer, DelayHistogram, Facet, Granularity, Interval, LoadLabel, LossCause, Manifest,
-    ManifestId, Method, Outgoing, Phase, ProbeCounts, Report, SeriesDescriptor, SeriesRecord, StampClock, Tombstone,
+    ManifestId, Method, Outgoing, Path, PathEvent, PathHop, PathReason, Phase, ProbeCounts, Report, SeriesDescriptor, SeriesRecord, StampClock, Tombstone,
     VantagePoint, ZoneKey,
 };
 use peak_alloc::PeakAlloc;
@@ -48,6 +49,44 @@ mod independent {
         pub(crate) health: Option<AgentHealth>,
         #[prost(message, optional, tag = "11")]
         pub(crate) columns: Option<Columns>,
+        #[prost(message, repeated, tag = "20")]
+        pub(crate) paths: Vec<PathEvent>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(crate) struct PathEvent {
+        #[prost(uint32, tag = "1")]
+        pub(crate) series: u32,
+        #[prost(uint64, tag = "2")]
+        pub(crate) at_unix_ms: u64,
+        #[prost(uint32, tag = "3")]
+        pub(crate) reason: u32,
+        #[prost(message, optional, tag = "4")]
+        pub(crate) before: Option<Path>,
+        #[prost(message, optional, tag = "5")]
+        pub(crate) after: Option<Path>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(crate) struct Path {
+        #[prost(bool, tag = "1")]
+        pub(crate) reached: bool,
+        #[prost(message, repeated, tag = "2")]
+        pub(crate) hops: Vec<Hop>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(crate) struct Hop {
+        #[prost(bytes = "vec", repeated, tag = "1")]
+        pub(crate) addresses: Vec<Vec<u8>>,
+        #[prost(uint32, tag = "2")]
+        pub(crate) sent: u32,
+        #[prost(uint32, tag = "3")]
+        pub(crate) answered: u32,
+        #[prost(uint32, tag = "4")]
+        pub(crate) min_us: u32,
+        #[prost(uint32, tag = "5")]
+        pub(crate) median_us: u32,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
@@ -188,6 +227,7 @@ fn report() -> Report {
             },
             delays: vec![(StampClock::Kernel, kernel), (StampClock::User, user)],
         }],
+        paths: Vec::new(),
         health: AgentHealth {
             send_lateness: DelayHistogram::from_values_us(&mut [40, 55]),
             clock_steps: 1,
@@ -238,6 +278,7 @@ fn in_rows(report: &Report) -> Vec<u8> {
             clock_steps: report.health.clock_steps,
         }),
         columns: None,
+        paths: Vec::new(),
     };
     message.encode_to_vec()
 }
@@ -520,8 +561,109 @@ fn largest_report() -> Report {
     }
 }
 
+fn path(hops: usize) -> Path {
+    let hop = |number: usize| PathHop {
+        addresses: if number % 3 == 2 {
+            Vec::new()
+        } else {
+            vec![
+                [10, 0, 0, number as u8].into(),
+                std::net::Ipv6Addr::LOCALHOST.into(),
+            ]
+        },
+        sent: 3,
+        answered: if number % 3 == 2 { 0 } else { 2 },
+        min_us: (number % 3 != 2).then_some(700 + number as u32),
+        median_us: (number % 3 != 2).then_some(900 + number as u32),
+    };
+    Path {
+        hops: (0..hops).map(hop).collect(),
+        reached: true,
+    }
+}
+
+fn event(before: Option<Path>, hops: usize) -> PathEvent {
+    PathEvent {
+        series: 3,
+        at_unix_ms: 1_700_000_011_000,
+        reason: PathReason::DelayShift,
+        before,
+        after: path(hops),
+    }
+}
+
+#[test]
+fn path_events_travel_with_the_report_and_cost_nothing_when_there_are_none() {
+    let told = Report {
+        paths: vec![event(None, 4), event(Some(path(3)), 5)],
+        ..report()
+    };
+    let frame = encode_report(&told);
+    assert_eq!(decode_report(&frame).unwrap(), told);
+    let plain = zstd::bulk::decompress(&frame, MAX_INFLATED_BYTES).unwrap();
+    let read = independent::Report::decode(&plain[..]).unwrap().paths;
+    assert_eq!((read.len(), read[0].reason, read[0].series), (2, 2, 3));
+    assert!(read[0].before.is_none());
+    let after = read[1].after.as_ref().unwrap();
+    assert_eq!((after.reached, after.hops.len()), (true, 5));
+    assert_eq!(
+        after.hops[0].addresses,
+        [vec![10, 0, 0, 0], [vec![0; 15], vec![1]].concat()]
+    );
+    assert_eq!(
+        (after.hops[2].sent, after.hops[2].answered, after.hops[2].min_us),
+        (3, 0, 0)
+    );
+    let without = zstd::bulk::decompress(&encode_report(&report()), MAX_INFLATED_BYTES).unwrap();
+    assert_eq!(without, GOLDEN, "not an octet more");
+}
+
+#[test]
+fn path_events_that_contradict_themselves_or_are_too_many_are_refused() {
+    let refused = |paths: Vec<PathEvent>| {
+        let report = Report { paths, ..report() };
+        decode_report(&encode_report(&report))
+            .expect_err("refused")
+            .reason()
+    };
+    assert_eq!(refused(vec![event(None, 1); MAX_PATH_EVENTS + 1]), "too_many");
+    assert_eq!(refused(vec![event(None, MAX_HOPS + 1)]), "too_many");
+    assert_eq!(
+        refused(vec![event(Some(path(MAX_HOPS)), MAX_HOPS); 65]),
+        "too_many"
+    );
+    let mut more_answers_than_probes = event(None, 1);
+    more_answers_than_probes.after.hops[0].answered = 4;
+    assert_eq!(refused(vec![more_answers_than_probes]), "bad_path");
+    let message = independent::Report {
+        paths: vec![independent::PathEvent::default()],
+        ..independent::Report::decode(GOLDEN).unwrap()
+    };
+    let frame = zstd::bulk::compress(&message.encode_to_vec(), 1).unwrap();
+    assert_eq!(
+        decode_report(&frame).expect_err("no reason, no path").reason(),
+        "bad_value"
+    );
+}
+
 #[test]
 fn decoding_stays_within_4_mib() {
+    let many_paths = {
+        let mut report = report();
+        report.paths = vec![event(Some(path(32)), 32); MAX_PATH_EVENTS];
+        for path in report
+            .paths
+            .iter_mut()
+            .flat_map(|event| event.before.iter_mut().chain([&mut event.after]))
+        {
+            for hop in &mut path.hops {
+                hop.addresses = vec![[10, 0, 0, 1].into(); 4];
+            }
+        }
+        let frame = encode_report(&report);
+        assert!(decode_report(&frame).is_ok(), "the most there may be");
+        frame
+    };
     let many_empty_records = {
         let mut plain = GOLDEN.to_vec();
         plain.extend([0x4a, 0x00].repeat(400_000));
@@ -550,6 +692,7 @@ fn decoding_stays_within_4_mib() {
         ("largest in rows", &largest_rows),
         ("many empty records", &many_empty_records),
         ("many records in columns", &many_in_columns),
+        ("many paths", &many_paths),
     ] {
         let before = HEAP.current_usage();
         HEAP.reset_peak_usage();
@@ -595,6 +738,7 @@ prop_compose! {
             manifest: ManifestId(manifest),
             interval: Interval::new(slot * 10_000, 10_000).unwrap(),
             records,
+            paths: Vec::new(),
             health: AgentHealth { send_lateness, reports_dropped: epoch, ..Default::default() },
         }
     }

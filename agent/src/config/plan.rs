@@ -3,10 +3,14 @@
 //! Series are numbered in the order of the file: target by target, probe by probe, flow by flow. The manifest and the prober's plan
 //! are made from the same walk, so that a number means the same in both.
 
+use std::collections::HashSet;
+
 use azimuth_measurement::{LoadLabel, Manifest, Outgoing, SeriesDescriptor};
 
 use super::{Config, Probe, Target};
 use crate::clock::NS_PER_MS;
+use crate::path::tracer::TraceTarget;
+use crate::path::watcher::PathTarget;
 use crate::probe::SeriesPlan;
 use crate::probe::lane::{Lane, PortRange, Transport, WantedPort};
 use crate::schedule::phase_ns;
@@ -92,6 +96,26 @@ impl Config {
             dscp: leaving.dscp,
             outgoing: leaving.outgoing.clone(),
         }
+    }
+
+    /// The targets whose paths are traced, each by the method of its first probe: another method to the same address may
+    /// well go another way, but a second trace says little for twice the packets.
+    #[must_use]
+    pub fn path_targets(&self) -> Vec<PathTarget> {
+        let mut seen = HashSet::new();
+        let numbered = (0_u32..).zip(self.walk());
+        numbered
+            .filter(|(_, (target, _, _))| seen.insert(target.name.as_str()))
+            .map(|(series, (target, probe, _))| PathTarget {
+                name: format!("{}/path/{}", self.agent, target.name),
+                series,
+                trace: TraceTarget {
+                    address: probe.address,
+                    method: probe.method,
+                    key: probe.key.clone(),
+                },
+            })
+            .collect()
     }
 
     /// One sentence for people: who measures how much.

@@ -42,6 +42,33 @@ fn message(from: &str, to: &str) -> String {
 }
 
 #[test]
+fn paths_are_traced_unless_told_otherwise() {
+    let paths = |section: &str| {
+        let text = GOOD.replace("[vantage_point]", &format!("{section}\n[vantage_point]"));
+        parse(&text, Path::new("agent.toml")).map(|config| config.paths)
+    };
+    let default = PathConfig {
+        period_s: 1_800,
+        on_delay_shift: true,
+    };
+    assert_eq!(paths("").expect("fine"), Some(default));
+    assert_eq!(paths("[path]\nenabled = false").expect("fine"), None);
+    let slow = PathConfig {
+        period_s: 3_600,
+        on_delay_shift: false,
+    };
+    assert_eq!(
+        paths("[path]\nperiod_s = 3600\non_delay_shift = false").expect("fine"),
+        Some(slow)
+    );
+    let wrong = paths("[path]\nperiod_s = 5").expect_err("refused").to_string();
+    assert!(
+        wrong.contains("path.period_s: 5 is out of range. Use a whole number from 10 to 86400"),
+        "{wrong}"
+    );
+}
+
+#[test]
 fn a_good_file_is_read_with_its_defaults() {
     let config = check(GOOD).expect("a good file");
     assert_eq!(
@@ -89,7 +116,7 @@ fn unknown_keys_are_refused_wherever_they_are() {
     );
     assert_eq!(
         message("agent =", "agents = 1\nagent ="),
-        "agent.toml:2: agents: unknown key. Keys allowed here: agent, interval_ms, source_ports, collector, vantage_point, spool, target"
+        "agent.toml:2: agents: unknown key. Keys allowed here: agent, interval_ms, source_ports, collector, vantage_point, spool, path, target"
     );
     assert_eq!(
         message("  port = 443", "  prot = 443"),
@@ -112,7 +139,7 @@ fn the_spool_has_a_directory_and_a_bound_and_nothing_else() {
     );
     assert_eq!(
         message("[[target]]", "[queue]\nmax_bytes = 65536\n[[target]]"),
-        "agent.toml:13: queue: unknown key. Keys allowed here: agent, interval_ms, source_ports, collector, vantage_point, spool, target"
+        "agent.toml:13: queue: unknown key. Keys allowed here: agent, interval_ms, source_ports, collector, vantage_point, spool, path, target"
     );
 }
 

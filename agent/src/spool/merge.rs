@@ -44,6 +44,11 @@ pub(crate) fn merge(reports: &[Report], level_ms: u32, dense: &mut Accumulator) 
             delays,
         });
     }
+    // More than a report may hold are not thrown away: such reports stay apart.
+    let paths = reports
+        .iter()
+        .flat_map(|report| report.paths.iter().cloned())
+        .collect();
     let lateness: Vec<&DelayHistogram> = reports
         .iter()
         .map(|report| &report.health.send_lateness)
@@ -51,6 +56,7 @@ pub(crate) fn merge(reports: &[Report], level_ms: u32, dense: &mut Accumulator) 
     let merged = Report {
         interval,
         records,
+        paths,
         health: AgentHealth {
             send_lateness: add(&lateness, dense)?,
             ..last.health.clone()
@@ -77,7 +83,7 @@ fn add(histograms: &[&DelayHistogram], dense: &mut Accumulator) -> Option<DelayH
 #[cfg(test)]
 mod tests {
     use super::*;
-    use azimuth_measurement::ManifestId;
+    use azimuth_measurement::{ManifestId, PathEvent};
     use proptest::prelude::*;
 
     fn report(sequence: u64, start_ms: u64, delays: &[Vec<u32>]) -> Report {
@@ -105,11 +111,33 @@ mod tests {
                 .filter(|(_, delays)| !delays.is_empty())
                 .map(record)
                 .collect(),
+            paths: Vec::new(),
             health: AgentHealth {
                 reports_dropped: sequence,
                 ..AgentHealth::default()
             },
         }
+    }
+
+    #[test]
+    fn every_path_event_is_in_the_merged_report() {
+        let event = |at_unix_ms| PathEvent {
+            series: 0,
+            at_unix_ms,
+            reason: azimuth_measurement::PathReason::Scheduled,
+            before: None,
+            after: azimuth_measurement::Path::default(),
+        };
+        let mut reports = [
+            report(1, 0, &[vec![5]]),
+            report(2, 10_000, &[]),
+            report(3, 20_000, &[]),
+        ];
+        reports[0].paths = vec![event(1), event(2)];
+        reports[2].paths = vec![event(25_000)];
+        let merged = decode_report(&merge(&reports, 60_000, &mut Accumulator::new()).unwrap()).unwrap();
+        let at: Vec<u64> = merged.paths.iter().map(|event| event.at_unix_ms).collect();
+        assert_eq!(at, [1, 2, 25_000]);
     }
 
     #[test]

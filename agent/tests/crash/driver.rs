@@ -150,6 +150,7 @@ fn report(agent: &str, manifest: ManifestId, interval: Interval, token: u64) -> 
                 DelayHistogram::from_values_us(&mut [delay_us(token)]),
             )],
         }],
+        paths: Vec::new(),
         health: AgentHealth::default(),
     }
 }

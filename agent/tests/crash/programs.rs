@@ -105,6 +105,8 @@ agent = "paris-1"
 interval_ms = {}
 [collector]
 url = "{collector}"
+[path]
+enabled = false
 [spool]
 directory = "{}"
 [vantage_point]

@@ -20,6 +20,7 @@ use utoipa::OpenApi;
         super::pair::series,
         super::pair::heatmap,
         super::pair::distribution,
+        super::paths::paths,
         super::export::export,
         super::reports::reports,
         super::backup::backup,
@@ -58,7 +59,7 @@ impl Description {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{alerts, compare, export, groups, incidents, map, pair, status};
+    use super::super::{alerts, compare, export, groups, incidents, map, pair, paths, status};
     use super::*;
 
     #[test]
@@ -78,6 +79,7 @@ mod tests {
             ("series", pair::ALLOWED_SERIES),
             ("heatmap", pair::ALLOWED_HEATMAP),
             ("distribution", pair::ALLOWED_DISTRIBUTION),
+            ("paths", paths::ALLOWED),
             ("export", export::ALLOWED),
         ] {
             let parameters = &description["paths"][format!("/api/v1/{path}")]["get"]["parameters"];

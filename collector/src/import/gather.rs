@@ -192,6 +192,7 @@ impl Gather {
                 counts: open.counts,
                 delays,
             }],
+            paths: Vec::new(),
             health: AgentHealth::default(),
         };
         report.check().map_err(|error| {

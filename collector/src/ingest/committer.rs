@@ -379,6 +379,13 @@ mod tests {
         fn gaps(&self, agent: &AgentId, range: TimeRange) -> Result<Vec<StoredGap>, StoreError> {
             self.inner.gaps(agent, range)
         }
+        fn paths(
+            &self,
+            agent: &AgentId,
+            range: TimeRange,
+        ) -> Result<Vec<crate::store::StoredPath>, StoreError> {
+            self.inner.paths(agent, range)
+        }
         fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {
             self.inner.maintain(now_unix_ms)
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use azimuth_measurement::codec::{self, BatchItem, CodecError};
-use azimuth_measurement::{AgentId, Manifest, ManifestId, Report, Tombstone};
+use azimuth_measurement::{AgentId, Interval, Manifest, ManifestId, PathEvent, Report, Tombstone};
 
 use super::placement::{TOLERATED_SKEW_MS, place, plausible_age_ms, shift};
 use super::skew::Skews;
@@ -215,6 +215,13 @@ fn examine_report(
         );
         return Err(refused("series_out_of_range", detail));
     }
+    if let Some(event) = report.paths.iter().find(|event| event.series as usize >= series) {
+        let detail = format!(
+            "a path event names series {}, the manifest has {series}",
+            event.series
+        );
+        return Err(refused("series_out_of_range", detail));
+    }
     let age_ms = if age_uncertain {
         plausible_age_ms(report.interval, age_ms, received_at_unix_ms)
     } else {
@@ -246,6 +253,7 @@ fn verified(
         .map(|record| record.delays.len() as u64)
         .sum();
     let verified = VerifiedReport {
+        paths: placed_paths(&report, placement.interval),
         send_lateness_p99_us: quantile_us(&report.health.send_lateness, 0.99),
         agent: report.agent,
         epoch: report.epoch,
@@ -258,6 +266,23 @@ fn verified(
         frame,
     };
     (verified, histograms)
+}
+
+/// The path events on our time line: moved as their interval was. They belong to it or to one shortly before, and no made-up
+/// time may put them elsewhere.
+fn placed_paths(report: &Report, placed: Interval) -> Vec<PathEvent> {
+    const EARLIEST_MS: u64 = 3_600_000;
+    let (start_unix_ms, end_unix_ms) = (placed.start_unix_ms(), placed.end_unix_ms());
+    let events = report.paths.iter().map(|event| {
+        let before_ms = report.interval.start_unix_ms().saturating_sub(event.at_unix_ms);
+        let after_ms = event.at_unix_ms.saturating_sub(report.interval.start_unix_ms());
+        let at_unix_ms = start_unix_ms.saturating_add(after_ms).saturating_sub(before_ms);
+        PathEvent {
+            at_unix_ms: at_unix_ms.clamp(start_unix_ms.saturating_sub(EARLIEST_MS), end_unix_ms),
+            ..event.clone()
+        }
+    });
+    events.collect()
 }
 
 /// Nearest rank in one sparse histogram, without the dense accumulator that merging needs.

@@ -3,6 +3,7 @@
 //! Each case gets an empty store. What only a file can go through (kill, damage, reopening) is tested beside the backend.
 
 mod growth;
+mod path_events;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -44,6 +45,7 @@ pub(crate) fn run(limited: impl Fn(SeriesLimits) -> Box<dyn Store>) {
     maintaining_changes_no_answer(&*empty());
     what_leaves_a_tier_is_still_answered_by_coarser_ones(&*empty());
     a_visitor_may_stop(&*empty());
+    path_events::run(&*empty(), &*empty());
 }
 
 pub(crate) fn agent(id: &str) -> AgentId {
@@ -112,6 +114,7 @@ pub(crate) fn report_of(manifest: &Manifest, sequence: u64, slot: u64, delays_us
         manifest: manifest.id(),
         interval: Interval::new(T0 + slot * u64::from(LENGTH_MS), LENGTH_MS).expect("on the grid"),
         records: (0..manifest.series.len() as u32).map(record).collect(),
+        paths: Vec::new(),
         health: AgentHealth::default(),
     }
 }
@@ -127,6 +130,7 @@ pub(crate) fn item(report: &Report) -> Item {
         age_uncertain: false,
         received_at_unix_ms: report.interval.end_unix_ms() + 100,
         clock_skew_ms: 7,
+        paths: report.paths.clone(),
         send_lateness_p99_us: Some(20),
         frame: encode_report(report),
     })

@@ -16,6 +16,7 @@
 //! | `maintain` | seals, joins, rolls up, retires, forgets |
 //! | `sealed` | the form of parts, and the shelf they stand on |
 //! | `backup` | writes all of it as one stream, and makes a directory from such a stream |
+//! | `paths` | keeps path events in a table of their own |
 //! | `growth_row` | the form in which a step of the dictionary is kept |
 //! | `dictionary_file` | the copy that gives the parts meaning without the file |
 
@@ -36,6 +37,7 @@ mod growth_row;
 mod growth_tests;
 mod maintain;
 mod open;
+mod paths;
 #[cfg(test)]
 mod power;
 #[cfg(test)]
@@ -72,7 +74,7 @@ use super::dictionary::AgentNumber;
 use super::window::{SharedWindow, Window};
 use super::{
     Admission, AgentStatus, BackupSummary, Condition, Coverage, Dictionary, Item, Maintained, Retention,
-    ScanRequest, SeriesLimits, SeriesSelection, Store, StoreError, StoredGap, Tell, Tier, TierHoldings,
+    ScanRequest, SeriesLimits, SeriesSelection, Store, StoreError, StoredGap, StoredPath, Tell, Tier, TierHoldings,
     TimeRange, VerifiedManifest, Visit, VisitAgent,
 };
 
@@ -106,6 +108,10 @@ pub struct EmbeddedStore {
     window: SharedWindow,
     /// The last time of receipt or of maintenance, unix ms: what the window is filled for after a failed write.
     latest_unix_ms: AtomicU64,
+    /// Path events there was no room for.
+    path_events_refused: AtomicU64,
+    /// When it was last looked for old ones.
+    paths_looked_at_unix_ms: AtomicU64,
 }
 
 /// Attaches what was being done to whatever redb said.
@@ -137,6 +143,8 @@ impl EmbeddedStore {
             copied: Mutex::new(None),
             window: SharedWindow::default(),
             latest_unix_ms: AtomicU64::new(now_unix_ms),
+            path_events_refused: AtomicU64::new(0),
+            paths_looked_at_unix_ms: AtomicU64::new(0),
         };
         let hours = store.with_database("look for unsealed hours", |database| {
             store.fill_window(database, now_unix_ms)?;
@@ -294,6 +302,7 @@ impl Store for EmbeddedStore {
             let plan = Plan::make(known, limits, manifests, items, &standing)?;
             drop(standing);
             write_plan(transaction, &plan)?;
+            let paths_refused = paths::write(transaction, &plan)?;
             // Before the commit, so that whoever reads the new reports finds their manifest here. If the commit fails,
             // reopening reads the dictionary back from the file before anything else is written.
             *self.dictionary.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&plan.dictionary);
@@ -301,11 +310,13 @@ impl Store for EmbeddedStore {
             self.note_unsealed(
                 reports.map(|report| (report.placed.start_unix_ms(), report.received_at_unix_ms)),
             );
-            Ok(plan)
+            Ok((plan, paths_refused))
         };
-        let plan = self.write_then(doing, work, |plan| {
+        let (plan, paths_refused) = self.write_then(doing, work, |(plan, _)| {
             self.note_recent(&plan.dictionary, &plan.reports, tell);
         })?;
+        self.path_events_refused
+            .fetch_add(paths_refused, Ordering::Relaxed);
         Ok(plan.admissions)
     }
 
@@ -401,6 +412,10 @@ impl Store for EmbeddedStore {
         })
     }
 
+    fn paths(&self, agent: &AgentId, range: TimeRange) -> Result<Vec<StoredPath>, StoreError> {
+        self.read_paths(agent, range)
+    }
+
     fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {
         self.latest_unix_ms.store(now_unix_ms, Ordering::Release);
         self.advance_window(now_unix_ms);
@@ -431,6 +446,7 @@ impl Store for EmbeddedStore {
             tier_bytes,
             oldest_unsealed_hour_unix_ms: unsealed.keys().next().copied(),
             window: self.window.condition(),
+            path_events_refused: self.path_events_refused.load(Ordering::Relaxed),
             unsealed_hours: unsealed.len() as u64,
             sealing_due_unix_ms: unsealed.values().min().copied(),
             tier_holdings,

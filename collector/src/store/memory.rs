@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
-use azimuth_measurement::AgentId;
 use azimuth_measurement::codec::decode_report;
+use azimuth_measurement::{AgentId, ManifestId, PathEvent};
 
 use super::admission::{Plan, PlannedReport, Standing};
 use super::dictionary::AgentNumber;
+use super::paths::{PathKey, StoredPath, keys_of, within_bounds};
 use super::sequences::SettledSequences;
 use super::tier::{Hole, Stretch, plan};
 use super::{
@@ -33,6 +34,8 @@ struct Rooms {
     /// By (end, agent, epoch, first sequence).
     gaps: BTreeMap<(u64, AgentNumber, u64, u64), StoredGap>,
     agents: BTreeMap<AgentId, AgentStatus>,
+    paths: BTreeMap<PathKey, (ManifestId, PathEvent)>,
+    path_events_refused: u64,
     /// The latest instant it was maintained at.
     now_unix_ms: u64,
 }
@@ -111,6 +114,14 @@ impl Store for MemoryStore {
                 report.sequence,
             );
             rooms.reports.insert(key, frame.to_vec());
+            let paths = &mut rooms.paths;
+            let held = |hour| Ok::<_, StoreError>(paths.range(keys_of(*number, hour)).count());
+            let (kept, refused) = within_bounds(report, held)?;
+            rooms.path_events_refused += refused;
+            for (index, event) in (0_u32..).zip(kept) {
+                let key = (number.0, event.at_unix_ms, report.epoch, report.sequence, index);
+                paths.insert(key, (report.manifest, event.clone()));
+            }
         }
         for (_, status) in plan.changed_statuses() {
             rooms.agents.insert(status.agent.clone(), status.clone());
@@ -205,9 +216,24 @@ impl Store for MemoryStore {
         Ok(gaps.filter(|gap| gap.overlaps(range)).collect())
     }
 
+    fn paths(&self, agent: &AgentId, range: TimeRange) -> Result<Vec<StoredPath>, StoreError> {
+        let rooms = self.rooms();
+        let Some(number) = rooms.dictionary.agent_number(agent) else {
+            return Ok(Vec::new());
+        };
+        let events = rooms.paths.range(keys_of(number, range));
+        Ok(events
+            .filter_map(|(_, (manifest, event))| {
+                StoredPath::of(&rooms.dictionary, number, *manifest, event.clone())
+            })
+            .collect())
+    }
+
     fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {
         let rooms = &mut *self.rooms();
         rooms.now_unix_ms = rooms.now_unix_ms.max(now_unix_ms);
+        let cut = Retention::default().keeps_from(Tier::OneMinute, rooms.now_unix_ms);
+        rooms.paths.retain(|key, _| key.1 >= cut);
         Ok(Maintained::default())
     }
 
@@ -226,6 +252,7 @@ impl Store for MemoryStore {
             tier_bytes: [0; 4],
             oldest_unsealed_hour_unix_ms: None,
             window: WindowCondition::default(),
+            path_events_refused: self.rooms().path_events_refused,
             unsealed_hours: 0,
             sealing_due_unix_ms: None,
             tier_holdings: Default::default(),

@@ -68,6 +68,7 @@ pub(crate) fn report(manifest: &Manifest, sequence: u64, start_unix_ms: u64, del
                 )],
             })
             .collect(),
+        paths: Vec::new(),
         health: AgentHealth::default(),
     }
 }

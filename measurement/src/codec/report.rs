@@ -2,12 +2,13 @@
 //! first, are still read.
 
 use super::protobuf::{Fields, Writer};
-use super::{CodecError, VERSION, columns, frame};
+use super::{CodecError, VERSION, columns, frame, path};
 use crate::agent_id::AgentId;
 use crate::counts::ProbeCounts;
 use crate::histogram::{DelayHistogram, PROFILE};
 use crate::interval::Interval;
 use crate::method::StampClock;
+use crate::path::{MAX_EVENT_HOPS, MAX_PATH_EVENTS, PathEvent};
 use crate::report::{AgentHealth, Report, SeriesRecord};
 use crate::series::{MAX_SERIES, ManifestId};
 
@@ -39,6 +40,9 @@ pub(crate) fn encode_plain(report: &Report) -> Vec<u8> {
     if !report.records.is_empty() {
         out.message(11, &columns::encode(&report.records));
     }
+    for event in &report.paths {
+        out.message(20, &path::message(event));
+    }
     out.bytes
 }
 
@@ -53,6 +57,7 @@ fn decode_plain(plain: &[u8]) -> Result<Report, CodecError> {
     let (mut start_unix_ms, mut length_ms) = (0, 0);
     let mut records = Vec::new();
     let mut health = AgentHealth::default();
+    let mut paths = Vec::new();
     let mut fields = Fields::of(plain);
     while let Some((field, value)) = fields.next()? {
         match field {
@@ -73,6 +78,7 @@ fn decode_plain(plain: &[u8]) -> Result<Report, CodecError> {
             9 => records.push(decode_record(value.bytes(field)?)?),
             10 => health = decode_health(value.bytes(field)?)?,
             11 => columns::decode(value.bytes(field)?, &mut records)?,
+            20 => take_event(value.bytes(field)?, &mut paths)?,
             _ => {}
         }
     }
@@ -89,10 +95,29 @@ fn decode_plain(plain: &[u8]) -> Result<Report, CodecError> {
         manifest: ManifestId(manifest),
         interval: Interval::new(start_unix_ms, length_ms)?,
         records,
+        paths,
         health,
     };
     report.check()?;
     Ok(report)
+}
+
+/// Within what one report may bring into memory.
+fn take_event(message: &[u8], paths: &mut Vec<PathEvent>) -> Result<(), CodecError> {
+    if paths.len() == MAX_PATH_EVENTS {
+        return Err(CodecError::TooMany {
+            what: "path events",
+            limit: MAX_PATH_EVENTS,
+        });
+    }
+    paths.push(path::decode_path_event(message)?);
+    if paths.iter().map(PathEvent::hop_count).sum::<usize>() > MAX_EVENT_HOPS {
+        return Err(CodecError::TooMany {
+            what: "hops in path events",
+            limit: MAX_EVENT_HOPS,
+        });
+    }
+    Ok(())
 }
 
 fn decode_record(message: &[u8]) -> Result<SeriesRecord, CodecError> {

@@ -223,6 +223,7 @@ impl Agent {
             manifest: self.manifest.id(),
             interval,
             records: (0..self.manifest.series.len() as u32).map(record).collect(),
+            paths: Vec::new(),
             health: AgentHealth::default(),
         }
     }

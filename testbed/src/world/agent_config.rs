@@ -16,6 +16,7 @@ struct AgentConfig<'a> {
     agent: &'a str,
     collector: Collector,
     spool: Spool<'a>,
+    path: Paths,
     vantage_point: Place<'a>,
     target: Vec<Target<'a>>,
 }
@@ -28,6 +29,12 @@ struct Collector {
 #[derive(Serialize)]
 struct Spool<'a> {
     directory: &'a Path,
+}
+
+/// The emulated network has no routers, and its ground truth counts every packet.
+#[derive(Serialize)]
+struct Paths {
+    enabled: bool,
 }
 
 #[derive(Serialize)]
@@ -107,6 +114,7 @@ pub fn agent_config(
             url: format!("unix:{}", socket.display()),
         },
         spool: Spool { directory: spool },
+        path: Paths { enabled: false },
         vantage_point: Place {
             name: &point.table.name,
             country: point.table.country.get_ref(),

@@ -23,6 +23,7 @@ use thiserror::Error;
 
 use super::aside;
 use super::open::{OpenError, again, tiers_in};
+use super::paths::PATHS;
 use super::sealed::disk::Disk;
 use super::sealed::shelf::{Shelf, is_part_name};
 use super::tables::{AGENTS, GAPS, HOT, MANIFESTS, META, SETTLED};
@@ -165,6 +166,7 @@ fn write_reports(read: &ReadTransaction, into: &mut dyn Write) -> Result<u64, re
         )?;
     }
     rows.finish()?;
+    write_paths(read, into)?;
     let mut rows = Rows::new("rows/hot", into);
     for row in read.open_table(HOT)?.iter()? {
         let (key, sealed) = row?;
@@ -172,6 +174,26 @@ fn write_reports(read: &ReadTransaction, into: &mut dyn Write) -> Result<u64, re
         rows.push(&[start, agent.into(), epoch, sequence], sealed.value())?;
     }
     rows.finish()
+}
+
+fn write_paths(read: &ReadTransaction, into: &mut dyn Write) -> Result<(), redb::Error> {
+    let table = match read.open_table(PATHS) {
+        Ok(table) => table,
+        // Nobody has told any yet.
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut rows = Rows::new("rows/paths", into);
+    for row in table.iter()? {
+        let (key, value) = row?;
+        let ((agent, at, epoch, sequence, number), (manifest, sealed)) = (key.value(), value.value());
+        rows.push(
+            &[agent.into(), at, epoch, sequence, number.into(), manifest],
+            sealed,
+        )?;
+    }
+    rows.finish()?;
+    Ok(())
 }
 
 /// Rows on their way into frames.
@@ -598,6 +620,10 @@ fn insert(write: &redb::WriteTransaction, table: &str, row: &Row) -> Result<bool
             };
             let key = (narrow(agent)?, end, epoch, first);
             write.open_table(GAPS)?.insert(key, (start, cause, reports))?;
+        }
+        ("rows/paths", &[agent, at, epoch, sequence, number, manifest]) => {
+            let key = (narrow(agent)?, at, epoch, sequence, narrow(number)?);
+            write.open_table(PATHS)?.insert(key, (manifest, bytes))?;
         }
         ("rows/hot", &[start, agent, epoch, sequence]) => {
             let key = (start, narrow(agent)?, epoch, sequence);

@@ -61,6 +61,9 @@ impl EmbeddedStore {
             }
             Err(error) => note(error),
         }
+        if let Err(error) = self.retire_paths(now_unix_ms) {
+            note(error);
+        }
         for part in self.shelf().parts() {
             if part.range.to_unix_ms + HOT_KEPT_MS + HOUR_MS < now_unix_ms {
                 part.forget_contents();

@@ -82,6 +82,8 @@ impl Life {
             copied: Mutex::default(),
             window: SharedWindow::default(),
             latest_unix_ms: AtomicU64::default(),
+            path_events_refused: AtomicU64::new(0),
+            paths_looked_at_unix_ms: AtomicU64::new(0),
         };
         store.note_unsealed(hours.into_iter().map(|hour| (hour, 0)));
         Ok(store)
