@@ -209,6 +209,59 @@ tests['a fixed range is not moved by live refresh, and is asked once'] = async (
   await clean();
 };
 
+tests['a change of path is a mark that tells the hops before and after, by keyboard and in French'] =
+  async () => {
+    const { page, clean } = await open(pair, {
+      lang: 'fr',
+      route: (page) =>
+        page.route('**/api/v1/paths?*', async (route) => {
+          const url = new URL(route.request().url());
+          const at = new Date(Date.now() - 20 * 60_000).toISOString().replace(/\.\d+Z/, 'Z');
+          const hop = (number, address) => ({
+            hop: number,
+            addresses: [address],
+            sent: 3,
+            answered: 3,
+            min_us: number * 900,
+            median_us: number * 950,
+          });
+          const path = (addresses) => ({
+            reached: true,
+            hops: addresses.map((one, index) => hop(index + 1, one)),
+          });
+          const change = {
+            at,
+            reason: 'delay_shift',
+            before: path(['10.88.1.2', '10.88.3.2']),
+            after: path(['10.88.1.2', '10.88.4.2']),
+            differs_at: [2],
+          };
+          const target = {
+            target: 'one',
+            address: '10.88.9.2:8620',
+            method: 'stamp',
+            current: null,
+            changes: [change],
+          };
+          const { agent, zone } = Object.fromEntries(url.searchParams);
+          await route.fulfill({ json: { from: at, to: at, agent, zone, targets: [target] } });
+        }),
+    });
+    const mark = await page.waitForSelector('.marks button', WAIT);
+    const [box, heat] = [await mark.boundingBox(), await (await page.$('.heat canvas')).boundingBox()];
+    const share = (box.x + box.width / 2 - heat.x) / heat.width;
+    assert.ok(Math.abs(share - 2 / 3) < 0.02, `20 minutes before the end of an hour, and not at ${share}`);
+    await mark.focus();
+    const rows = await page.$$eval('#path-change tbody tr', (found) => found.map((row) => row.textContent));
+    assert.equal(rows.length, 2);
+    assert.match(rows[1], /10\.88\.3\.2.*10\.88\.4\.2/s);
+    assert.equal(await page.$$eval('#path-change tr.differs', (found) => found.length), 1);
+    assert.match(await page.textContent('#path-change'), /Chemin modifié.*Avant.*Après/s);
+    await page.keyboard.press('Escape');
+    assert.equal(await page.$('#path-change table'), null);
+    await clean();
+  };
+
 tests['a live range is refreshed'] = async () => {
   const { page, clean } = await open(`${SCREENS.map.path}&refresh=0.3`);
   let asked = 0;

@@ -231,6 +231,40 @@ function series(query, now_s) {
   return { ...head, points, gaps: gapsOf(agent, from_s, to_s) };
 }
 
+/** One change of path, two thirds into the window. */
+function paths(query, now_s) {
+  only(query, ['agent', 'zone', 'from', 'to']);
+  const { from_s, to_s } = windowOf(query, now_s, 'now-24h');
+  pick(query);
+  const hop = (number, address) => ({
+    hop: number,
+    addresses: address === null ? [] : [address],
+    sent: 3,
+    answered: address === null ? 0 : 3,
+    min_us: address === null ? null : number * 900,
+    median_us: address === null ? null : number * 950,
+  });
+  const path = (addresses) => ({ reached: true, hops: addresses.map((one, index) => hop(index + 1, one)) });
+  const before = path(['10.88.1.2', '10.88.2.2', '10.88.3.2', '10.88.9.2']);
+  const after = path(['10.88.1.2', null, '10.88.4.2', '10.88.9.2']);
+  const at = iso(Math.floor(from_s + ((to_s - from_s) * 2) / 3));
+  return {
+    from: iso(from_s),
+    to: iso(to_s),
+    agent: query.get('agent'),
+    zone: query.get('zone'),
+    targets: [
+      {
+        target: 'reflector',
+        address: '10.88.9.2:8620',
+        method: 'stamp',
+        current: { at, ...after },
+        changes: [{ at, reason: 'delay_shift', before, after, differs_at: [3] }],
+      },
+    ],
+  };
+}
+
 function heatmap(query, now_s) {
   const { head, groups } = steps(query, now_s, 400);
   const every = groups.flatMap(({ all }) => all.delays_us);
@@ -532,6 +566,7 @@ const ROUTES = {
   map,
   series,
   heatmap,
+  paths,
   distribution,
 };
 

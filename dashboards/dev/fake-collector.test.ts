@@ -89,6 +89,7 @@ describe.skipIf(api === null)('the fake collector', () => {
     ['series', pair],
     ['heatmap', pair],
     ['distribution', pair],
+    ['paths', pair],
   ])('answers %s as described', async (route, query) => {
     const response = await fetch(`http://127.0.0.1:${server.address().port}/api/v1/${route}?${query}`);
     expect(response.status).toBe(200);
