@@ -6,6 +6,8 @@
 
 use std::net::SocketAddr;
 
+use azimuth_measurement::ErrorKind;
+
 use crate::stamp::NtpTimestamp;
 
 /// Octets of a request, and of the reply that answers it: header 8, sequence 4, time 8, token 8. Zeros may follow, to make
@@ -125,44 +127,18 @@ pub fn after_ipv4_header(packet: &[u8]) -> Option<&[u8]> {
     (first >> 4 == 4 && length >= 20).then(|| packet.get(length..))?
 }
 
-/// What a router or the far host said instead of answering.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ErrorKind {
-    /// The network or the host cannot be reached.
-    Unreachable,
-    /// A firewall said no.
-    Prohibited,
-    /// Too large for a link on the way.
-    TooBig,
-    /// The packet had run out of hops.
-    TimeExceeded,
-    /// Anything else.
-    Other,
-}
-
-impl ErrorKind {
-    /// The kind of a type and code (RFC 792, RFC 1812 section 5.2.7, RFC 4443 section 3).
-    #[must_use]
-    pub fn of(family: Family, kind: u8, code: u8) -> Self {
-        match (family, kind, code) {
-            (Family::V4, 3, 9 | 10 | 13) | (Family::V6, 1, 1 | 5) => Self::Prohibited,
-            (Family::V4, 3, 4) | (Family::V6, 2, _) => Self::TooBig,
-            (Family::V4, 3, _) | (Family::V6, 1, _) => Self::Unreachable,
-            (Family::V4, 11, _) | (Family::V6, 3, _) => Self::TimeExceeded,
-            _ => Self::Other,
-        }
-    }
-
-    /// The one spelling.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::Prohibited => "prohibited",
-            Self::TooBig => "too_big",
-            Self::TimeExceeded => "time_exceeded",
-            Self::Other => "other",
-        }
+/// What a router or the far host said instead of answering, by type and code (RFC 792, RFC 1812 section 5.2.7, RFC 4443
+/// section 3).
+#[must_use]
+pub fn error_kind(family: Family, kind: u8, code: u8) -> ErrorKind {
+    match (family, kind, code) {
+        (Family::V4, 3, 0 | 6 | 11) | (Family::V6, 1, 0) => ErrorKind::NetUnreachable,
+        (Family::V4, 3, 1 | 2 | 7 | 8 | 12) | (Family::V6, 1, 2 | 3) => ErrorKind::HostUnreachable,
+        (Family::V4, 3, 3) | (Family::V6, 1, 4) => ErrorKind::PortUnreachable,
+        (Family::V4, 3, 9 | 10 | 13) | (Family::V6, 1, 1 | 5 | 6) => ErrorKind::AdminProhibited,
+        (Family::V4, 3, 4) | (Family::V6, 2, _) => ErrorKind::PacketTooBig,
+        (Family::V4, 11, _) | (Family::V6, 3, _) => ErrorKind::TtlExceeded,
+        _ => ErrorKind::IcmpOther,
     }
 }
 
@@ -268,14 +244,16 @@ mod tests {
     #[test]
     fn errors_have_one_name_in_both_families() {
         for (v4, v6, kind) in [
-            ((3, 1), (1, 0), ErrorKind::Unreachable),
-            ((3, 13), (1, 1), ErrorKind::Prohibited),
-            ((3, 4), (2, 0), ErrorKind::TooBig),
-            ((11, 0), (3, 0), ErrorKind::TimeExceeded),
-            ((12, 0), (4, 0), ErrorKind::Other),
+            ((3, 0), (1, 0), ErrorKind::NetUnreachable),
+            ((3, 1), (1, 3), ErrorKind::HostUnreachable),
+            ((3, 3), (1, 4), ErrorKind::PortUnreachable),
+            ((3, 13), (1, 1), ErrorKind::AdminProhibited),
+            ((3, 4), (2, 0), ErrorKind::PacketTooBig),
+            ((11, 0), (3, 0), ErrorKind::TtlExceeded),
+            ((12, 0), (4, 0), ErrorKind::IcmpOther),
         ] {
-            assert_eq!(ErrorKind::of(Family::V4, v4.0, v4.1), kind);
-            assert_eq!(ErrorKind::of(Family::V6, v6.0, v6.1), kind);
+            assert_eq!(error_kind(Family::V4, v4.0, v4.1), kind);
+            assert_eq!(error_kind(Family::V6, v6.0, v6.1), kind);
         }
     }
 

@@ -19,6 +19,7 @@
 pub mod batch;
 pub mod control;
 mod control_writer;
+pub mod error_kind;
 pub mod icmp;
 pub mod outgoing;
 pub mod tcp;

@@ -6,7 +6,7 @@
 //! the schedule held up.
 //!
 //! Targets share sockets by [lane](crate::probe::lane), each with one source port for life. Where a socket is not to be had,
-//! its probes count as send errors and the log says why.
+//! its probes count as send errors and the log says why. ICMP errors are counted by kind and settle nothing.
 
 mod lanes;
 
@@ -18,13 +18,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use azimuth_measurement::ErrorKind;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::clock::{self, Moment, Monotonic, NS_PER_MS};
-use crate::icmp::ErrorKind;
 use crate::net::batch::{BATCH, Batch, Queue};
+use crate::net::control::IcmpError;
+use crate::net::error_kind;
 use crate::net::outgoing::LaneError;
 use crate::net::tcp::{Connecting, Progress};
 use crate::net::thread;
@@ -199,8 +201,8 @@ struct Attempt {
 struct Turning {
     core: Core,
     sockets: LaneSockets,
-    /// What was last said instead of an answer, per target.
-    icmp_errors: HashMap<IpAddr, (ErrorKind, Option<IpAddr>)>,
+    /// What was last said instead of an answer, per series.
+    icmp_errors: HashMap<u32, IcmpError>,
     connecting: HashMap<ProbeToken, Attempt>,
     batch: Batch,
     sequence: u64,
@@ -258,6 +260,11 @@ impl Turning {
                     {
                         self.core.handle_tx_stamp(socket.owner(tx_id), stamped);
                     }
+                    if let (Some(error), Some(target)) = (entry.ancillary.icmp_error, entry.from)
+                        && let Some(series) = self.core.stamp_series(lane, target)
+                    {
+                        hear(&mut self.core, &mut self.icmp_errors, (series, target), error);
+                    }
                 }
                 if stamps < BATCH {
                     break;
@@ -287,7 +294,12 @@ impl Turning {
                     retransmitted: handshake.retransmitted,
                 },
                 Progress::Refused => ConnectEnd::Refused,
-                Progress::Failed(_) => ConnectEnd::Unreachable,
+                Progress::Failed(error) => {
+                    if let Some(kind) = error_kind::of_connecting(&error) {
+                        core.handle_error(token.series, kind);
+                    }
+                    ConnectEnd::Unreachable
+                }
             };
             core.handle_connect_end(*token, end);
             false
@@ -303,15 +315,10 @@ impl Turning {
                     if let (Some(tx_id), Some(stamped)) = (ancillary.tx_id, ancillary.kernel_stamp) {
                         self.core.handle_tx_stamp(socket.owner(tx_id), stamped);
                     }
-                    // The kernel names the target as the peer. An error settles nothing (anyone may send one): its
-                    // probe is lost once its waiting time has passed. It is said whenever it changes.
                     if let (Some(error), Some(target)) = (ancillary.icmp_error, entry.from)
-                        && self.core.echo_series(lane, target.ip()).is_some()
-                        && self.icmp_errors.insert(target.ip(), (error.kind, error.offender))
-                            != Some((error.kind, error.offender))
+                        && let Some(series) = self.core.echo_series(lane, target.ip())
                     {
-                        let offender = error.offender.map(|at| at.to_string()).unwrap_or_default();
-                        warn!(target = %target.ip(), error = error.kind.as_str(), from = offender, "ICMP error instead of an answer");
+                        hear(&mut self.core, &mut self.icmp_errors, (series, target), error);
                     }
                 }
                 if entries < BATCH {
@@ -337,13 +344,17 @@ impl Turning {
     }
 
     fn send(&mut self) {
+        if self.core.is_due(clock::monotonic()) {
+            // What has arrived since the last look at the error queue would fail the first send.
+            self.sockets.forget_errors();
+        }
         for _ in 0..SENDS_PER_TURN {
             match self.core.poll_transmit(clock::moment()) {
                 None => return,
                 Some(Transmit::Datagram { token, to, payload }) => {
                     let lane = self.lane(token);
-                    if !self.sockets.send_datagram(lane, token, to, &payload) {
-                        self.core.handle_send_error(token);
+                    if let Err(kind) = self.sockets.send_datagram(lane, token, to, &payload) {
+                        self.core.handle_send_error(token, kind);
                     }
                 }
                 Some(Transmit::Echo {
@@ -353,8 +364,8 @@ impl Turning {
                     padding,
                 }) => {
                     let lane = self.lane(token);
-                    if !self.sockets.send_echo(lane, token, to, (&echo, padding)) {
-                        self.core.handle_send_error(token);
+                    if let Err(kind) = self.sockets.send_echo(lane, token, to, (&echo, padding)) {
+                        self.core.handle_send_error(token, kind);
                     }
                 }
                 Some(Transmit::Connect {
@@ -372,11 +383,12 @@ impl Turning {
 
     fn connect(&mut self, token: ProbeToken, to: SocketAddr, give_up_at: Monotonic) {
         if self.connecting.len() >= MOST_CONNECTING {
-            self.core.handle_send_error(token);
+            self.core.handle_send_error(token, Some(ErrorKind::SendNoBuffer));
             return;
         }
         let Some(started) = self.sockets.connect(self.lane(token), to) else {
-            self.core.handle_send_error(token);
+            self.core
+                .handle_send_error(token, Some(ErrorKind::SendNoSocket));
             return;
         };
         match started {
@@ -392,7 +404,7 @@ impl Turning {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 self.core.handle_connect_end(token, ConnectEnd::Refused);
             }
-            Err(_) => self.core.handle_send_error(token),
+            Err(error) => self.core.handle_send_error(token, error_kind::of_sending(&error)),
         }
     }
 
@@ -434,8 +446,26 @@ impl Turning {
     }
 }
 
+/// Counts an ICMP error, and says it whenever it changes.
+fn hear(
+    core: &mut Core,
+    last: &mut HashMap<u32, IcmpError>,
+    (series, target): (u32, SocketAddr),
+    error: IcmpError,
+) {
+    core.handle_error(series, error.kind);
+    if last.insert(series, error) != Some(error) {
+        let offender = error.offender.map(|at| at.to_string()).unwrap_or_default();
+        warn!(target = %target.ip(), error = error.kind.as_str(), from = offender, "ICMP error instead of an answer");
+    }
+}
+
 fn receive_or_log(batch: &mut Batch, socket: BorrowedFd<'_>, queue: Queue) -> Option<usize> {
-    match batch.receive(socket, queue) {
+    // An ICMP error that has just arrived fails whatever call comes next, once.
+    let received = batch
+        .receive(socket, queue)
+        .or_else(|_| batch.receive(socket, queue));
+    match received {
         Ok(0) => None,
         Ok(received) => Some(received),
         Err(error) => {

@@ -16,7 +16,7 @@ use azimuth_agent::prober::Prober;
 use azimuth_agent::reflect::serve::Reflector as Reflecting;
 use azimuth_agent::reflect::{Allowed, DEFAULT_MAX_PER_SECOND};
 use azimuth_agent::stamp::{ErrorEstimate, NtpTimestamp, Reply, Request};
-use azimuth_measurement::{Method, Outgoing};
+use azimuth_measurement::{ErrorCounts, ErrorKind, Method, Outgoing, ProbeCounts};
 use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_azimuth-agent");
@@ -265,6 +265,53 @@ fn one_prober_measures_both_families_and_both_methods_at_once() {
     assert_eq!(strays, Strays::default());
     let counters = reflector.stop().expect("it ends");
     assert_eq!(counters.send_errors, 0);
+}
+
+/// A port nobody listens on answers with ICMP errors, which fail the next call on the socket that all targets share.
+#[test]
+fn icmp_errors_are_counted_by_kind_and_cost_the_others_nothing() {
+    for at in ["127.0.0.1:0", "[::1]:0"] {
+        let listen = [at.parse().expect("an address")];
+        let reflector =
+            Reflecting::start(&listen, &[], Allowed::Any, DEFAULT_MAX_PER_SECOND, None).expect("a reflector");
+        let closed_port = {
+            let bound = UdpSocket::bind(at).expect("bound");
+            bound.local_addr().expect("bound")
+        };
+        let plan = |address: SocketAddr| SeriesPlan {
+            address,
+            method: Method::Stamp,
+            period_ms: 10,
+            phase_ns: 0,
+            waiting_time_ms: 1_000,
+            limit: Some(20),
+            follow_up: false,
+            direct_measurement: false,
+            key: None,
+        };
+        let plans = [plan(closed_port), plan(reflector.udp[0])];
+        let (out, mut intervals) = tokio::sync::mpsc::channel(8);
+        let prober = Prober::start(&plans, 86_400_000, out).expect("a prober");
+        prober.join().expect("it ends by itself");
+        let mut sums = [ProbeCounts::default(); 2];
+        while let Ok(delivery) = intervals.try_recv() {
+            for (sum, series) in sums.iter_mut().zip(&delivery.closed.series) {
+                *sum = sum.plus(&series.counts).expect("few");
+            }
+        }
+        let [refused, fine] = sums;
+        assert_eq!((refused.sent + refused.skipped, refused.returned), (20, 0));
+        // The kernel limits how many ICMP errors it sends (net.ipv4.icmp_ratelimit), so not every probe has one.
+        let heard = refused.errors.get(ErrorKind::PortUnreachable);
+        assert!((1..=refused.sent).contains(&heard), "{refused:?}");
+        assert_eq!(
+            refused.errors.present().collect::<Vec<_>>(),
+            [(ErrorKind::PortUnreachable, heard)]
+        );
+        assert_eq!((fine.send_errors, fine.lost()), (0, 0), "{fine:?}");
+        assert_eq!(fine.errors, ErrorCounts::default());
+        reflector.stop().expect("it ends");
+    }
 }
 
 #[test]

@@ -5,8 +5,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
+use azimuth_measurement::ErrorKind;
+
 use crate::clock::{NS_PER_S, Wall};
-use crate::icmp::{ErrorKind, Family};
+use crate::icmp::{self, Family};
 
 const HEADER_BYTES: usize = 16;
 const ALIGNMENT: usize = 8;
@@ -122,7 +124,7 @@ fn icmp_error(data: &[u8]) -> Option<IcmpError> {
         _ => return None,
     };
     Some(IcmpError {
-        kind: ErrorKind::of(family, *data.get(5)?, *data.get(6)?),
+        kind: icmp::error_kind(family, *data.get(5)?, *data.get(6)?),
         offender: data.get(16..).and_then(socket_address).map(|at| at.ip()),
     })
 }
@@ -224,7 +226,7 @@ mod tests {
         data.extend([0, 0, 10, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0]);
         let found = Ancillary::parse(&message(libc::SOL_IP, libc::IP_RECVERR, &data));
         let expected = IcmpError {
-            kind: ErrorKind::TimeExceeded,
+            kind: ErrorKind::TtlExceeded,
             offender: Some(IpAddr::from([10, 0, 0, 9])),
         };
         assert_eq!((found.icmp_error, found.tx_id), (Some(expected), None));

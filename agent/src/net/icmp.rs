@@ -14,7 +14,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
 
 use super::outgoing::{self, LaneError, Opened};
-use super::udp::{ProberSocket, RECEIVE_BUFFER_BYTES, hear_routers};
+use super::udp::{ProberSocket, RECEIVE_BUFFER_BYTES, hear_icmp_errors};
 use crate::icmp::{self, Echo, Family};
 use crate::probe::lane::{Lane, WantedPort};
 
@@ -118,7 +118,7 @@ impl<T: Copy> EchoSocket<T> {
             outgoing::bind(&socket, family, lane)?
         };
         // Routers' errors come through the error queue, with the address of who said so.
-        hear_routers(&socket, family == Family::V4).map_err(refused("asking for routers' errors"))?;
+        hear_icmp_errors(&socket, family == Family::V4).map_err(refused("asking for routers' errors"))?;
         let socket = ProberSocket::over(socket, family == Family::V4)
             .map_err(refused("asking for kernel timestamps (SO_TIMESTAMPING)"))?;
         Ok(Opened {
@@ -190,7 +190,7 @@ impl<T: Copy> EchoSocket<T> {
 
     /// Lets go of an error that is reported through the error queue anyway.
     pub fn forget_error(&self) {
-        let _ = self.socket.take_error();
+        self.socket.forget_error();
     }
 
     /// Whose stamp the error queue entry with this number is.

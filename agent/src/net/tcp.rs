@@ -18,7 +18,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::outgoing::{self, LaneError, Opened};
 use crate::icmp::Family;
 use crate::probe::lane::Lane;
-use super::udp::hear_routers;
+use super::udp::hear_icmp_errors;
 
 /// A connection attempt under way.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ impl Connecting {
         } else {
             socket.set_unicast_hops_v6(hops.into())?;
         }
-        hear_routers(&socket, to.is_ipv4())?;
+        hear_icmp_errors(&socket, to.is_ipv4())?;
         let stamps =
             TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE;
         // Without a stamp the delay is by this program's clock.

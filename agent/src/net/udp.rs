@@ -59,6 +59,12 @@ impl<T: Copy> ProberSocket<T> {
     /// [`OpenError`] naming the step that failed.
     pub fn open(at: SocketAddr) -> Result<Self, OpenError> {
         let socket = open(at)?;
+        hear_icmp_errors(&socket, at.is_ipv4()).map_err(|source| OpenError {
+            at,
+            step: "asking for ICMP errors (IP_RECVERR)",
+            remedy: "Azimuth needs Linux 4.6 or later",
+            source,
+        })?;
         let opened = Self {
             socket,
             is_ipv4: at.is_ipv4(),
@@ -96,6 +102,10 @@ impl<T: Copy> ProberSocket<T> {
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
         outgoing::shape(&socket, family, lane)?;
         let (port, taken) = outgoing::bind(&socket, family, lane)?;
+        hear_icmp_errors(&socket, family == Family::V4).map_err(|source| {
+            let step = "asking for ICMP errors (IP_RECVERR)";
+            LaneError::new(step, "Azimuth needs Linux 4.6 or later", source)
+        })?;
         let socket = Self::over(socket, family == Family::V4).map_err(|source| {
             let step = "asking for kernel timestamps (SO_TIMESTAMPING)";
             LaneError::new(step, "Azimuth needs Linux 4.6 or later", source)
@@ -129,20 +139,9 @@ impl<T: Copy> ProberSocket<T> {
         }
     }
 
-    /// Has what routers say come through the error queue, with who said it (`IP_RECVERR`).
-    ///
-    /// # Errors
-    /// What the operating system reports.
-    pub fn hear_routers(&self) -> io::Result<()> {
-        hear_routers(&self.socket, self.is_ipv4)
-    }
-
-    /// The error waiting on the socket, which reading it clears.
-    ///
-    /// # Errors
-    /// What the operating system reports.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.socket.take_error()
+    /// Lets go of an ICMP error that is reported through the error queue anyway, and would be given to the next call.
+    pub fn forget_error(&self) {
+        let _ = self.socket.take_error();
     }
 
     /// Sends one datagram on behalf of `owner`.
@@ -151,6 +150,12 @@ impl<T: Copy> ProberSocket<T> {
     /// What the operating system reports; the datagram was not sent then, and the numbering of stamps has been
     /// restarted, so that no later stamp can be given to the wrong probe.
     pub fn send(&mut self, payload: &[u8], to: SocketAddr, owner: T) -> io::Result<()> {
+        // An ICMP error that has just arrived for another probe fails whatever call comes next, once.
+        self.send_once(payload, to, owner)
+            .or_else(|_| self.send_once(payload, to, owner))
+    }
+
+    fn send_once(&mut self, payload: &[u8], to: SocketAddr, owner: T) -> io::Result<()> {
         match self.socket.send_to(payload, &to.into()) {
             Ok(_) => {
                 self.ids.sent(owner);
@@ -344,14 +349,14 @@ impl<T> AsFd for ReflectorSocket<T> {
     }
 }
 
-/// Errors of routers through the error queue.
-pub(super) fn hear_routers(socket: &Socket, is_ipv4: bool) -> io::Result<()> {
-    let heard = if is_ipv4 {
-        setsockopt(socket, sockopt::Ipv4RecvErr, &true)
+/// What routers and hosts say comes through the error queue, with the address of who said so.
+pub(super) fn hear_icmp_errors(socket: &Socket, is_ipv4: bool) -> io::Result<()> {
+    if is_ipv4 {
+        setsockopt(socket, sockopt::Ipv4RecvErr, &true)?;
     } else {
-        setsockopt(socket, sockopt::Ipv6RecvErr, &true)
-    };
-    Ok(heard?)
+        setsockopt(socket, sockopt::Ipv6RecvErr, &true)?;
+    }
+    Ok(())
 }
 
 /// Asks for these stamps, with numbering switched off and on again, which makes the kernel count from 0.

@@ -1,5 +1,6 @@
 //! What one run of `probe` found out about one target: the numbers, as JSON and as two lines for people. Pure.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
@@ -62,6 +63,12 @@ pub struct Outcome {
     pub missing_rx_stamp: u64,
     /// Answers whose reflector gave no kernel stamp on its sending; at least the last one, which no answer follows.
     pub missing_follow_up: u64,
+    /// Mean difference between the delays of probes sent one after the other, signs dropped, microseconds (IPDV, RFC 3393).
+    pub ipdv_mean_us: Option<f64>,
+    /// 95th percentile of how much longer a delay was than the shortest, microseconds (PDV, RFC 5481).
+    pub pdv_p95_us: Option<u32>,
+    /// ICMP errors heard and send errors, by kind; only those that were met.
+    pub errors: BTreeMap<&'static str, u64>,
 }
 
 impl Outcome {
@@ -106,6 +113,13 @@ impl Outcome {
             missing_tx_stamp: counts.missing_tx_stamp,
             missing_rx_stamp: counts.missing_rx_stamp,
             missing_follow_up: counts.missing_follow_up,
+            ipdv_mean_us: counts.ipdv.mean_us(),
+            pdv_p95_us: pdv_us(&delays, 0.95),
+            errors: counts
+                .errors
+                .present()
+                .map(|(kind, count)| (kind.as_str(), count))
+                .collect(),
         })
     }
 
@@ -158,6 +172,20 @@ impl Outcome {
             if count > 0 {
                 let _ = writeln!(text, "\n  {count} {meaning}");
             }
+        }
+        for (kind, count) in &self.errors {
+            let _ = writeln!(
+                text,
+                "\n  {count} {kind}: said by a router, the other side or this host"
+            );
+        }
+        if let (Some(ipdv_us), Some(pdv_us)) = (self.ipdv_mean_us, self.pdv_p95_us) {
+            let _ = writeln!(
+                text,
+                "\n  delay variation: {:.3} ms from one probe to the next on average (IPDV), 95 % at most {} ms above the shortest (PDV)",
+                ipdv_us / 1_000.0,
+                milliseconds(Some(pdv_us)).trim(),
+            );
         }
         if self.returned == 0 && self.sent > 0 {
             let _ = writeln!(text, "\n  Nothing came back. {}", self.advice());
@@ -221,6 +249,10 @@ impl Outcome {
 #[must_use]
 pub fn milliseconds(us: Option<u32>) -> String {
     us.map_or_else(|| "-".to_owned(), |us| format!("{:.3}", f64::from(us) / 1_000.0))
+}
+
+fn pdv_us(delays: &Accumulator, quantile: f64) -> Option<u32> {
+    Some(delays.quantile_us(quantile)?.saturating_sub(delays.min_us()?))
 }
 
 #[cfg(test)]

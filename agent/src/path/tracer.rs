@@ -150,7 +150,6 @@ impl Tracer {
                     Ipv6Addr::UNSPECIFIED.into()
                 };
                 let socket = ProberSocket::open(SocketAddr::new(any, 0))?;
-                socket.hear_routers()?;
                 Ok(none.insert(socket))
             }
         }
@@ -231,7 +230,7 @@ impl Running<'_> {
             Way::Udp(socket) => {
                 socket.set_hop_limit(sending.hops)?;
                 // What a router said of an earlier packet would otherwise be given to this one; it is in the queue as well.
-                let _ = socket.take_error();
+                socket.forget_error();
                 socket.send(&octets, self.to, sending.id)?;
             }
             Way::Echo(socket) => {
@@ -268,7 +267,7 @@ impl Running<'_> {
                     heard.errors(batch, false, |tx_id| socket.owner(tx_id));
                 }
                 // Reading the queue leaves the error of the socket behind, and the next call would fail with it.
-                let _ = socket.take_error();
+                socket.forget_error();
                 while batch.receive(socket.as_fd(), Queue::Data)? > 0 {
                     heard.data(batch, Some);
                 }

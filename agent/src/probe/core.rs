@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::RandomState;
 use std::net::{IpAddr, SocketAddr};
 
-use azimuth_measurement::Method;
+use azimuth_measurement::{ErrorKind, Method};
 
 use crate::clock::{Moment, Monotonic, NS_PER_MS, Wall};
 use crate::icmp::{Echo, Family, MESSAGE_BYTES};
@@ -249,6 +249,12 @@ impl Core {
         }
     }
 
+    /// Whether a slot is due at `now`.
+    #[must_use]
+    pub fn is_due(&self, now: Monotonic) -> bool {
+        self.schedule.poll_timeout().is_some_and(|at| at <= now)
+    }
+
     /// The next thing to send, if one is due at `now`. `now` must be read just before each call: it is the sending
     /// time of the probe.
     pub fn poll_transmit(&mut self, now: Moment) -> Option<Transmit> {
@@ -303,12 +309,15 @@ impl Core {
         })
     }
 
-    /// What [`poll_transmit`](Self::poll_transmit) just asked for could not be sent.
-    pub fn handle_send_error(&mut self, token: ProbeToken) {
+    /// What [`poll_transmit`](Self::poll_transmit) just asked for could not be sent, for this reason if it has a name.
+    pub fn handle_send_error(&mut self, token: ProbeToken, why: Option<ErrorKind>) {
         let interval = self.tally.current();
         if let Some(counts) = self.tally.counts(interval, token.series) {
             counts.sent = counts.sent.saturating_sub(1);
             counts.send_errors += 1;
+            if let Some(why) = why {
+                counts.errors.note(why);
+            }
         }
         self.tally.note_settled(interval);
         match self
@@ -320,6 +329,15 @@ impl Core {
             Some(Session::Icmp(session)) => session.inner().handle_send_error(),
             Some(Session::Connect(session)) => session.handle_send_error(),
             None => {}
+        }
+    }
+
+    /// An error was heard instead of an answer to `series`. It settles nothing, because anyone may send one: its probe is lost
+    /// once its waiting time has passed. It counts in the interval in which it was heard.
+    pub fn handle_error(&mut self, series: u32, kind: ErrorKind) {
+        let interval = self.tally.current();
+        if let Some(counts) = self.tally.counts(interval, series) {
+            counts.errors.note(kind);
         }
     }
 
@@ -401,6 +419,12 @@ impl Core {
     #[must_use]
     pub fn echo_series(&self, lane: u32, peer: IpAddr) -> Option<u32> {
         self.by_echo_peer.get(&(lane, peer)).copied()
+    }
+
+    /// The series that sends STAMP probes to `peer` by this lane.
+    #[must_use]
+    pub fn stamp_series(&self, lane: u32, peer: SocketAddr) -> Option<u32> {
+        self.by_peer.get(&(lane, peer)).copied()
     }
 
     /// A connection attempt has ended.

@@ -9,10 +9,12 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use azimuth_measurement::ErrorKind;
 use tracing::{debug, info, warn};
 
 use crate::clock::{Monotonic, NS_PER_S};
 use crate::icmp::Echo;
+use crate::net::error_kind;
 use crate::net::icmp::EchoSocket;
 use crate::net::outgoing::{LaneError, is_too_long};
 use crate::net::tcp::{Connecting, Connector};
@@ -205,7 +207,7 @@ impl LaneSockets {
         token: ProbeToken,
         to: SocketAddr,
         payload: &Payload,
-    ) -> bool {
+    ) -> Result<(), Option<ErrorKind>> {
         let socket = self.udp.iter_mut().find(|numbered| numbered.lane == lane);
         let sent = socket.map(|numbered| numbered.socket.send(payload.padded(&mut self.scratch), to, token));
         self.note(lane, to, sent)
@@ -218,7 +220,7 @@ impl LaneSockets {
         token: ProbeToken,
         to: SocketAddr,
         (echo, padding): (&Echo, u16),
-    ) -> bool {
+    ) -> Result<(), Option<ErrorKind>> {
         let socket = self.echo.iter_mut().find(|numbered| numbered.lane == lane);
         let sent = socket.map(|numbered| numbered.socket.send(echo, padding, to, token));
         self.note(lane, to, sent)
@@ -233,25 +235,41 @@ impl LaneSockets {
         connector.map(|numbered| Connecting::start(to, &numbered.socket))
     }
 
-    /// Whether it was sent; counts why not.
-    fn note(&mut self, lane: u32, to: SocketAddr, sent: Option<io::Result<()>>) -> bool {
+    /// Counts why it was not sent, and says of what kind that is.
+    fn note(
+        &mut self,
+        lane: u32,
+        to: SocketAddr,
+        sent: Option<io::Result<()>>,
+    ) -> Result<(), Option<ErrorKind>> {
         match sent {
-            Some(Ok(())) => return true,
+            Some(Ok(())) => Ok(()),
             None => {
                 self.counting.no_socket.fetch_add(1, Ordering::Relaxed);
+                Err(Some(ErrorKind::SendNoSocket))
             }
-            Some(Err(error)) if is_too_long(&error) => {
-                self.counting.too_long.fetch_add(1, Ordering::Relaxed);
-                if let Some(said) = self.said_too_long.get_mut(lane as usize)
-                    && !std::mem::replace(said, true)
-                {
-                    warn!(target = %to, "a probe is longer than the interface or the path carries in one piece (EMSGSIZE); \
-                         it was not sent. Lower `payload_bytes`, or take `dont_fragment` away");
+            Some(Err(error)) => {
+                if is_too_long(&error) {
+                    self.counting.too_long.fetch_add(1, Ordering::Relaxed);
+                    self.say_too_long(lane, to);
                 }
+                Err(error_kind::of_sending(&error))
             }
-            Some(Err(_)) => {}
         }
-        false
+    }
+
+    fn say_too_long(&mut self, lane: u32, to: SocketAddr) {
+        if let Some(said) = self.said_too_long.get_mut(lane as usize)
+            && !std::mem::replace(said, true)
+        {
+            warn!(target = %to, "a probe is longer than the interface or the path carries in one piece (EMSGSIZE); \
+                 it was not sent. Lower `payload_bytes`, or take `dont_fragment` away");
+        }
+    }
+
+    /// Lets go of errors that are reported through the error queues anyway, and would be given to the next calls.
+    pub(super) fn forget_errors(&self) {
+        self.udp.iter().for_each(|numbered| numbered.socket.forget_error());
     }
 
     /// All that may have something to read.

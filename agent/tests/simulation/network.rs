@@ -11,7 +11,7 @@ use azimuth_agent::probe::{Core, ProbeToken, SeriesPlan, Transmit};
 use azimuth_agent::stamp::extension::{self, Counted, Filling};
 use azimuth_agent::stamp::{ErrorEstimate, MINIMUM_LENGTH, NtpTimestamp, Reply, Request};
 use azimuth_agent::tally::ClosedInterval;
-use azimuth_measurement::Method;
+use azimuth_measurement::{ErrorKind, Method};
 
 /// Time every reply spends in its reflector.
 pub(crate) const RESIDENCE_NS: i64 = 123_000;
@@ -235,7 +235,7 @@ impl<F: FnMut(ProbeToken) -> Fate> World<F> {
         let fate = (self.fate)(token);
         self.transmits.push((token.series, self.now_ns));
         if fate.send_error {
-            self.core.handle_send_error(token);
+            self.core.handle_send_error(token, Some(ErrorKind::SendNoRoute));
             return;
         }
         let Transmit::Datagram { payload, .. } = transmit else {

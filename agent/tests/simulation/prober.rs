@@ -3,7 +3,7 @@
 use azimuth_agent::clock::{NS_PER_MS, NS_PER_S};
 use azimuth_agent::probe::SeriesPlan;
 use azimuth_agent::tally::ClosedInterval;
-use azimuth_measurement::{Ipdv, Method, ProbeCounts, StampClock};
+use azimuth_measurement::{ErrorKind, Ipdv, Method, ProbeCounts, StampClock};
 use proptest::prelude::*;
 
 use super::network::{FINE, Fate, SEND_CALL_NS, START_UNIX_NS, World, stamp_series};
@@ -149,9 +149,13 @@ fn each_fate_is_counted_as_what_it_is() {
                 send_error: true,
                 ..FINE
             },
-            ProbeCounts {
-                send_errors: 1,
-                ..ProbeCounts::default()
+            {
+                let mut counts = ProbeCounts {
+                    send_errors: 1,
+                    ..ProbeCounts::default()
+                };
+                counts.errors.note(ErrorKind::SendNoRoute);
+                counts
             },
             (EACH - 1, 0),
         ),
