@@ -12,6 +12,7 @@ use azimuth_agent::prober::Prober;
 use azimuth_agent::reflect::rules::Dropped;
 use azimuth_agent::reflect::serve::Reflector;
 use azimuth_agent::reflect::{Allowed, DEFAULT_MAX_PER_SECOND};
+use azimuth_agent::schedule::Pace;
 use azimuth_agent::stamp::{ErrorEstimate, MINIMUM_LENGTH, NtpTimestamp, Reply, Request, StampKey};
 use azimuth_measurement::{Method, ProbeCounts};
 
@@ -36,6 +37,7 @@ fn plan(address: SocketAddr, key: Option<StampKey>) -> SeriesPlan {
         address,
         method: Method::Stamp,
         period_ms: 50,
+        pace: Pace::Periodic,
         phase_ns: 0,
         waiting_time_ms: 3_000,
         limit: Some(PROBES),
@@ -129,9 +131,12 @@ fn nothing_false_enters_a_histogram_and_each_is_counted() {
             missing_tx_stamp: counts.missing_tx_stamp,
             missing_rx_stamp: counts.missing_rx_stamp,
             reordered: counts.reordered,
+            // Of true delays alone, which the network decides.
+            ipdv: counts.ipdv,
             ..ProbeCounts::default()
         };
         assert_eq!(*counts, expected);
+        assert!(counts.ipdv.pairs < counts.sent, "{counts:?}");
     }
     assert_eq!(
         strays,
