@@ -99,8 +99,10 @@ pub struct Probe {
     pub method: Method,
     /// Where to; port 0 with `icmp_echo`.
     pub address: SocketAddr,
-    /// From one probe to the next.
+    /// From one probe to the next; on average where the schedule is Poisson.
     pub period_ms: u32,
+    /// Whether probes are sent at exponential gaps (RFC 2330 section 11.1.1) and not one a period.
+    pub poisson: bool,
     /// After this long without an answer a probe is lost.
     pub waiting_time_ms: u32,
     /// Whether a STAMP reflector is asked for the kernel's stamps on its replies (RFC 8972 section 4.7).
@@ -423,6 +425,14 @@ fn read_probe(
         _ => given_port.unwrap_or(STAMP_PORT.into()),
     };
     let period_ms = section.required("period_ms", integer(10..=3_600_000));
+    let poisson = section.optional("schedule", |value| match text(value)?.as_str() {
+        "periodic" => Ok(false),
+        "poisson" => Ok(true),
+        other => Err(Wrong(
+            format!("{} is not a schedule", shown(other)),
+            "Use \"periodic\" or \"poisson\"".into(),
+        )),
+    });
     let waiting_time_ms = section
         .optional("waiting_time_ms", integer(1..=MAX_WAITING_TIME_MS.into()))
         .unwrap_or(DEFAULT_WAITING_TIME_MS);
@@ -454,6 +464,7 @@ fn read_probe(
         method: method?,
         address: SocketAddr::new(address?, u16::try_from(port).ok()?),
         period_ms: u32::try_from(period_ms?).ok()?,
+        poisson: poisson.unwrap_or(false),
         waiting_time_ms: u32::try_from(waiting_time_ms).ok()?,
         authenticated: key.is_some(),
         follow_up: follow_up.unwrap_or(true),

@@ -20,6 +20,7 @@ use crate::probe::lane::Lane;
 use crate::prober::Prober;
 use crate::reflect::serve::Reflector;
 use crate::reflect::{Allowed, DEFAULT_MAX_PER_SECOND};
+use crate::schedule::Pace;
 use crate::tally::SeriesTally;
 
 /// One interval of a day holds the whole examination.
@@ -134,6 +135,7 @@ fn plan(address: SocketAddr, method: Method) -> SeriesPlan {
         address,
         method,
         period_ms: PERIOD_MS,
+        pace: Pace::Periodic,
         phase_ns: 0,
         waiting_time_ms: WAITING_TIME_MS,
         limit: Some(PROBES),

@@ -25,6 +25,7 @@ use crate::probe::SeriesPlan;
 use crate::probe::core::Strays;
 use crate::probe::lane::Lane;
 use crate::prober::{Delivery, Prober, Refusals};
+use crate::schedule::Pace;
 use crate::tally::SeriesTally;
 
 /// How often the board is drawn anew; the shortest interval there is.
@@ -100,6 +101,7 @@ fn plans(targets: &[Target], lanes: Vec<Lane>, args: &ProbeArgs) -> anyhow::Resu
         address: target.address,
         method: args.method(),
         period_ms: args.period_ms(),
+        pace: Pace::Periodic,
         phase_ns,
         waiting_time_ms: args.waiting_time_ms,
         limit: Some(count),

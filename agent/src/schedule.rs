@@ -4,16 +4,38 @@
 //! series starts at a phase hashed from its name, so that a thousand targets do not burst on the second and do
 //! not drift into step. A slot that could not be sent within its own period is counted as skipped and never
 //! squeezed in afterwards: catching up would be a burst of our own making, and a wrong number.
+//!
+//! A series is periodic, or a Poisson process of the same rate (RFC 2330 section 11.1.1, RFC 7312 section 4): slots follow each
+//! other at exponential gaps, absolute all the same.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::clock::Monotonic;
 
+mod gaps;
+
+use gaps::Gaps;
+
+/// How the slots of a series follow each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// One a period.
+    #[default]
+    Periodic,
+    /// One a period on average, at exponential gaps of at most ten periods, decided by a seed.
+    Poisson {
+        /// Two series that are to be independent have different ones.
+        seed: u64,
+    },
+}
+
 /// One series in the schedule.
 #[derive(Clone, Copy, Debug)]
 struct Rhythm {
     period_ns: i64,
+    /// For a Poisson schedule.
+    gaps: Option<Gaps>,
     /// Slots still to be sent; `None` means for ever.
     remaining: Option<u64>,
 }
@@ -40,9 +62,24 @@ impl Schedule {
     /// Adds a series that first sends at `start` plus `phase_ns`, then every `period_ns` (at least 1), `limit`
     /// times or for ever. Returns its index.
     pub fn add(&mut self, start: Monotonic, phase_ns: i64, period_ns: i64, limit: Option<u64>) -> u32 {
+        self.add_paced(start, phase_ns, (period_ns, Pace::Periodic), limit)
+    }
+
+    /// The same with slots that follow each other at `pace`.
+    pub fn add_paced(
+        &mut self,
+        start: Monotonic,
+        phase_ns: i64,
+        (period_ns, pace): (i64, Pace),
+        limit: Option<u64>,
+    ) -> u32 {
         let series = u32::try_from(self.rhythms.len()).unwrap_or(u32::MAX);
         self.rhythms.push(Rhythm {
             period_ns: period_ns.max(1),
+            gaps: match pace {
+                Pace::Periodic => None,
+                Pace::Poisson { seed } => Some(Gaps::new(period_ns, seed)),
+            },
             remaining: limit,
         });
         if limit != Some(0) {
@@ -65,22 +102,15 @@ impl Schedule {
         }
         self.deadlines.pop();
         let rhythm = self.rhythms.get_mut(series as usize)?;
-        let late_ns = now.since_ns(deadline);
-        let missed = u64::try_from(late_ns / rhythm.period_ns).unwrap_or(0);
         // A series with a limit gives up missed slots too: n slots, sent or skipped, never more.
-        let skipped = rhythm
-            .remaining
-            .map_or(missed, |left| missed.min(left.saturating_sub(1)));
-        let skipped_ns = rhythm
-            .period_ns
-            .saturating_mul(i64::try_from(skipped).unwrap_or(i64::MAX));
-        let intended_at = deadline.plus_ns(skipped_ns);
+        let most = rhythm.remaining.map_or(u64::MAX, |left| left.saturating_sub(1));
+        let (skipped, intended_at) = rhythm.skip(deadline, now, most);
         if let Some(left) = &mut rhythm.remaining {
             *left = left.saturating_sub(skipped + 1);
         }
         if rhythm.remaining != Some(0) {
             self.deadlines
-                .push(Reverse((intended_at.plus_ns(rhythm.period_ns), series)));
+                .push(Reverse((intended_at.plus_ns(rhythm.next_ns()), series)));
         }
         Some(Due {
             series,
@@ -95,21 +125,53 @@ impl Schedule {
     }
 }
 
+impl Rhythm {
+    /// From one slot to the next.
+    fn next_ns(&mut self) -> i64 {
+        self.gaps.as_mut().map_or(self.period_ns, Gaps::next_ns)
+    }
+
+    /// How many slots from `deadline` on were missed by a whole period at `now`, at most `most`, and when the next one was
+    /// meant to be.
+    fn skip(&mut self, mut deadline: Monotonic, now: Monotonic, most: u64) -> (u64, Monotonic) {
+        let Some(gaps) = &mut self.gaps else {
+            let missed = u64::try_from(now.since_ns(deadline) / self.period_ns).unwrap_or(0);
+            let skipped = missed.min(most);
+            let skipped_ns = self
+                .period_ns
+                .saturating_mul(i64::try_from(skipped).unwrap_or(i64::MAX));
+            return (skipped, deadline.plus_ns(skipped_ns));
+        };
+        // After a suspend of a day, one step a slot missed: at the shortest period, ten million short ones.
+        let mut skipped = 0;
+        while skipped < most && now.since_ns(deadline) >= self.period_ns {
+            deadline = deadline.plus_ns(gaps.next_ns());
+            skipped += 1;
+        }
+        (skipped, deadline)
+    }
+}
+
 /// The phase of a series within its period: the same name always gets the same phase, and different names
 /// spread evenly. FNV-1a with the 64-bit finaliser of `SplitMix`, because plain FNV's high bits are poor on
 /// short names that differ in one digit.
 #[must_use]
 pub fn phase_ns(name: &str, period_ns: i64) -> i64 {
+    // Multiply-shift instead of modulo: even for periods that do not divide 2^64.
+    let scaled = (u128::from(seed(name)) * u128::from(period_ns.max(0).unsigned_abs())) >> 64;
+    i64::try_from(scaled).unwrap_or(0)
+}
+
+/// Decides the Poisson schedule of a series: the same name always the same, and different names independent ones.
+#[must_use]
+pub fn seed(name: &str) -> u64 {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in name.bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
     }
     hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^= hash >> 31;
-    // Multiply-shift instead of modulo: even for periods that do not divide 2^64.
-    let scaled = (u128::from(hash) * u128::from(period_ns.max(0).unsigned_abs())) >> 64;
-    i64::try_from(scaled).unwrap_or(0)
+    hash ^ (hash >> 31)
 }
 
 #[cfg(test)]
@@ -189,6 +251,47 @@ mod tests {
             tenths[usize::try_from(phase / 100).expect("phase is below the period")] += 1;
         }
         assert!(tenths.iter().all(|n| (60..=140).contains(n)), "{tenths:?}");
+    }
+
+    #[test]
+    fn a_poisson_schedule_keeps_its_rate_however_late_slots_are_sent() {
+        const PERIOD: i64 = 1_000_000;
+        let mut rows = Vec::new();
+        for late_ns in [0, 300_000, 5_000_000] {
+            let mut schedule = Schedule::default();
+            schedule.add_paced(START, 7, (PERIOD, Pace::Poisson { seed: 5 }), None);
+            let (mut slots, mut skipped, mut last) = (0_u64, 0_u64, at(0));
+            let mut row = Vec::new();
+            while let Some(deadline) = schedule.poll_timeout()
+                && deadline < at(20_000 * PERIOD)
+            {
+                let due = schedule.poll_due(deadline.plus_ns(late_ns)).expect("due");
+                assert!(due.intended_at > last, "slots ascend");
+                last = due.intended_at;
+                slots += 1 + due.skipped;
+                skipped += due.skipped;
+                row.push(due.intended_at);
+            }
+            // Four standard errors of a Poisson count.
+            assert!(
+                slots.abs_diff(20_000) < 4 * 142,
+                "{slots} slots, {late_ns} ns late"
+            );
+            assert_eq!(skipped > 0, late_ns >= PERIOD, "{skipped}");
+            rows.push(row);
+        }
+        assert_eq!(rows[0], rows[1], "lateness moves no deadline");
+        assert!(rows[2].iter().all(|at| rows[0].contains(at)), "nor does skipping");
+    }
+
+    #[test]
+    fn a_limited_poisson_schedule_has_that_many_slots_sent_or_skipped() {
+        let mut schedule = Schedule::default();
+        schedule.add_paced(START, 0, (100, Pace::Poisson { seed: 1 }), Some(10));
+        let first = schedule.poll_due(at(0)).expect("due");
+        let last = schedule.poll_due(at(1_000_000)).expect("due");
+        assert_eq!((first.skipped, last.skipped), (0, 8));
+        assert_eq!(schedule.poll_timeout(), None);
     }
 
     proptest! {

@@ -15,6 +15,7 @@ use azimuth_agent::probe::lane::{Lane, PortRange, WantedPort};
 use azimuth_agent::prober::Prober;
 use azimuth_agent::reflect::serve::Reflector as Reflecting;
 use azimuth_agent::reflect::{Allowed, DEFAULT_MAX_PER_SECOND};
+use azimuth_agent::schedule::Pace;
 use azimuth_agent::stamp::{ErrorEstimate, NtpTimestamp, Reply, Request};
 use azimuth_measurement::{ErrorCounts, ErrorKind, Method, Outgoing, ProbeCounts};
 use serde_json::Value;
@@ -227,6 +228,7 @@ fn one_prober_measures_both_families_and_both_methods_at_once() {
         address: *address,
         method,
         period_ms: 20,
+        pace: Pace::Periodic,
         phase_ns: 0,
         waiting_time_ms: 5_000,
         limit: Some(10),
@@ -282,6 +284,7 @@ fn icmp_errors_are_counted_by_kind_and_cost_the_others_nothing() {
             address,
             method: Method::Stamp,
             period_ms: 10,
+            pace: Pace::Periodic,
             phase_ns: 0,
             waiting_time_ms: 1_000,
             limit: Some(20),

@@ -13,7 +13,7 @@ use crate::path::tracer::TraceTarget;
 use crate::path::watcher::PathTarget;
 use crate::probe::SeriesPlan;
 use crate::probe::lane::{Lane, PortRange, Transport, WantedPort};
-use crate::schedule::phase_ns;
+use crate::schedule::{Pace, phase_ns, seed};
 
 impl Config {
     /// What this agent declares to measure.
@@ -44,20 +44,25 @@ impl Config {
     /// What the prober sends. The agent's name is part of each phase, so that a fleet does not meet at a reflector.
     #[must_use]
     pub fn series_plans(&self) -> Vec<SeriesPlan> {
-        let plans = self.walk().map(|(_, probe, flow)| SeriesPlan {
-            address: probe.address,
-            method: probe.method,
-            period_ms: probe.period_ms,
-            phase_ns: phase_ns(
-                &self.series_name(probe, flow),
-                i64::from(probe.period_ms) * NS_PER_MS,
-            ),
-            waiting_time_ms: probe.waiting_time_ms,
-            limit: None,
-            follow_up: probe.follow_up,
-            direct_measurement: probe.direct_measurement,
-            key: probe.key.clone(),
-            lane: self.lane(probe, flow),
+        let plans = self.walk().map(|(_, probe, flow)| {
+            let name = self.series_name(probe, flow);
+            SeriesPlan {
+                address: probe.address,
+                method: probe.method,
+                period_ms: probe.period_ms,
+                pace: if probe.poisson {
+                    Pace::Poisson { seed: seed(&name) }
+                } else {
+                    Pace::Periodic
+                },
+                phase_ns: phase_ns(&name, i64::from(probe.period_ms) * NS_PER_MS),
+                waiting_time_ms: probe.waiting_time_ms,
+                limit: None,
+                follow_up: probe.follow_up,
+                direct_measurement: probe.direct_measurement,
+                key: probe.key.clone(),
+                lane: self.lane(probe, flow),
+            }
         });
         plans.collect()
     }
@@ -144,7 +149,8 @@ impl Config {
             let outgoing = &probe.leaving.outgoing;
             serde_json::json!({
                 "target": target.name, "zone": target.zone.to_string(), "method": probe.method.as_str(),
-                "address": probe.address, "period_ms": probe.period_ms, "waiting_time_ms": probe.waiting_time_ms,
+                "address": probe.address, "period_ms": probe.period_ms,
+                "schedule": if probe.poisson { "poisson" } else { "periodic" }, "waiting_time_ms": probe.waiting_time_ms,
                 "flow": flow, "dscp": probe.leaving.dscp, "source_address": outgoing.source_address,
                 "interface": outgoing.interface, "payload_bytes": outgoing.payload_bytes,
                 "dont_fragment": outgoing.dont_fragment,

@@ -120,7 +120,7 @@ fn unknown_keys_are_refused_wherever_they_are() {
     );
     assert_eq!(
         message("  port = 443", "  prot = 443"),
-        "agent.toml:25: target[1].probe[2].prot: unknown key. Keys allowed here: method, port, period_ms, waiting_time_ms, follow_up, direct_measurement, key_file, flows, dscp, source_address, interface, payload_bytes, dont_fragment"
+        "agent.toml:25: target[1].probe[2].prot: unknown key. Keys allowed here: method, port, period_ms, schedule, waiting_time_ms, follow_up, direct_measurement, key_file, flows, dscp, source_address, interface, payload_bytes, dont_fragment"
     );
 }
 
@@ -171,6 +171,11 @@ fn values_out_of_range_say_what_is_allowed() {
             "waiting_time_ms = 3000",
             "waiting_time_ms = 60001",
             "agent.toml:27: target[1].probe[2].waiting_time_ms: 60001 is out of range. Use a whole number from 1 to 60000",
+        ),
+        (
+            "waiting_time_ms = 3000",
+            "schedule = \"random\"",
+            "agent.toml:27: target[1].probe[2].schedule: \"random\" is not a schedule. Use \"periodic\" or \"poisson\"",
         ),
         (
             "waiting_time_ms = 3000",

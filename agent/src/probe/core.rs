@@ -12,7 +12,7 @@ use azimuth_measurement::{ErrorKind, Method};
 
 use crate::clock::{Moment, Monotonic, NS_PER_MS, Wall};
 use crate::icmp::{Echo, Family, MESSAGE_BYTES};
-use crate::schedule::Schedule;
+use crate::schedule::{Pace, Schedule};
 use crate::stamp::{PacketError, StampKey};
 use crate::tally::{ClosedInterval, IntervalOrdinal, Tally};
 
@@ -37,8 +37,10 @@ pub struct SeriesPlan {
     pub address: SocketAddr,
     /// How; `stamp`, `icmp_echo` (the port is 0 then) or `tcp_connect`.
     pub method: Method,
-    /// From one probe to the next, in milliseconds.
+    /// From one probe to the next, in milliseconds; on average if the pace is not periodic.
     pub period_ms: u32,
+    /// How slots follow each other.
+    pub pace: Pace,
     /// Where in its period the series sends, in nanoseconds; see [`phase_ns`](crate::schedule::phase_ns).
     pub phase_ns: i64,
     /// After this long without an answer a probe is lost, in milliseconds.
@@ -161,7 +163,8 @@ impl Core {
         for plan in plans {
             let period_ns = i64::from(plan.period_ms) * NS_PER_MS;
             let waiting_ns = i64::from(plan.waiting_time_ms) * NS_PER_MS;
-            let index = schedule.add(start.monotonic, plan.phase_ns, period_ns, plan.limit);
+            let index =
+                schedule.add_paced(start.monotonic, plan.phase_ns, (period_ns, plan.pace), plan.limit);
             let lane = lanes.of_series(index).unwrap_or(u32::MAX);
             let payload_bytes = plan.lane.outgoing.payload_bytes;
             let session = match plan.method {

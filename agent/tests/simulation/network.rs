@@ -8,6 +8,7 @@ use azimuth_agent::clock::{Moment, Monotonic, NS_PER_MS, NS_PER_S, Wall};
 use azimuth_agent::probe::connect_session::ConnectEnd;
 use azimuth_agent::probe::lane::Lane;
 use azimuth_agent::probe::{Core, ProbeToken, SeriesPlan, Transmit};
+use azimuth_agent::schedule::Pace;
 use azimuth_agent::stamp::extension::{self, Counted, Filling};
 use azimuth_agent::stamp::{ErrorEstimate, MINIMUM_LENGTH, NtpTimestamp, Reply, Request};
 use azimuth_agent::tally::ClosedInterval;
@@ -97,6 +98,7 @@ pub(crate) fn stamp_series(period_ms: u32, waiting_time_ms: u32, limit: Option<u
         address: "192.0.2.1:8620".parse().expect("an address"),
         method: Method::Stamp,
         period_ms,
+        pace: Pace::Periodic,
         phase_ns: 0,
         waiting_time_ms,
         limit,

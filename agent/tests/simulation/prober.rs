@@ -2,6 +2,7 @@
 
 use azimuth_agent::clock::{NS_PER_MS, NS_PER_S};
 use azimuth_agent::probe::SeriesPlan;
+use azimuth_agent::schedule::Pace;
 use azimuth_agent::tally::ClosedInterval;
 use azimuth_measurement::{ErrorKind, Ipdv, Method, ProbeCounts, StampClock};
 use proptest::prelude::*;
@@ -296,6 +297,30 @@ fn a_probe_belongs_to_the_interval_of_its_sending_even_if_answered_in_the_next()
         ..ProbeCounts::default()
     };
     assert_eq!(per_interval, [two, ProbeCounts::default()]);
+}
+
+#[test]
+fn a_poisson_schedule_keeps_its_rate_and_fewer_probes_are_no_loss() {
+    let plan = SeriesPlan {
+        pace: Pace::Poisson { seed: 11 },
+        ..stamp_series(1_000, 2_000, None)
+    };
+    let mut world = World::new(&[plan], |_| FINE);
+    world.run(1_012 * NS_PER_S);
+    assert_accounted(&world.closed);
+    let sent: Vec<u64> = world
+        .closed
+        .iter()
+        .map(|interval| interval.series[0].counts.sent)
+        .collect();
+    let counts = total(&world.closed, 0);
+    assert_eq!((counts.lost(), counts.skipped), (0, 0));
+    // Four standard errors of a Poisson count, over all and in the spread of the intervals.
+    assert_eq!(sent.len(), 101);
+    assert!(counts.sent.abs_diff(1_010) < 4 * 32, "{counts:?}");
+    let mean = counts.sent as f64 / sent.len() as f64;
+    let variance = sent.iter().map(|n| (*n as f64 - mean).powi(2)).sum::<f64>() / sent.len() as f64;
+    assert!((0.5..2.0).contains(&(variance / mean)), "{variance} of {mean}");
 }
 
 #[test]
