@@ -97,18 +97,20 @@ impl Fates {
         }
     }
 
-    /// The counts of one series, and the delays of its probes that returned: out plus back.
+    /// The counts of one series, whose keys begin with `probes`, and the delays of its probes that returned: out plus back.
     pub(crate) fn counts(
         &self,
         zone: &str,
-        method: &str,
+        probes: &str,
         transport: Transport,
         waiting_ns: u64,
     ) -> (Counts, Vec<u64>) {
         let fates = self
             .0
             .iter()
-            .filter(|((at, key), _)| at == zone && key.split(' ').next() == Some(method))
+            .filter(|((at, key), _)| {
+                at == zone && key.strip_prefix(probes).is_some_and(|rest| rest.starts_with(' '))
+            })
             .map(|(_, fate)| fate);
         let mut counts = Counts::default();
         let mut delays_us = Vec::new();
