@@ -85,12 +85,12 @@ mod tests {
     use super::super::trace::{Answer, Said, TracePlan};
     use super::*;
     use crate::clock::{Monotonic, NS_PER_S};
-    use crate::icmp::ErrorKind;
+    use azimuth_measurement::ErrorKind;
 
     fn traced() -> Trace {
         let mut trace = Trace::new(TracePlan::default(), [10, 0, 0, 9].into(), Monotonic::from_ns(0));
         for (at, from, said) in [
-            (0, [10, 0, 0, 1], Said::Error(ErrorKind::TimeExceeded)),
+            (0, [10, 0, 0, 1], Said::Error(ErrorKind::TtlExceeded)),
             (1, [0; 4], Said::Arrived),
             (2, [10, 0, 0, 9], Said::Arrived),
         ] {

@@ -11,10 +11,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use azimuth_measurement::path::{MAX_HOP_ADDRESSES, MAX_HOPS};
-use azimuth_measurement::{Path, PathHop};
+use azimuth_measurement::{ErrorKind, Path, PathHop};
 
 use crate::clock::{Monotonic, NS_PER_MS};
-use crate::icmp::ErrorKind;
 
 /// Bounds of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,9 +213,14 @@ impl Trace {
             distance.addresses.push(answer.from);
         }
         let arrived = answer.said == Said::Arrived
-            || answer.from == self.target && answer.said != Said::Error(ErrorKind::TimeExceeded);
+            || answer.from == self.target && answer.said != Said::Error(ErrorKind::TtlExceeded);
         let refused = match answer.said {
-            Said::Error(kind @ (ErrorKind::Unreachable | ErrorKind::Prohibited)) if !arrived => Some(kind),
+            Said::Error(
+                kind @ (ErrorKind::NetUnreachable
+                | ErrorKind::HostUnreachable
+                | ErrorKind::PortUnreachable
+                | ErrorKind::AdminProhibited),
+            ) if !arrived => Some(kind),
             _ => None,
         };
         if arrived {

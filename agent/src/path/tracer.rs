@@ -10,14 +10,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use azimuth_measurement::Method;
+use azimuth_measurement::{ErrorKind, Method};
 use thiserror::Error;
 
 use super::packet::{Packets, Quoted};
 use super::timing::{End, delay_us};
 use super::trace::{Answer, Said, Sending, Trace, TracePlan};
 use crate::clock::{self, Moment, NS_PER_MS, Wall};
-use crate::icmp::{ErrorKind, Family};
+use crate::icmp::Family;
 use crate::net::batch::{Batch, Queue};
 use crate::net::icmp::{Absent, EchoSocket};
 use crate::net::tcp::{Connecting, FlowPort, Progress};
@@ -396,7 +396,7 @@ impl Heard<'_> {
         // An error says nothing more than that it arrived once it comes from the target itself, but for the one that says
         // the packet had no hop left.
         let said = match said {
-            Said::Error(kind) if from == self.to.ip() && kind != ErrorKind::TimeExceeded => Said::Arrived,
+            Said::Error(kind) if from == self.to.ip() && kind != ErrorKind::TtlExceeded => Said::Arrived,
             other => other,
         };
         let delay_us = delay_us(*sent, End { seen, stamped }, residence_ns);

@@ -310,6 +310,7 @@ mod tests {
             interval: Interval::new(1_795_428_000_000, 10_000).unwrap(),
             records,
             health: AgentHealth::default(),
+            paths: Vec::new(),
         }
     }
 

@@ -29,7 +29,7 @@ impl Line {
     fn answer(&self, sending: Sending) -> Option<Answer> {
         let at = usize::from(sending.hops) - 1;
         let (from, said) = match self.routers.get(at) {
-            Some(number) => (router((*number)?), Said::Error(ErrorKind::TimeExceeded)),
+            Some(number) => (router((*number)?), Said::Error(ErrorKind::TtlExceeded)),
             None if self.target_answers => (TARGET.into(), Said::Arrived),
             None => return None,
         };
@@ -193,7 +193,7 @@ fn routers_that_share_the_load_stand_at_one_hop_and_are_bounded() {
             Answer {
                 id: Some(sending.id),
                 from: router(number as u8),
-                said: Said::Error(ErrorKind::TimeExceeded),
+                said: Said::Error(ErrorKind::TtlExceeded),
                 delay_us: 5,
             },
             Monotonic::from_ns(number * NS_PER_S),
@@ -218,12 +218,12 @@ fn a_router_that_says_no_ends_the_path_unless_the_target_is_reached_after_all() 
         delay_us: 9,
     };
     trace.handle_answer(
-        answer(second.id, router(7), Said::Error(ErrorKind::Prohibited)),
+        answer(second.id, router(7), Said::Error(ErrorKind::AdminProhibited)),
         later,
     );
-    assert_eq!(trace.blocked(), Some((router(7), ErrorKind::Prohibited)));
+    assert_eq!(trace.blocked(), Some((router(7), ErrorKind::AdminProhibited)));
     trace.handle_answer(
-        answer(first.id, router(1), Said::Error(ErrorKind::TimeExceeded)),
+        answer(first.id, router(1), Said::Error(ErrorKind::TtlExceeded)),
         later,
     );
     assert_eq!((trace.path().hops.len(), trace.path().reached), (2, false));
@@ -232,7 +232,7 @@ fn a_router_that_says_no_ends_the_path_unless_the_target_is_reached_after_all() 
         .expect("the second round");
     assert_eq!(third.hops, 1);
     trace.handle_answer(
-        answer(third.id, TARGET.into(), Said::Error(ErrorKind::Unreachable)),
+        answer(third.id, TARGET.into(), Said::Error(ErrorKind::PortUnreachable)),
         later,
     );
     assert!(trace.path().reached, "its own refusal is an arrival");
@@ -247,7 +247,7 @@ fn what_is_under_way_when_it_is_stopped_was_not_sent() {
         Answer {
             id: Some(first.id),
             from: router(1),
-            said: Said::Error(ErrorKind::TimeExceeded),
+            said: Said::Error(ErrorKind::TtlExceeded),
             delay_us: 1,
         },
         Monotonic::from_ns(1),

@@ -88,7 +88,7 @@ impl EmbeddedStore {
                 let (manifest, sealed) = value.value();
                 match event_of(key.value(), sealed) {
                     Some(event) => {
-                        paths.extend(StoredPath::of(&dictionary, number, ManifestId(manifest), event))
+                        paths.extend(StoredPath::of(&dictionary, number, ManifestId(manifest), event));
                     }
                     None => tracing::warn!(%agent, "a stored path event is damaged and left out"),
                 }
