@@ -387,8 +387,7 @@ impl Turning {
             return;
         }
         let Some(started) = self.sockets.connect(self.lane(token), to) else {
-            self.core
-                .handle_send_error(token, Some(ErrorKind::SendNoSocket));
+            self.core.handle_send_error(token, Some(ErrorKind::SendNoSocket));
             return;
         };
         match started {

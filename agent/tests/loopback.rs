@@ -291,6 +291,7 @@ fn icmp_errors_are_counted_by_kind_and_cost_the_others_nothing() {
             follow_up: false,
             direct_measurement: false,
             key: None,
+            lane: Lane::default(),
         };
         let plans = [plan(closed_port), plan(reflector.udp[0])];
         let (out, mut intervals) = tokio::sync::mpsc::channel(8);
@@ -529,6 +530,7 @@ fn a_lane_that_this_host_refuses_fails_its_own_targets_and_no_others() {
         },
         method,
         period_ms: 20,
+        pace: Pace::Periodic,
         phase_ns: 0,
         waiting_time_ms: 5_000,
         limit: Some(10),

@@ -13,8 +13,8 @@ use azimuth_measurement::codec::{
 use azimuth_measurement::path::{MAX_HOPS, MAX_PATH_EVENTS};
 use azimuth_measurement::{
     AgentHealth, Answer, DelayHistogram, Facet, Granularity, Interval, LoadLabel, LossCause, Manifest,
-    ManifestId, Method, Outgoing, Path, PathEvent, PathHop, PathReason, Phase, ProbeCounts, Report, SeriesDescriptor, SeriesRecord, StampClock, Tombstone,
-    VantagePoint, ZoneKey,
+    ManifestId, Method, Outgoing, Path, PathEvent, PathHop, PathReason, Phase, ProbeCounts, Report,
+    SeriesDescriptor, SeriesRecord, StampClock, Tombstone, VantagePoint, ZoneKey,
 };
 use peak_alloc::PeakAlloc;
 use proptest::prelude::*;

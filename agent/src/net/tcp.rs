@@ -16,9 +16,9 @@ use nix::sys::socket::{TimestampingFlag, setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::outgoing::{self, LaneError, Opened};
+use super::udp::hear_icmp_errors;
 use crate::icmp::Family;
 use crate::probe::lane::Lane;
-use super::udp::hear_icmp_errors;
 
 /// A connection attempt under way.
 #[derive(Debug)]

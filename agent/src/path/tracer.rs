@@ -158,7 +158,9 @@ impl Tracer {
     fn echo(&mut self, family: Family, identifier: u16) -> Result<&mut EchoSocket<u16>, TraceError> {
         match self.echo.entry(family == Family::V4) {
             Entry::Occupied(open) => Ok(open.into_mut()),
-            Entry::Vacant(none) => Ok(none.insert(EchoSocket::open(family, &Lane::default(), identifier)?.socket)),
+            Entry::Vacant(none) => {
+                Ok(none.insert(EchoSocket::open(family, &Lane::default(), identifier)?.socket))
+            }
         }
     }
 

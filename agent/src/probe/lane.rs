@@ -259,6 +259,7 @@ mod tests {
             follow_up: false,
             direct_measurement: false,
             key: None,
+            pace: crate::schedule::Pace::Periodic,
             lane: Lane {
                 flow,
                 ..Lane::default()

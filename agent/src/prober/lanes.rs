@@ -269,7 +269,9 @@ impl LaneSockets {
 
     /// Lets go of errors that are reported through the error queues anyway, and would be given to the next calls.
     pub(super) fn forget_errors(&self) {
-        self.udp.iter().for_each(|numbered| numbered.socket.forget_error());
+        self.udp
+            .iter()
+            .for_each(|numbered| numbered.socket.forget_error());
     }
 
     /// All that may have something to read.

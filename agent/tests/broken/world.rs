@@ -161,5 +161,7 @@ pub(crate) fn plan(method: Method, address: &str, limit: Option<u64>) -> SeriesP
         follow_up: false,
         direct_measurement: false,
         key: None,
+        lane: azimuth_agent::probe::lane::Lane::default(),
+        pace: azimuth_agent::schedule::Pace::Periodic,
     }
 }

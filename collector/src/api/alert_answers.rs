@@ -102,12 +102,7 @@ pub(super) fn word(of: impl Serialize) -> Option<String> {
 
 impl AlertAnswer {
     /// The answer about an entry of the book, when what starts before `evaluated_to_unix_ms` has been looked at.
-    pub(super) fn of(
-        key: &AlertKey,
-        entry: &Entry,
-        book: &Book,
-        evaluated_to_unix_ms: Option<u64>,
-    ) -> Self {
+    pub(super) fn of(key: &AlertKey, entry: &Entry, book: &Book, evaluated_to_unix_ms: Option<u64>) -> Self {
         let rule = book.rules().rules.iter().find(|rule| rule.name == key.rule);
         let parent = entry
             .parent

@@ -26,8 +26,8 @@ use crate::words::{AnswerName, LoadName, MethodName, PhaseName};
 
 /// The parameters it knows.
 pub(super) const ALLOWED: &[&str] = &[
-    "format", "from", "to", "step", "method", "load", "flow", "agent", "city", "country", "network", "provider",
-    "region", "zone", "metro", "address", "phase", "answer",
+    "format", "from", "to", "step", "method", "load", "flow", "agent", "city", "country", "network",
+    "provider", "region", "zone", "metro", "address", "phase", "answer",
 ];
 /// The longest window: ten years.
 const LONGEST_MS: u64 = 3_660 * 86_400_000;

@@ -19,8 +19,8 @@ use crate::words::{AnswerName, ClockName, LoadName, MethodName, PhaseName};
 
 /// The parameters it knows.
 pub(super) const ALLOWED: &[&str] = &[
-    "from", "to", "step", "group_by", "method", "load", "flow", "agent", "city", "country", "network", "provider",
-    "region", "zone", "metro", "address", "phase", "answer", "format",
+    "from", "to", "step", "group_by", "method", "load", "flow", "agent", "city", "country", "network",
+    "provider", "region", "zone", "metro", "address", "phase", "answer", "format",
 ];
 /// The longest window: a year.
 const LONGEST_MS: u64 = 366 * 86_400_000;

@@ -18,8 +18,8 @@ use crate::words::{AnswerName, ClockName, LoadName, MethodName, PhaseName};
 
 /// The parameters it knows.
 pub(super) const ALLOWED: &[&str] = &[
-    "from", "to", "method", "agent", "zone", "load", "flow", "city", "country", "network", "provider", "region",
-    "metro", "address", "phase", "answer", "format",
+    "from", "to", "method", "agent", "zone", "load", "flow", "city", "country", "network", "provider",
+    "region", "metro", "address", "phase", "answer", "format",
 ];
 /// The longest window: a year.
 const LONGEST_MS: u64 = 366 * 86_400_000;

@@ -6,7 +6,8 @@ use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use azimuth_measurement::{
-    AgentId, Answer, Facet, Granularity, LoadLabel, Method, Outgoing, Phase, SeriesDescriptor, StampClock, VantagePoint,
+    AgentId, Answer, Facet, Granularity, LoadLabel, Method, Outgoing, Phase, SeriesDescriptor, StampClock,
+    VantagePoint,
 };
 
 /// A series, and the clock of one of its histograms.

@@ -76,6 +76,9 @@ impl Selection {
     }
 }
 
+/// What many series have alike: their method, load label, flow, phase and answer.
+type Kind = (Method, LoadLabel, u16, Phase, Answer);
+
 /// The series of a selection, and their labels.
 pub(super) struct Chosen<'a> {
     pub(super) labels: Labels<'a>,
@@ -99,7 +102,7 @@ impl<'a> Chosen<'a> {
         let mut by_agent = HashMap::new();
         let mut by_zone: HashMap<&ZoneKey, bool> = HashMap::new();
         // Few, so a walk is the fastest way to look one up.
-        let mut by_kind: Vec<((Method, LoadLabel, u16, Phase, Answer), bool)> = Vec::new();
+        let mut by_kind: Vec<(Kind, bool)> = Vec::new();
         let fits = |series: &Series, group: fn(Label) -> bool| {
             selection
                 .wanted
@@ -116,7 +119,13 @@ impl<'a> Chosen<'a> {
                 .entry(&series.descriptor.zone)
                 .or_insert_with(|| fits(series, Label::is_of_zone));
             let what = &series.descriptor;
-            let kind = (what.method, what.load, what.flow, what.facet.phase, what.facet.answer);
+            let kind = (
+                what.method,
+                what.load,
+                what.flow,
+                what.facet.phase,
+                what.facet.answer,
+            );
             let of_kind = match by_kind.iter().find(|(known, _)| *known == kind) {
                 Some((_, fits)) => *fits,
                 None => {

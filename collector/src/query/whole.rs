@@ -226,6 +226,13 @@ mod tests {
         ) -> Result<Vec<StoredGap>, StoreError> {
             self.0.gaps(agent, range)
         }
+        fn paths(
+            &self,
+            agent: &azimuth_measurement::AgentId,
+            range: TimeRange,
+        ) -> Result<Vec<crate::store::StoredPath>, StoreError> {
+            self.0.paths(agent, range)
+        }
         fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {
             self.0.maintain(now_unix_ms)
         }

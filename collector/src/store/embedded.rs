@@ -74,8 +74,8 @@ use super::dictionary::AgentNumber;
 use super::window::{SharedWindow, Window};
 use super::{
     Admission, AgentStatus, BackupSummary, Condition, Coverage, Dictionary, Item, Maintained, Retention,
-    ScanRequest, SeriesLimits, SeriesSelection, Store, StoreError, StoredGap, StoredPath, Tell, Tier, TierHoldings,
-    TimeRange, VerifiedManifest, Visit, VisitAgent,
+    ScanRequest, SeriesLimits, SeriesSelection, Store, StoreError, StoredGap, StoredPath, Tell, Tier,
+    TierHoldings, TimeRange, VerifiedManifest, Visit, VisitAgent,
 };
 
 pub use backup::{RestoreError, restore, verify};

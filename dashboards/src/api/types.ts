@@ -215,6 +215,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/paths": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The routers on the way from an agent to a zone, now and at each change. */
+        get: operations["paths"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reports": {
         parameters: {
             query?: never;
@@ -1139,6 +1156,36 @@ export interface components {
              */
             low_us: number;
         };
+        /** @description What answered at one distance. */
+        HopView: {
+            /** @description Who answered; empty when nobody did, several where routers share the load. */
+            addresses: string[];
+            /**
+             * Format: int32
+             * @description Those answered. Routers answer only so often: this is no loss of the path.
+             */
+            answered: number;
+            /**
+             * Format: int32
+             * @description The distance in routers, from 1.
+             */
+            hop: number;
+            /**
+             * Format: int32
+             * @description Median round-trip delay in microseconds.
+             */
+            median_us?: number | null;
+            /**
+             * Format: int32
+             * @description Shortest round-trip delay in microseconds.
+             */
+            min_us?: number | null;
+            /**
+             * Format: int32
+             * @description Packets sent to this distance.
+             */
+            sent: number;
+        };
         /** @description One incident. */
         IncidentAnswer: {
             acknowledged?: components["schemas"]["AcknowledgedAnswer"] | null;
@@ -1269,7 +1316,7 @@ export interface components {
          * @description A label.
          * @enum {string}
          */
-        Label: "agent" | "city" | "country" | "network" | "provider" | "region" | "zone" | "metro" | "method" | "load" | "address" | "phase" | "answer";
+        Label: "agent" | "city" | "country" | "network" | "provider" | "region" | "zone" | "metro" | "method" | "load" | "address" | "phase" | "answer" | "flow";
         /**
          * @description What else the path carried while a delay was measured.
          * @enum {string}
@@ -1407,6 +1454,39 @@ export interface components {
             /** @description Its end. */
             to: components["schemas"]["UtcInstant"];
         };
+        /** @description A change of path. */
+        PathChange: {
+            /** @description The path after. */
+            after: components["schemas"]["PathView"];
+            /** @description When the trace that bore it out ended: the change itself came before. */
+            at: components["schemas"]["UtcInstant"];
+            /** @description The path before. */
+            before: components["schemas"]["PathView"];
+            /** @description Distances at which the two differ, from 1; a silent hop differs from nothing. */
+            differs_at: number[];
+            /** @description What made the agent look. */
+            reason: components["schemas"]["ReasonName"];
+        };
+        /** @description The hops of one trace. */
+        PathView: {
+            /** @description One for each distance, nearest first. */
+            hops: components["schemas"]["HopView"][];
+            /** @description Whether the last hop is the target. */
+            reached: boolean;
+        };
+        /** @description The paths of one pair. */
+        PathsAnswer: {
+            /** @description The agent. */
+            agent: string;
+            /** @description Start of the window. */
+            from: components["schemas"]["UtcInstant"];
+            /** @description One for each target and method that is traced, by target. */
+            targets: components["schemas"]["TargetPaths"][];
+            /** @description End of the window, exclusive. */
+            to: components["schemas"]["UtcInstant"];
+            /** @description The zone. */
+            zone: string;
+        };
         /** @description A point of the percentile curve. */
         Percentile: {
             /**
@@ -1441,6 +1521,11 @@ export interface components {
             /** @description Always `about:blank`: the reason says more than a link would. */
             type: string;
         };
+        /**
+         * @description What made an agent look at a path.
+         * @enum {string}
+         */
+        ReasonName: "scheduled" | "delay_shift";
         /** @description Something that was refused or lost. */
         Refusal: {
             /** @description What: `item` (a report or tombstone), `body`, `query`, `connection` or `store`. */
@@ -1517,6 +1602,13 @@ export interface components {
             agent: string;
             /** @description What was read. */
             coverage: components["schemas"]["CoverageAnswer"];
+            /**
+             * Format: int32
+             * @description The one flow behind every number; null when all are merged.
+             */
+            flow: number | null;
+            /** @description The flows (source ports) by which this pair is or was measured, ascending. */
+            flows: number[];
             /** @description Start of the window. */
             from: components["schemas"]["UtcInstant"];
             /** @description Reports that will never come, with the cause. */
@@ -1729,6 +1821,18 @@ export interface components {
             /** @description Whether the last write went through. */
             writable: boolean;
         };
+        /** @description The path to one target. */
+        TargetPaths: {
+            /** @description Its address, `ip:port`. */
+            address: string;
+            /** @description Changes in the window, oldest first. */
+            changes: components["schemas"]["PathChange"][];
+            current?: components["schemas"]["ToldPath"] | null;
+            /** @description How it is traced: the method of its packets. */
+            method: components["schemas"]["MethodName"];
+            /** @description The target. */
+            target: string;
+        };
         /** @description One level of detail. */
         TierStatus: {
             /**
@@ -1759,6 +1863,15 @@ export interface components {
             tier: string;
             /** @description Its end. */
             to: components["schemas"]["UtcInstant"];
+        };
+        /** @description A path, and when the agent told it. */
+        ToldPath: {
+            /** @description When the trace that showed it ended. */
+            at: components["schemas"]["UtcInstant"];
+            /** @description One for each distance, nearest first. */
+            hops: components["schemas"]["HopView"][];
+            /** @description Whether the last hop is the target. */
+            reached: boolean;
         };
         /**
          * Format: date-time
@@ -2103,6 +2216,8 @@ export interface operations {
                 zone?: string[];
                 /** @description The one load label to compare. Default `idle`. */
                 load?: components["schemas"]["LoadName"];
+                /** @description Only these flows (source ports) of each target, from 0; may be repeated. Default: all, merged. */
+                flow?: number[];
                 /** @description Only vantage points in these cities; may be repeated. */
                 city?: string[];
                 /** @description Only vantage points in these countries, ISO 3166-1 alpha-2; may be repeated. */
@@ -2174,6 +2289,8 @@ export interface operations {
                 method?: components["schemas"]["MethodName"];
                 /** @description The one load label to show. Default `idle`. */
                 load?: components["schemas"]["LoadName"];
+                /** @description Only this flow (source port), from 0. Default: all, merged; `flows` of `GET /api/v1/series` lists them. */
+                flow?: number;
                 /** @description Start of the window: `2026-11-23T10:00:00Z`, or `now-1h` (units s, m, h, d). Default `now-1h`. */
                 from?: string;
                 /** @description End of the window, exclusive, written like `from`. Default `now`. */
@@ -2238,6 +2355,8 @@ export interface operations {
                 method?: components["schemas"]["MethodName"][];
                 /** @description Only these load labels; may be repeated. Default all. */
                 load?: components["schemas"]["LoadName"][];
+                /** @description Only these flows (source ports) of each target, from 0; may be repeated. Default: all, merged. */
+                flow?: number[];
                 /** @description Only these agents; may be repeated. */
                 agent?: string[];
                 /** @description Only vantage points in these cities; may be repeated. */
@@ -2322,6 +2441,8 @@ export interface operations {
                 method?: components["schemas"]["MethodName"][];
                 /** @description Only this load label, default `idle`. When grouped by load: only these, default all. */
                 load?: components["schemas"]["LoadName"][];
+                /** @description Only these flows (source ports) of each target, from 0; may be repeated. Default: all, merged. */
+                flow?: number[];
                 /** @description Only these agents; may be repeated. */
                 agent?: string[];
                 /** @description Only vantage points in these cities; may be repeated. */
@@ -2403,6 +2524,8 @@ export interface operations {
                 method?: components["schemas"]["MethodName"];
                 /** @description The one load label to show. Default `idle`. */
                 load?: components["schemas"]["LoadName"];
+                /** @description Only this flow (source port), from 0. Default: all, merged; `flows` of `GET /api/v1/series` lists them. */
+                flow?: number;
                 /** @description Start of the window: `2026-11-23T10:00:00Z`, or `now-1h` (units s, m, h, d). Default `now-1h`. */
                 from?: string;
                 /** @description End of the window, exclusive, written like `from`. Default `now`. */
@@ -2514,6 +2637,8 @@ export interface operations {
                 zone?: string[];
                 /** @description The one load label to show. Default `idle`. */
                 load?: components["schemas"]["LoadName"];
+                /** @description Only these flows (source ports) of each target, from 0; may be repeated. Default: all, merged. */
+                flow?: number[];
                 /** @description Only vantage points in these cities; may be repeated. */
                 city?: string[];
                 /** @description Only vantage points in these countries, ISO 3166-1 alpha-2; may be repeated. */
@@ -2596,6 +2721,62 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+        };
+    };
+    paths: {
+        parameters: {
+            query: {
+                /** @description The agent. */
+                agent: string;
+                /** @description The zone, `provider/region/zone`. */
+                zone: string;
+                /** @description Start of the window: `2026-11-23T10:00:00Z`, or `now-1h` (units s, m, h, d). Default `now-24h`. */
+                from?: string;
+                /** @description End of the window, exclusive, written like `from`. Default `now`. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One entry for each target that is traced; none when the agent traces none. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PathsAnswer"];
+                };
+            };
+            /** @description A parameter is missing, unknown, repeated or out of range; the detail says what is allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such agent. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many queries at once, or the store cannot be read; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2737,6 +2918,8 @@ export interface operations {
                 method?: components["schemas"]["MethodName"];
                 /** @description The one load label to show. Default `idle`. */
                 load?: components["schemas"]["LoadName"];
+                /** @description Only this flow (source port), from 0. Default: all, merged; `flows` of `GET /api/v1/series` lists them. */
+                flow?: number;
                 /** @description Start of the window: `2026-11-23T10:00:00Z`, or `now-1h` (units s, m, h, d). Default `now-1h`. */
                 from?: string;
                 /** @description End of the window, exclusive, written like `from`. Default `now`. */

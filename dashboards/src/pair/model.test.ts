@@ -14,7 +14,6 @@ const head = {
   method: 'stamp',
   load: 'idle',
   flow: null,
-  flows: [0],
   coverage,
 } as const;
 
@@ -40,7 +39,13 @@ const point = (s: number, more: Partial<SeriesPoint> = {}): SeriesPoint => ({
   errors: {},
   ...more,
 });
-const series = (points: SeriesPoint[]): SeriesAnswer => ({ ...head, step_s: 10, points, gaps: [] });
+const series = (points: SeriesPoint[]): SeriesAnswer => ({
+  ...head,
+  flows: [0],
+  step_s: 10,
+  points,
+  gaps: [],
+});
 
 describe('sharedStepS', () => {
   it.each([
