@@ -315,4 +315,44 @@ mod tests {
         );
         assert_eq!(ended.link, None);
     }
+
+    #[test]
+    fn an_incident_says_who_is_to_blame_and_names_its_members() {
+        let mut page = page(Notice::Fired { episode: 1 }, None);
+        let member = Member {
+            series: 3,
+            kind: Kind::Delay,
+            labels: page.labels.clone(),
+            rule: "regression".to_owned(),
+            base: 10_000.0,
+            level: 13_100.0,
+            width: 500.0,
+        };
+        page.key = Incident::key(1, Label::Zone);
+        page.members = 21;
+        page.incident = Some(Incident {
+            label: Label::Zone,
+            value: "aws/eu-west-3/euw3-az1".to_owned(),
+            sickness: None,
+            gain: 40.0,
+            heard: 30,
+            members: vec![member; 20],
+            vetoed: BTreeMap::new(),
+            severity: Severity::Warning,
+            route: "default".to_owned(),
+        });
+        let told = to_tell(&page, Some("https://a.example"));
+        assert_eq!(told.alert, "incident/zone/aws/eu-west-3/euw3-az1");
+        assert_eq!(
+            told.summary,
+            "zone aws/eu-west-3/euw3-az1 is to blame: 21 of 30 series got worse, typically from 10.0 to 12.5 ms"
+        );
+        assert_eq!(told.labels["culprit"], "zone");
+        assert_eq!(
+            told.members.first().map(String::as_str),
+            Some("delay from brest-1 to aws/eu-west-3/euw3-az1 by stamp: 10.0 to 13.1 ms")
+        );
+        assert_eq!(told.members.last().map(String::as_str), Some("and 1 more"));
+        assert!(told.link.is_some_and(|link| link.contains("agent=brest-1")));
+    }
 }
