@@ -90,7 +90,10 @@ export function alertTests({ open, api, base, best, pair }) {
   });
   /** Answers every question about alerts from `alerts`; `changed` gets what is sent and says how it is answered. */
   const alertsOf =
-    (alerts, { silences = [], evaluated_to = '2026-11-23T11:58:30Z', changed, more = {} } = {}) =>
+    (
+      alerts,
+      { silences = [], incidents = [], evaluated_to = '2026-11-23T11:58:30Z', changed, more = {} } = {},
+    ) =>
     async (page) => {
       const answer = (route) => {
         const query = new URL(route.request().url()).searchParams;
@@ -117,6 +120,9 @@ export function alertTests({ open, api, base, best, pair }) {
       };
       await page.route('**/api/v1/alerts', answer);
       await page.route('**/api/v1/alerts?*', answer);
+      await page.route('**/api/v1/incidents*', (route) =>
+        route.fulfill(json({ now: NOON, evaluated_to, total: incidents.length, incidents })),
+      );
       await page.route('**/api/v1/rules', (route) =>
         route.fulfill(
           json({
@@ -315,6 +321,61 @@ export function alertTests({ open, api, base, best, pair }) {
     const second = await open('/alert?id=<b>moon</b>', { route: alertsOf(SOME_ALERTS) });
     await second.page.waitForSelector('h1:has-text("<b>moon</b>")', WAIT);
     await second.clean();
+  };
+
+  tests['an incident says who is to blame, how sure, who was not asked, and which series'] = async () => {
+    const hostile = '<img src=x onerror="window.owned=1">';
+    const incident = {
+      id: 'incident:5:zone',
+      culprit: { label: 'zone', value: best.zone, sickness: null },
+      kinds: ['delay', 'loss'],
+      state: 'firing',
+      since: '2026-11-23T11:36:00Z',
+      regressed_at: '2026-11-23T11:30:00Z',
+      fired_at: '2026-11-23T11:36:00Z',
+      resolved_at: null,
+      ending: null,
+      severity: 'critical',
+      episode: 1,
+      told: true,
+      silenced: false,
+      acknowledged: null,
+      evidence: { gain: 40, heard: 14, worse: 12, before: 9.1, value: 12.3, unit: 'ms' },
+      members: SOME_ALERTS.slice(0, 2).map(({ series }) => ({
+        kind: 'delay',
+        rule: 'regression',
+        score: 6,
+        series,
+        before: 9.1,
+        value: 12.3,
+        unit: 'ms',
+      })),
+      alerts: [SOME_ALERTS[0].id],
+      vetoed: { [hostile]: 'clock' },
+    };
+    for (const [lang, words] of [
+      ['en', ['slower, losing', '12 of 14', '9.10', '12.3', 'its clock', hostile]],
+      ['fr', ['plus lent, pertes', '12 séries sur 14', '9,10', '12,3', 'son horloge', hostile]],
+    ]) {
+      const { page, clean } = await open('/alerts', {
+        lang,
+        route: alertsOf(SOME_ALERTS, { incidents: [incident] }),
+      });
+      await page.waitForSelector('article.firing', WAIT);
+      const told = await page.textContent('article.firing');
+      for (const part of words) assert.ok(told.includes(part), `${part} in ${told}`);
+      await page.click('article summary');
+      assert.equal(await page.locator('article tbody tr').count(), 2);
+      await page.evaluate(axeSource);
+      const found = await page.evaluate(() => window.axe.run('article', { resultTypes: ['violations'] }));
+      assert.deepEqual(
+        found.violations.map((one) => one.id),
+        [],
+      );
+      await page.click('article h2 a');
+      await page.waitForFunction(() => location.pathname === '/zone', null, WAIT);
+      await clean();
+    }
   };
 
   tests['what agents, rules and people write is inert on the alerts'] = async () => {

@@ -61,6 +61,7 @@ function planted(now_s) {
       told: what.state !== 'pending',
       silenced: false,
       suppressed: false,
+      incident: null,
       acknowledged: null,
       series: seriesOf(agent, zone),
       ...what,
@@ -88,6 +89,8 @@ function planted(now_s) {
         value: round(before + 8, 2),
         before,
         unit: 'ms',
+        suppressed: true,
+        incident: 'incident:1:network',
         windows: windowsOf(regressed_s, Math.min(over_s, evaluated_s)),
       });
     }
@@ -166,6 +169,52 @@ export function makeAlerts() {
         total: chosen.length,
         alerts: chosen.slice(0, Number(query.get('limit') ?? 1000)),
       };
+    },
+    /** The hourly step is one incident: everything to the region is slower for the vantage points of one network. */
+    incidents(query, now_s) {
+      const { alerts, evaluated_s } = now(now_s);
+      const members = alerts.filter((one) => one.incident !== null);
+      const states = query.getAll('state');
+      const [first] = members;
+      const middle = (of) => members.map(of).sort((x, y) => x - y)[members.length >> 1];
+      const incident = first && {
+        id: first.incident,
+        culprit: { label: 'network', value: first.series.network, sickness: null },
+        kinds: ['delay'],
+        state: first.state,
+        since: first.since,
+        regressed_at: first.regressed_at,
+        fired_at: first.fired_at,
+        resolved_at: first.resolved_at,
+        ending: first.ending,
+        severity: 'warning',
+        episode: 1,
+        told: true,
+        silenced: false,
+        acknowledged: null,
+        evidence: {
+          gain: 61.4,
+          heard: members.length + 3,
+          worse: members.length,
+          before: middle((one) => one.before),
+          value: middle((one) => one.value),
+          unit: 'ms',
+        },
+        members: members.map((one) => ({
+          kind: 'delay',
+          rule: one.rule,
+          score: 6.2,
+          series: one.series,
+          before: one.before,
+          value: one.value,
+          unit: one.unit,
+        })),
+        alerts: members.map((one) => one.id),
+        vetoed: { 'geneva-swisscom': 'clock' },
+      };
+      const incidents =
+        incident && (states.length === 0 || states.includes(incident.state)) ? [incident] : [];
+      return { now: iso(now_s), evaluated_to: iso(evaluated_s), total: incidents.length, incidents };
     },
     rules(_, now_s) {
       const { alerts } = now(now_s);

@@ -228,7 +228,7 @@ function gapsOf(agent, from_s, to_s) {
 function series(query, now_s) {
   const { head, agent, from_s, to_s, groups } = steps(query, now_s, 360);
   const points = groups.map(({ start_s, all }) => ({ start_at: iso(start_s), ...summary(all) }));
-  return { ...head, points, gaps: gapsOf(agent, from_s, to_s) };
+  return { ...head, flow: null, flows: [0], points, gaps: gapsOf(agent, from_s, to_s) };
 }
 
 /** One change of path, two thirds into the window. */
@@ -552,6 +552,10 @@ const ROUTES = {
   alerts: (query, now_s) => {
     only(query, ['state', 'rule', 'id', 'agent', 'zone', 'limit']);
     return alerting.alerts(query, now_s);
+  },
+  incidents: (query, now_s) => {
+    only(query, ['state', 'limit']);
+    return alerting.incidents(query, now_s);
   },
   rules: alerting.rules,
   silences: alerting.silences,

@@ -145,9 +145,11 @@ fn of_all_that_answers_a_ping_the_truth_counts_once() {
         duplicate: counts.duplicate,
         skipped: PROBES - played,
         missing_rx_stamp: counts.missing_rx_stamp,
+        ipdv: counts.ipdv,
         ..ProbeCounts::default()
     };
     assert_eq!((counts, delays), (expected, played));
+    assert!(counts.ipdv.pairs < played, "{counts:?}");
     // The prober ends with the last true answer, and may not see what was said after it.
     assert!((played - 1..=played).contains(&counts.duplicate), "{counts:?}");
     let expected = Strays {

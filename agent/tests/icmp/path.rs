@@ -71,7 +71,7 @@ fn a_way_that_ends_is_told_by_who_ends_it() {
     assert_eq!(hops(&found), expected.each_ref(), "{found}");
     assert_eq!(
         found["blocked"],
-        json!({"router": "10.88.3.2", "error": "prohibited"})
+        json!({"router": "10.88.3.2", "error": "admin_prohibited"})
     );
     assert_eq!(
         (&found["reached"], output.status.code()),

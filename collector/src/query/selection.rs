@@ -155,7 +155,7 @@ impl<'a> Chosen<'a> {
 
 /// Methods, load labels, phases and answers are closed lists; one that nobody measures by is a fair question without an answer.
 fn check_values(labels: &Labels<'_>, selection: &Selection) -> Result<(), QueryError> {
-    let open = |label: &Label| !label.is_of_kind();
+    let open = |label: &Label| !label.is_of_kind() || *label == Label::Flow;
     for (label, values) in selection.wanted.iter().filter(|(label, _)| open(label)) {
         for value in values {
             let alone = std::slice::from_ref(value);

@@ -54,6 +54,7 @@ mod tests;
 mod unfinished;
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -122,6 +123,19 @@ fn while_doing<E: Into<redb::Error>>(doing: &'static str) -> impl Fn(E) -> Store
     }
 }
 
+/// redb asserts on contents it could not have written; here that is an error like any other.
+fn unless_contradictory<T>(
+    doing: &'static str,
+    work: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        Err(StoreError {
+            doing,
+            cause: "the pages of its file contradict each other".to_owned(),
+        })
+    })
+}
+
 impl EmbeddedStore {
     /// Opens the store in `directory`, making it if need be. `now_unix_ms` names a damaged file that is set aside.
     ///
@@ -146,15 +160,20 @@ impl EmbeddedStore {
             path_events_refused: AtomicU64::new(0),
             paths_looked_at_unix_ms: AtomicU64::new(0),
         };
-        let hours = store.with_database("look for unsealed hours", |database| {
-            store.fill_window(database, now_unix_ms)?;
-            hot_hours(database)
+        // Damage to single pages of the hot table is no reason not to start: what it hides is named by who asks for it.
+        let doing = "look for unsealed hours";
+        let hours = store.with_database(doing, |database| {
+            if let Err(error) = store.fill_window(database, now_unix_ms) {
+                tracing::warn!("{error}; questions about now are answered from disk");
+            }
+            unless_contradictory(doing, || hot_hours(database))
         });
-        let hours = hours.map_err(|error| OpenError::System {
-            file: directory.join(open::FILE_NAME),
-            cause: error.to_string(),
-        })?;
-        store.note_unsealed(hours.into_iter().map(|hour| (hour, 0)));
+        match hours {
+            Ok(hours) => store.note_unsealed(hours.into_iter().map(|hour| (hour, 0))),
+            Err(error) => {
+                tracing::error!("{error}; what was not sealed before this start waits for the next")
+            }
+        }
         Ok(store)
     }
 

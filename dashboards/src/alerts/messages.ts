@@ -1,6 +1,6 @@
 // The texts of the screens about alerts, and the ways they write values, times and spans. They travel with the screens.
 
-import type { Agent, Alert, Zone } from '../api/model.ts';
+import type { Agent, Alert, Incident, Zone } from '../api/model.ts';
 import { localTimeZone } from '../clock.svelte.ts';
 import { formatDay, formatTime } from '../draw/time_axis.ts';
 import { texts } from '../i18n/text.svelte.ts';
@@ -79,11 +79,29 @@ export interface Ends {
 }
 
 /** The ends of an alert's series as people name them; their ids where nothing better is known. */
-export function endsOf(alert: Alert, agents: readonly Agent[], zones: readonly Zone[]): Ends {
+export function endsOf(alert: Pick<Alert, 'series'>, agents: readonly Agent[], zones: readonly Zone[]): Ends {
   const { agent, zone, target } = alert.series;
   const known = zones.find((one) => one.zone === zone);
   return {
     from: agents.find((one) => one.agent === agent)?.vantage_point.name ?? agent ?? '–',
     to: known ? `${known.provider_name ?? known.provider} ${known.zone_id}` : (zone ?? target ?? '–'),
   };
+}
+
+/** Who is to blame, in words: all that goes to a zone, all from a vantage point, a vantage point that ails itself. */
+export function culpritText(incident: Incident, agents: readonly Agent[], zones: readonly Zone[]): string {
+  const { label, value, sickness } = incident.culprit;
+  const kinds = incident.kinds.map((kind) => wordFor(`kind_${kind}`, kind)).join(', ');
+  const ends = endsOf({ series: { [label]: value } }, agents, zones);
+  const name = label === 'zone' ? ends.to : label === 'agent' ? ends.from : value;
+  if (sickness) return vetoText(value, sickness, agents);
+  const key = `culprit_${label}`;
+  const what = KEYS.has(key) ? a(key as AlertKey, { name }) : `${label} ${name}`;
+  return `${what}: ${kinds}`;
+}
+
+/** A vantage point and what ails it. */
+export function vetoText(agent: string, sickness: string, agents: readonly Agent[]): string {
+  const name = agents.find((one) => one.agent === agent)?.vantage_point.name ?? agent;
+  return `${name} (${wordFor(`sickness_${sickness}`, sickness)})`;
 }

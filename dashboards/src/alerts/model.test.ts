@@ -4,7 +4,7 @@ import {
   behindMs,
   chosen,
   digitsOf,
-  incidentOf,
+  culpritLink,
   membersOf,
   moveOf,
   readFilter,
@@ -101,11 +101,16 @@ it('keeps three significant digits', () => {
   expect([0, 0.5, 2, 14, 140].map(digitsOf)).toEqual([0, 3, 2, 1, 0]);
 });
 
-it('an incident is a name or a thing with one, and gathers its other members', () => {
-  const [a, b, c] = [alert('a', { incident: '7' }), alert('b', { incident: { id: 7 } }), alert('c')];
-  expect([a, b, c].map(incidentOf)).toEqual(['7', '7', null]);
-  expect(ids(membersOf([a, b, c], a))).toEqual(['b']);
-  expect(membersOf([a, b, c], c)).toEqual([]);
+it('an incident gathers the other alerts it speaks for', () => {
+  const [one, two, three] = [alert('a', { incident: '7' }), alert('b', { incident: '7' }), alert('c')];
+  expect(ids(membersOf([one, two, three], one))).toEqual(['b']);
+  expect(membersOf([one, two, three], three)).toEqual([]);
+});
+
+it('a culprit with a page of its own leads there', () => {
+  expect(culpritLink({ label: 'zone', value: 'a/b/c' })?.path).toBe('/zone');
+  expect(culpritLink({ label: 'agent', value: 'brest-1' })?.change).toEqual({ agent: 'brest-1' });
+  expect(culpritLink({ label: 'network', value: 'AS3215' })).toBeNull();
 });
 
 describe('a silence', () => {

@@ -48,7 +48,7 @@ export function sortAlerts(alerts: readonly Alert[]): Alert[] {
   );
 }
 
-export function isOpen(alert: Alert): boolean {
+export function isOpen(alert: Pick<Alert, 'state'>): boolean {
   return alert.state === 'firing' || alert.state === 'recovering';
 }
 
@@ -90,18 +90,20 @@ export function digitsOf(value: number): number {
   return size === 0 || size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
 }
 
-/** What an alert says of itself beyond its state. An alert of a later collector may name its incident. */
-export function incidentOf(alert: Alert): string | null {
-  const incident = (alert as { incident?: unknown }).incident;
-  if (typeof incident === 'string' || typeof incident === 'number') return String(incident);
-  const id = (incident as { id?: unknown } | null | undefined)?.id;
-  return typeof id === 'string' || typeof id === 'number' ? String(id) : null;
+/** Where a culprit has a page of its own. */
+export function culpritLink(culprit: {
+  label: string;
+  value: string;
+}): { path: '/zone' | '/agent'; change: Record<string, string | null> } | null {
+  if (culprit.label === 'zone') return { path: '/zone', change: { zone: culprit.value, agent: null } };
+  if (culprit.label === 'agent') return { path: '/agent', change: { agent: culprit.value } };
+  return null;
 }
 
+/** The others that the same incident speaks for. */
 export function membersOf(alerts: readonly Alert[], alert: Alert): Alert[] {
-  const incident = incidentOf(alert);
-  if (incident === null) return [];
-  return sortAlerts(alerts.filter((one) => one.id !== alert.id && incidentOf(one) === incident));
+  if (alert.incident == null) return [];
+  return sortAlerts(alerts.filter((one) => one.id !== alert.id && one.incident === alert.incident));
 }
 
 export const SCOPES = ['series', 'zone', 'agent', 'rule'] as const;

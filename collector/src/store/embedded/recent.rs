@@ -13,7 +13,7 @@ use azimuth_measurement::codec::decode_report;
 use redb::{Database, ReadableDatabase};
 
 use super::tables::{HOT, unseal};
-use super::{EmbeddedStore, while_doing};
+use super::{EmbeddedStore, unless_contradictory, while_doing};
 use crate::store::admission::PlannedReport;
 use crate::store::dictionary::{AgentNumber, KnownManifest};
 use crate::store::window::Window;
@@ -28,7 +28,7 @@ impl EmbeddedStore {
         let sealed_to = shelf.parts().map(|part| part.range.to_unix_ms).max();
         let from_unix_ms = Window::reaches_back_to(now_unix_ms).max(sealed_to.unwrap_or(0));
         let dictionary = self.dictionary_now();
-        let filled = self.window.with(|window| {
+        let fill = |window: &mut Window| {
             let read = database.begin_read().map_err(while_doing(doing))?;
             let hot = read.open_table(HOT).map_err(while_doing(doing))?;
             window.begin(from_unix_ms);
@@ -44,7 +44,10 @@ impl EmbeddedStore {
                 note(window, start_unix_ms, content);
             }
             Ok(())
-        });
+        };
+        let filled = self
+            .window
+            .with(|window| unless_contradictory(doing, || fill(window)));
         filled.inspect_err(|_| self.window.with(Window::forget))
     }
 
