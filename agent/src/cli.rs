@@ -9,6 +9,7 @@ use azimuth_measurement::catalogue::POLITE_PERIOD_MS;
 use azimuth_measurement::catalogue::select::Selector;
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::web::{is_host_name, is_path};
 use crate::probe::lane::MAX_FLOWS;
 use crate::reflect::rules::LONGEST_ANSWER;
 use crate::reflect::{DEFAULT_MAX_PER_SECOND, Prefix};
@@ -152,8 +153,8 @@ pub struct ProbeArgs {
     /// With --zones: only say which addresses are meant; send nothing
     #[arg(long, requires = "zones")]
     pub list: bool,
-    /// How: stamp (UDP, needs a reflector, port 8620), icmp_echo or tcp_connect (port 8621) [default: stamp; with --zones
-    /// tcp_connect]
+    /// How: stamp (UDP, needs a reflector, port 8620), icmp_echo, tcp_connect (port 8621), tls or https (port 443), dns (port
+    /// 53) [default: stamp; with --zones tcp_connect]
     #[arg(long, value_parser = method)]
     pub method: Option<Method>,
     /// How many probes to send to each target [default: 10; with --zones 3]
@@ -174,6 +175,15 @@ pub struct ProbeArgs {
     /// How the probes leave
     #[command(flatten)]
     pub leaving: LeavingArgs,
+    /// With tls and https: the name in the certificate, if it is not the target's own
+    #[arg(long, value_name = "NAME", value_parser = host_name)]
+    pub server_name: Option<String>,
+    /// With https: what to ask for
+    #[arg(long, value_name = "PATH", default_value = "/", value_parser = path)]
+    pub path: String,
+    /// With dns: the name to ask for (an A record); needed there
+    #[arg(long, value_name = "NAME", value_parser = host_name, required_if_eq_any = [("method", "dns"), ("method", "dns_query")])]
+    pub question: Option<String>,
     /// Print one JSON object a line and target instead of the table
     #[arg(long)]
     pub json: bool,
@@ -234,7 +244,7 @@ pub struct PathArgs {
 }
 
 /// How the probes of `probe` leave this host.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 #[command(next_help_heading = "How the probes leave")]
 pub struct LeavingArgs {
     /// Measure each target by this many flows, each from a source port of its own (ICMP: an identifier), so that routers
@@ -300,9 +310,29 @@ pub enum SpoolCommand {
 }
 
 fn method(text: &str) -> Result<Method, String> {
-    match text.parse() {
-        Ok(method @ (Method::Stamp | Method::IcmpEcho | Method::TcpConnect)) => Ok(method),
-        _ => Err("use stamp, icmp_echo or tcp_connect".to_owned()),
+    match text {
+        "tls" => Ok(Method::TlsHandshake),
+        "https" => Ok(Method::HttpsFirstByte),
+        "dns" => Ok(Method::DnsQuery),
+        _ => text
+            .parse()
+            .map_err(|_| "use stamp, icmp_echo, tcp_connect, tls, https or dns".to_owned()),
+    }
+}
+
+fn host_name(text: &str) -> Result<String, String> {
+    if is_host_name(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("write a host name, for example zone-a.example.net".to_owned())
+    }
+}
+
+fn path(text: &str) -> Result<String, String> {
+    if is_path(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("write visible ASCII characters that begin with /".to_owned())
     }
 }
 
@@ -334,13 +364,20 @@ mod tests {
     }
 
     #[test]
-    fn methods_this_build_cannot_measure_are_refused() {
-        let error = Cli::try_parse_from(["azimuth-agent", "probe", "::1", "--method", "dns_query"]);
+    fn methods_have_short_names_and_a_question_is_asked_for() {
+        let parsed = |arguments: &[&str]| {
+            let all = ["azimuth-agent", "probe", "::1"].iter().chain(arguments);
+            Cli::try_parse_from(all).map_err(|error| error.to_string())
+        };
+        let wrong = parsed(&["--method", "quic"]).expect_err("refused");
         assert!(
-            error
-                .expect_err("refused")
-                .to_string()
-                .contains("use stamp, icmp_echo or tcp_connect")
+            wrong.contains("use stamp, icmp_echo, tcp_connect, tls, https or dns"),
+            "{wrong}"
         );
+        assert!(parsed(&["--method", "tls"]).is_ok());
+        assert!(parsed(&["--method", "https", "--path", "healthz"]).is_err());
+        let wrong = parsed(&["--method", "dns"]).expect_err("refused");
+        assert!(wrong.contains("--question"), "{wrong}");
+        assert!(parsed(&["--method", "dns", "--question", "zone-a.example.net"]).is_ok());
     }
 }

@@ -6,10 +6,11 @@
 pub mod document;
 pub mod leaving;
 pub mod plan;
+pub mod web;
 
 use std::collections::HashMap;
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use azimuth_measurement::series::{MAX_SERIES, MAX_WAITING_TIME_MS};
@@ -20,6 +21,7 @@ pub use self::document::{Mistake, Mistakes};
 use self::leaving::{Given, Leaving, Of};
 use crate::cli::{STAMP_PORT, TCP_PORT};
 use crate::key_file;
+use crate::probe::exchange::{Request, sides};
 use crate::probe::lane::{Lanes, MAX_LANES, PortRange};
 use crate::stamp::StampKey;
 
@@ -27,7 +29,9 @@ use crate::stamp::StampKey;
 const MAX_FILE_BYTES: u64 = 4 << 20;
 const DEFAULT_WAITING_TIME_MS: u64 = 2_000;
 const DEFAULT_INTERVAL_MS: u64 = 10_000;
-const METHODS: &str = "Use stamp, icmp_echo or tcp_connect";
+const METHODS: &str = "Use stamp, icmp_echo, tcp_connect, tls_handshake, https_first_byte or dns_query";
+const DEFAULT_NAMES_EVERY_S: u64 = 300;
+const DEFAULT_NAMES_ADDRESSES: u64 = 4;
 const DEFAULT_SPOOL_BYTES: u64 = 64 << 20;
 const DEFAULT_PATH_PERIOD_S: u32 = 1_800;
 
@@ -48,8 +52,19 @@ pub struct Config {
     pub interval_ms: u32,
     /// Where flows have their source ports.
     pub source_ports: PortRange,
+    /// How names are turned into addresses.
+    pub names: NamesConfig,
     /// What to measure.
     pub targets: Vec<Target>,
+}
+
+/// How names are turned into addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamesConfig {
+    /// Seconds from one look-up of all names to the next; between two, addresses are pinned.
+    pub every_s: u32,
+    /// Addresses of one name that are probed at once; what is beyond is counted.
+    pub addresses: usize,
 }
 
 /// How the collector is reached.
@@ -79,7 +94,7 @@ pub struct PathConfig {
     pub on_delay_shift: bool,
 }
 
-/// One address in a zone.
+/// One address in a zone, or one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Its name, unique in the file.
@@ -88,6 +103,8 @@ pub struct Target {
     pub zone: ZoneKey,
     /// How finely it is known.
     pub granularity: Granularity,
+    /// The name whose addresses are probed; `None` if an address was given.
+    pub host: Option<String>,
     /// How it is measured.
     pub probes: Vec<Probe>,
 }
@@ -95,9 +112,9 @@ pub struct Target {
 /// One way of measuring a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// How; `stamp`, `icmp_echo` or `tcp_connect`.
+    /// How.
     pub method: Method,
-    /// Where to; port 0 with `icmp_echo`.
+    /// Where to; port 0 with `icmp_echo`, address 0.0.0.0 where the target is a name.
     pub address: SocketAddr,
     /// From one probe to the next; on average where the schedule is Poisson.
     pub period_ms: u32,
@@ -111,6 +128,8 @@ pub struct Probe {
     pub direct_measurement: bool,
     /// The key shared with the STAMP reflector; `None` for unauthenticated mode.
     pub key: Option<StampKey>,
+    /// What to ask, for a method of several steps.
+    pub request: Option<Request>,
     /// How its probes leave the host.
     pub leaving: Leaving,
 }
@@ -187,6 +206,7 @@ fn read_config(mut root: Section<'_>) -> Option<Config> {
     let vantage_point = root.section("vantage_point").and_then(read_vantage_point);
     let spool = read_spool(root.optional_section("spool"));
     let paths = read_paths(root.optional_section("path"));
+    let names = read_names(root.optional_section("names"));
     let targets = read_targets(&mut root);
     let config = agent.zip(collector).zip(vantage_point).zip(Some(targets));
     let config = config.and_then(|(((agent, collector), vantage_point), targets)| {
@@ -198,11 +218,12 @@ fn read_config(mut root: Section<'_>) -> Option<Config> {
             paths,
             interval_ms: u32::try_from(interval_ms.unwrap_or(DEFAULT_INTERVAL_MS)).ok()?,
             source_ports: source_ports.unwrap_or(PortRange::DEFAULT),
+            names,
             targets,
         })
     });
     if let Some(config) = &config {
-        let lanes = Lanes::of(&config.series_plans()).all().len();
+        let lanes = Lanes::of(&config.possible_plans()).all().len();
         if lanes > MAX_LANES {
             let what = format!("{lanes} ways out are more than one agent may have");
             let remedy = format!(
@@ -242,6 +263,19 @@ fn read_paths(section: Option<Section<'_>>) -> Option<PathConfig> {
             .unwrap_or(DEFAULT_PATH_PERIOD_S),
         on_delay_shift: on_delay_shift.unwrap_or(true),
     })
+}
+
+fn read_names(section: Option<Section<'_>>) -> NamesConfig {
+    let (mut every_s, mut addresses) = (None, None);
+    if let Some(mut section) = section {
+        every_s = section.optional("every_s", integer(30..=86_400));
+        addresses = section.optional("addresses", integer(1..=16));
+        section.finish();
+    }
+    NamesConfig {
+        every_s: u32::try_from(every_s.unwrap_or(DEFAULT_NAMES_EVERY_S)).unwrap_or(u32::MAX),
+        addresses: usize::try_from(addresses.unwrap_or(DEFAULT_NAMES_ADDRESSES)).unwrap_or(1),
+    }
 }
 
 fn read_collector(mut section: Section<'_>) -> Option<CollectorAddress> {
@@ -309,7 +343,8 @@ fn read_vantage_point(mut section: Section<'_>) -> Option<VantagePoint> {
 #[derive(Default)]
 struct Seen {
     names: HashMap<String, usize>,
-    probes: HashMap<(SocketAddr, Method, Leaving), usize>,
+    /// By what tells two apart: the address, the method, the name with the question, and how they leave, flows aside.
+    probes: HashMap<(SocketAddr, Method, String, Leaving), usize>,
 }
 
 fn read_targets(root: &mut Section<'_>) -> Vec<Target> {
@@ -353,11 +388,20 @@ fn read_target(mut section: Section<'_>, seen: &mut Seen) -> Option<Target> {
     let zone_name = section.required("zone", text);
     let granularity = section.optional("granularity", parsed("Use one of: zone, region, campus"));
     let address = section.required("address", |value| {
-        let address = parsed(
-            "Use an IPv4 or IPv6 address; names are not resolved, because a target must not move",
-        )(value)?;
+        let given = text(value)?;
+        let Ok(address) = given.parse::<IpAddr>() else {
+            return if web::is_host_name(&given) {
+                Ok(Endpoint::Host(given))
+            } else {
+                let remedy = "Use an IPv4 or IPv6 address, or a host name such as zone-a.example.net";
+                Err(Wrong(
+                    format!("{} is neither an address nor a name", shown(&given)),
+                    remedy.into(),
+                ))
+            };
+        };
         if is_one_host(address) {
-            Ok(address)
+            Ok(Endpoint::Address(address))
         } else {
             Err(Wrong(
                 format!("{address} is not the address of one host"),
@@ -381,31 +425,53 @@ fn read_target(mut section: Section<'_>, seen: &mut Seen) -> Option<Target> {
         section.wrong("probe", Wrong("nothing to measure here".into(), remedy.into()));
     }
     for probe in probe_sections {
-        probes.extend(read_probe(probe, address, &leaving, seen));
+        probes.extend(read_probe(probe, address.as_ref(), &leaving, seen));
     }
     section.finish();
     Some(Target {
         name: name?,
         zone: zone?,
         granularity: granularity.unwrap_or(Granularity::Zone),
+        host: match address {
+            Some(Endpoint::Host(host)) => Some(host),
+            _ => None,
+        },
         probes,
     })
 }
 
+/// What a target is reached by.
+enum Endpoint {
+    Address(IpAddr),
+    Host(String),
+}
+
+impl Endpoint {
+    fn host(&self) -> Option<&str> {
+        match self {
+            Self::Address(_) => None,
+            Self::Host(host) => Some(host),
+        }
+    }
+
+    fn ip(&self) -> IpAddr {
+        match self {
+            Self::Address(address) => *address,
+            Self::Host(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        }
+    }
+}
+
 fn read_probe(
     mut section: Section<'_>,
-    address: Option<IpAddr>,
+    endpoint: Option<&Endpoint>,
     of_target: &Given,
     seen: &mut Seen,
 ) -> Option<Probe> {
     let method = section.required("method", |value| {
         let given = text(value)?;
         match given.parse() {
-            Ok(method @ (Method::Stamp | Method::IcmpEcho | Method::TcpConnect)) => Ok(method),
-            Ok(_) => Err(Wrong(
-                format!("{} cannot be measured by this version", shown(&given)),
-                METHODS.into(),
-            )),
+            Ok(method) => Ok(method),
             Err(_) => Err(Wrong(
                 format!("{} is not a method", shown(&given)),
                 METHODS.into(),
@@ -415,6 +481,8 @@ fn read_probe(
     let given_port = section.optional("port", integer(1..=u16::MAX.into()));
     let port = match method {
         Some(Method::TcpConnect) => given_port.unwrap_or(TCP_PORT.into()),
+        Some(Method::TlsHandshake | Method::HttpsFirstByte) => given_port.unwrap_or(web::HTTPS_PORT.into()),
+        Some(Method::DnsQuery) => given_port.unwrap_or(web::DNS_PORT.into()),
         Some(Method::IcmpEcho) => {
             if given_port.is_some() {
                 let what = "icmp_echo has no ports".to_owned();
@@ -459,10 +527,17 @@ fn read_probe(
         let what = "only stamp has keys".to_owned();
         section.wrong("key_file", Wrong(what, "Remove the key".into()));
     }
+    let request = web::read_request(&mut section, method, endpoint.map(|at| (at.host(), at.ip())));
     let own = leaving::read(&mut section);
+    if method.is_some_and(|method| !sides(method).is_empty()) && request.is_none() {
+        // What is missing has been said.
+        section.finish();
+        return None;
+    }
     let of = Of {
         method: method?,
-        address: SocketAddr::new(address?, u16::try_from(port).ok()?),
+        address: SocketAddr::new(endpoint?.ip(), u16::try_from(port).ok()?),
+        is_name: endpoint?.host().is_some(),
         period_ms: u32::try_from(period_ms?).ok()?,
         waiting_time_ms: u32::try_from(waiting_time_ms).ok()?,
         authenticated: key.is_some(),
@@ -479,18 +554,23 @@ fn read_probe(
         follow_up: of.follow_up,
         direct_measurement: of.direct_measurement,
         key,
+        request,
         leaving,
     };
-    let line = section.line_of("method");
-    // What differs in the number of flows alone would meet in the first.
-    let leaving = Leaving {
-        flows: None,
-        ..probe.leaving.clone()
+    let host = endpoint?.host().unwrap_or_default();
+    let told_apart = match &probe.request {
+        Some(Request::Dns { question, .. }) => format!("{host} {question}"),
+        _ => host.to_owned(),
     };
-    if let Some(first) = seen.probes.insert((probe.address, probe.method, leaving), line) {
+    let line = section.line_of("method");
+    let key = (probe.address, probe.method, told_apart, probe.leaving.any_flow());
+    if let Some(first) = seen.probes.insert(key, line) {
         let what = format!(
             "{} is measured by {} already (line {first})",
-            probe.address, probe.method
+            endpoint?
+                .host()
+                .map_or_else(|| probe.address.to_string(), |host| format!("{host}:{port}")),
+            probe.method
         );
         section.wrong(
             "method",

@@ -5,8 +5,9 @@
 //! and never deliver a stamp.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use azimuth_measurement::{Accumulator, Method, ProbeCounts, StampClock};
@@ -16,12 +17,14 @@ use tokio::sync::mpsc;
 use crate::icmp::Family;
 use crate::net::icmp::EchoSocket;
 use crate::probe::SeriesPlan;
+use crate::probe::exchange::{DnsKind, Request, sides};
 use crate::probe::lane::Lane;
 use crate::prober::Prober;
 use crate::reflect::serve::Reflector;
 use crate::reflect::{Allowed, DEFAULT_MAX_PER_SECOND};
 use crate::schedule::Pace;
 use crate::tally::SeriesTally;
+use crate::web::Trust;
 
 /// One interval of a day holds the whole examination.
 const INTERVAL_MS: u32 = 86_400_000;
@@ -86,7 +89,8 @@ fn examine() -> anyhow::Result<Vec<Finding>> {
     // A host may do without IPv6; that is no illness of the agent.
     let six = start(v6);
     let reflectors = std::iter::once(&reflector).chain(&six);
-    let plans: Vec<SeriesPlan> = reflectors
+    let resolver = echo_answers().context("a resolver on 127.0.0.1")?;
+    let mut plans: Vec<SeriesPlan> = reflectors
         .flat_map(|reflector| {
             let stamp = reflector.udp.iter().map(|at| plan(*at, Method::Stamp));
             let echo = reflector
@@ -97,6 +101,14 @@ fn examine() -> anyhow::Result<Vec<Finding>> {
             stamp.chain(echo).chain(connect).collect::<Vec<_>>()
         })
         .collect();
+    // The last, because its sides are series of their own after it.
+    plans.push(SeriesPlan {
+        request: Some(Request::Dns {
+            question: "localhost".into(),
+            kind: DnsKind::A,
+        }),
+        ..plan(resolver, Method::DnsQuery)
+    });
     let (out, mut intervals) = mpsc::channel(CHANNEL);
     let prober = Prober::start(&plans, INTERVAL_MS, out)?;
     prober.join().context("the probing thread panicked")?;
@@ -115,6 +127,7 @@ fn examine() -> anyhow::Result<Vec<Finding>> {
         .zip(&tallies)
         .map(|(plan, tally)| judge(plan, tally, || why_no_echo(plan)))
         .collect();
+    findings.push(authorities(Trust::of_the_system().believed()));
     if let Err(error) = six {
         findings.extend([Method::Stamp, Method::IcmpEcho, Method::TcpConnect].map(|method| Finding {
             method: method.as_str(),
@@ -130,6 +143,44 @@ fn examine() -> anyhow::Result<Vec<Finding>> {
     Ok(findings)
 }
 
+/// A resolver that answers twenty questions with themselves; where.
+fn echo_answers() -> std::io::Result<SocketAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let at = socket.local_addr()?;
+    std::thread::Builder::new()
+        .name("resolver".to_owned())
+        .spawn(move || {
+            let mut message = [0_u8; 512];
+            for _ in 0..PROBES {
+                let Ok((octets, from)) = socket.recv_from(&mut message) else {
+                    return;
+                };
+                // The bit that makes a question an answer (RFC 1035 section 4.1.1).
+                message[2] |= 0x80;
+                // One that cannot be sent shows as a lost probe.
+                let _ = socket.send_to(&message[..octets], from);
+            }
+        })?;
+    Ok(at)
+}
+
+/// TLS needs a server with a certificate, which a doctor has not; what it needs of this host are authorities to believe.
+fn authorities(believed: usize) -> Finding {
+    let remedy = "This host believes no authority, so every certificate would be untrusted: install ca-certificates, or name a \
+                  file with SSL_CERT_FILE";
+    Finding {
+        method: Method::TlsHandshake.as_str(),
+        family: "any",
+        works: believed > 0,
+        clock: Some(StampClock::User.as_str()),
+        sent: 0,
+        returned: 0,
+        p50_us: None,
+        remedy: (believed == 0).then(|| remedy.to_owned()),
+    }
+}
+
 fn plan(address: SocketAddr, method: Method) -> SeriesPlan {
     SeriesPlan {
         address,
@@ -143,6 +194,7 @@ fn plan(address: SocketAddr, method: Method) -> SeriesPlan {
         direct_measurement: false,
         key: None,
         lane: Lane::default(),
+        request: None,
     }
 }
 
@@ -203,6 +255,8 @@ fn remedy(
     }
     match clock {
         Some(StampClock::Kernel | StampClock::TcpInfo) => None,
+        // Exchanges of several steps have no other clock.
+        Some(StampClock::User) if !sides(method).is_empty() => None,
         Some(StampClock::KernelRx) => Some(
             "Some probes came without a kernel stamp on sending: was the host very busy, or does its kernel not stamp? \
              Run it again when idle"
@@ -222,13 +276,13 @@ fn table(findings: &[Finding]) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "  {:<12} {:<6} {:<8} {:<9} {:>9}  {:>12}",
+        "  {:<13} {:<6} {:<8} {:<9} {:>9}  {:>12}",
         "method", "over", "works", "clock", "answered", "p50 ms"
     );
     for finding in findings {
         let _ = writeln!(
             text,
-            "  {:<12} {:<6} {:<8} {:<9} {:>9}  {:>12}",
+            "  {:<13} {:<6} {:<8} {:<9} {:>9}  {:>12}",
             finding.method,
             finding.family,
             if finding.works { "yes" } else { "no" },
@@ -249,7 +303,7 @@ fn table(findings: &[Finding]) -> String {
         }
     }
     if said.is_empty() {
-        let _ = writeln!(text, "\n  Every method works, and the kernel stamps it.");
+        let _ = writeln!(text, "\n  Every method works, and the kernel stamps what it can.");
     }
     text
 }
@@ -260,9 +314,15 @@ mod tests {
 
     fn judged(method: Method, counts: ProbeCounts, delays_us: Vec<(StampClock, u32)>) -> Finding {
         let plan = plan("127.0.0.1:0".parse().expect("an address"), method);
-        judge(&plan, &SeriesTally { counts, delays_us }, || {
-            Some("no right to ping".to_owned())
-        })
+        judge(
+            &plan,
+            &SeriesTally {
+                counts,
+                delays_us,
+                certificate_ends_unix_s: None,
+            },
+            || Some("no right to ping".to_owned()),
+        )
     }
 
     #[test]
@@ -297,6 +357,11 @@ mod tests {
             ),
             (Method::Stamp, counts(1, 1), vec![], "clock being stepped"),
         ];
+        let userspace = vec![(StampClock::User, 9)];
+        assert_eq!(judged(Method::DnsQuery, counts(1, 1), userspace).remedy, None);
+        assert_eq!(authorities(1).remedy, None);
+        let nobody = authorities(0).remedy.unwrap_or_default();
+        assert!(nobody.contains("ca-certificates"), "{nobody}");
         for (method, counts, delays_us, expected) in ill {
             let remedy = judged(method, counts, delays_us).remedy.unwrap_or_default();
             assert!(remedy.contains(expected), "{method} {counts:?}: {remedy}");

@@ -10,6 +10,7 @@ pub mod zones;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use azimuth_measurement::Method;
@@ -19,10 +20,11 @@ use self::board::{Colour, board};
 use self::outcome::Outcome;
 use self::target::Target;
 use crate::cli::ProbeArgs;
-use crate::clock::NS_PER_MS;
+use crate::clock::{self, NS_PER_MS};
 use crate::key_file;
 use crate::probe::SeriesPlan;
 use crate::probe::core::Strays;
+use crate::probe::exchange::{DnsKind, Request, sides};
 use crate::probe::lane::Lane;
 use crate::prober::{Delivery, Prober, Refusals};
 use crate::schedule::Pace;
@@ -76,7 +78,7 @@ pub async fn run(args: &ProbeArgs) -> anyhow::Result<ExitCode> {
     let refusals = prober.refusals();
     let strays = prober.join().context("the probing thread panicked")?;
     let outcomes = outcomes(&targets, args.method(), &found)?;
-    print(&outcomes, &found, args, live)?;
+    print(&outcomes, &leads(&found, args.method()), args, live)?;
     if !args.json {
         say_strays(strays, refusals);
     }
@@ -109,8 +111,28 @@ fn plans(targets: &[Target], lanes: Vec<Lane>, args: &ProbeArgs) -> anyhow::Resu
         direct_measurement: false,
         key: key.clone(),
         lane,
+        request: request(target, args),
     });
     Ok(plans.collect())
+}
+
+fn request(target: &Target, args: &ProbeArgs) -> Option<Request> {
+    let server_name = || Arc::from(args.server_name.as_deref().unwrap_or_else(|| target.host()));
+    match args.method() {
+        Method::TlsHandshake => Some(Request::Tls {
+            server_name: server_name(),
+        }),
+        Method::HttpsFirstByte => Some(Request::Https {
+            server_name: server_name(),
+            path: Arc::from(args.path.as_str()),
+        }),
+        Method::DnsQuery => Some(Request::Dns {
+            // The command line asks for it.
+            question: Arc::from(args.question.as_deref()?),
+            kind: DnsKind::A,
+        }),
+        Method::Stamp | Method::IcmpEcho | Method::TcpConnect => None,
+    }
 }
 
 async fn collect(
@@ -120,7 +142,8 @@ async fn collect(
     method: Method,
     live: bool,
 ) -> anyhow::Result<Vec<SeriesTally>> {
-    let mut found = vec![SeriesTally::default(); targets.len()];
+    // The series of a target's sides follow the one that leads.
+    let mut found = vec![SeriesTally::default(); targets.len() * width(method)];
     let mut screen = Screen::default();
     loop {
         let delivery = tokio::select! {
@@ -135,11 +158,12 @@ async fn collect(
                 .plus(&series.counts)
                 .context("a counter overflowed")?;
             found.delays_us.extend(series.delays_us);
+            found.certificate_ends_unix_s = series.certificate_ends_unix_s.or(found.certificate_ends_unix_s);
         }
         if live {
             screen.draw(&board(
                 &outcomes(targets, method, &found)?,
-                &found,
+                &leads(&found, method),
                 LIVE_LINES,
                 colour(),
             ))?;
@@ -149,11 +173,24 @@ async fn collect(
     Ok(found)
 }
 
+/// Series of one target.
+fn width(method: Method) -> usize {
+    1 + sides(method).len()
+}
+
+fn leads(found: &[SeriesTally], method: Method) -> Vec<SeriesTally> {
+    found.iter().step_by(width(method)).cloned().collect()
+}
+
 fn outcomes(targets: &[Target], method: Method, found: &[SeriesTally]) -> anyhow::Result<Vec<Outcome>> {
+    let now_unix_s = clock::wall().unix_ms() / 1_000;
     targets
         .iter()
-        .zip(found)
-        .map(|(target, found)| Outcome::new(target, method, found))
+        .zip(found.chunks(width(method)))
+        .map(|(target, found)| {
+            let (lead, beside) = found.split_first().context("a target without a series")?;
+            Outcome::new(target, method, lead)?.with_sides(sides(method), beside, lead, now_unix_s)
+        })
         .collect()
 }
 

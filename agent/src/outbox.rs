@@ -56,6 +56,11 @@ impl Outbox {
         }
     }
 
+    /// What is measured from now on. Reports pushed before keep the manifest they name.
+    pub fn set_manifest(&self, manifest: &Manifest) {
+        self.spool.borrow_mut().set_manifest(manifest);
+    }
+
     /// Takes a report in, and before it the gap that precedes it, if any; writes both to disk. Blocks for one sync.
     pub fn push(&self, gap: Option<Gap>, report: Report, ended_at_ms: u64, now: Now) {
         let mut spool = self.spool.borrow_mut();

@@ -10,6 +10,9 @@
 //! | [`stamp_session`] | one STAMP Session-Sender: which reply answers which probe |
 //! | [`icmp_session`] | one series of ICMP echoes |
 //! | [`connect_session`] | one series of TCP connects |
+//! | [`exchange`] | what an exchange of several steps asks, and which series show its sides |
+//! | [`exchange_session`] | one series of them |
+//! | [`exchange_tally`] | where the end of one is counted |
 //! | [`lane`] | which series share a socket: flows, source ports, ways out |
 //! | [`core`] | all series together: schedule, sessions, tally |
 
@@ -17,6 +20,9 @@ pub mod connect_session;
 pub mod core;
 pub mod delay;
 pub mod direction;
+pub mod exchange;
+pub mod exchange_session;
+pub mod exchange_tally;
 pub mod history;
 pub mod icmp_session;
 pub mod lane;

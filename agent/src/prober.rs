@@ -10,6 +10,8 @@
 
 mod lanes;
 
+pub mod inbox;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -23,6 +25,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
+use self::inbox::{Change, Inbox, Letterbox, Message, inbox};
 use crate::clock::{self, Moment, Monotonic, NS_PER_MS};
 use crate::net::batch::{BATCH, Batch, Queue};
 use crate::net::control::IcmpError;
@@ -36,6 +39,7 @@ use crate::probe::core::Strays;
 use crate::probe::lane::Lanes;
 use crate::probe::{Core, ProbeToken, SeriesPlan, Transmit};
 use crate::tally::ClosedInterval;
+use crate::web::{Order, Web};
 
 use self::lanes::{Counting, LaneSockets};
 
@@ -83,6 +87,7 @@ pub struct Delivery {
 pub struct Prober {
     stop: Arc<Stop>,
     counting: Arc<Counting>,
+    letterbox: Letterbox,
     thread: JoinHandle<Strays>,
 }
 
@@ -141,18 +146,26 @@ impl Prober {
         let counting = Arc::new(Counting::default());
         let lanes = Lanes::of(plans);
         let sockets = LaneSockets::open(lanes.all(), Arc::clone(&counting), clock::monotonic())?;
+        let (letterbox, inbox) = inbox()?;
         let core = core(clock::moment().plus_ns(STAMPS_SETTLE_NS));
-        let longest = plans.iter().map(|plan| plan.lane.outgoing.payload_bytes).max();
-        let reply_bytes = usize::from(longest.unwrap_or(0)) + HEADER_BYTES;
+        let reply_bytes = reply_bytes(plans);
         let mut turning = Turning {
             core,
             sockets,
             icmp_errors: HashMap::new(),
             connecting: HashMap::new(),
-            batch: Batch::new(reply_bytes.max(REPLY_BYTES)),
+            batch: Batch::new(reply_bytes),
+            reply_bytes,
             sequence: 0,
             out,
+            is_finite: plans.iter().any(|plan| plan.limit.is_some()),
+            web: None,
+            inbox,
+            letterbox: letterbox.clone(),
         };
+        if plans.iter().any(|plan| plan.request.is_some()) {
+            turning.web = Some(Web::start(letterbox.clone())?);
+        }
         let of_thread = Arc::clone(&stop);
         let thread = std::thread::Builder::new()
             .name("prober".to_owned())
@@ -164,8 +177,15 @@ impl Prober {
         Ok(Self {
             stop,
             counting,
+            letterbox,
             thread,
         })
+    }
+
+    /// Where to tell the thread of other series.
+    #[must_use]
+    pub fn letterbox(&self) -> Letterbox {
+        self.letterbox.clone()
     }
 
     /// A handle that ends the thread.
@@ -193,6 +213,12 @@ impl Prober {
     }
 }
 
+/// Octets to read of each answer to these.
+fn reply_bytes(plans: &[SeriesPlan]) -> usize {
+    let longest = plans.iter().map(|plan| plan.lane.outgoing.payload_bytes).max();
+    (usize::from(longest.unwrap_or(0)) + HEADER_BYTES).max(REPLY_BYTES)
+}
+
 struct Attempt {
     connecting: Connecting,
     give_up_at: Monotonic,
@@ -205,8 +231,17 @@ struct Turning {
     icmp_errors: HashMap<u32, IcmpError>,
     connecting: HashMap<ProbeToken, Attempt>,
     batch: Batch,
+    /// What the batch takes of each datagram.
+    reply_bytes: usize,
     sequence: u64,
     out: mpsc::Sender<Delivery>,
+    /// Whether it ends when all is sent and answered. Without a limit there may be nothing to send for a while: a name that
+    /// does not resolve yet.
+    is_finite: bool,
+    /// Who carries out exchanges of several steps; started with the first series that has them.
+    web: Option<Web>,
+    inbox: Inbox,
+    letterbox: Letterbox,
 }
 
 impl Turning {
@@ -221,6 +256,7 @@ impl Turning {
             // in the same turn.
             self.send();
             self.receive();
+            self.take_messages();
             let now = clock::moment();
             self.sockets.retry(now.monotonic);
             self.core.handle_timeout(now);
@@ -229,7 +265,9 @@ impl Turning {
             while let Some(closed) = self.core.poll_closed(now.monotonic) {
                 self.deliver(closed);
             }
-            if self.core.is_done() || until.is_some_and(|until| until <= now.monotonic) {
+            if (self.is_finite || until.is_some()) && self.core.is_done()
+                || until.is_some_and(|until| until <= now.monotonic)
+            {
                 break;
             }
             if let Err(error) = self.sleep(stop, until) {
@@ -246,6 +284,47 @@ impl Turning {
             );
         }
         closed.into_iter().for_each(|interval| self.deliver(interval));
+    }
+
+    fn take_messages(&mut self) {
+        while let Some(message) = self.inbox.take() {
+            match message {
+                Message::Ended(token, end) => self.core.handle_exchange_end(token, end),
+                Message::Changed(change) => self.take_change(&change),
+            }
+        }
+    }
+
+    fn take_change(&mut self, change: &Change) {
+        for plan in &change.add {
+            self.core.add(plan, clock::monotonic().plus_ns(STAMPS_SETTLE_NS));
+            self.make_room(plan);
+        }
+        let now = clock::monotonic();
+        change.pause.iter().for_each(|series| self.core.pause(*series));
+        change
+            .resume
+            .iter()
+            .for_each(|series| self.core.resume(*series, now));
+        for (series, took_ns) in &change.looked_up {
+            self.core.handle_lookup(*series, *took_ns);
+        }
+    }
+
+    /// A name may have the first address of its family, or the first probes that are so long.
+    fn make_room(&mut self, plan: &SeriesPlan) {
+        let reply_bytes = reply_bytes(std::slice::from_ref(plan));
+        if reply_bytes > self.reply_bytes {
+            self.reply_bytes = reply_bytes;
+            self.batch = Batch::new(reply_bytes);
+        }
+        self.sockets.grow(self.core.lanes().all(), clock::monotonic());
+        if plan.request.is_some() && self.web.is_none() {
+            match Web::start(self.letterbox.clone()) {
+                Ok(web) => self.web = Some(web),
+                Err(error) => warn!(%error, "no thread for exchanges"),
+            }
+        }
     }
 
     /// Stamps first: an answer settled before its probe's stamp was seen would wait for it in vain.
@@ -373,6 +452,25 @@ impl Turning {
                     to,
                     give_up_at,
                 }) => self.connect(token, to, give_up_at),
+                Some(Transmit::Exchange {
+                    token,
+                    to,
+                    give_up_at,
+                }) => {
+                    let order = self.core.request(token.series).map(|request| Order {
+                        token,
+                        to,
+                        give_up_at,
+                        request: request.clone(),
+                    });
+                    let taken = order.zip(self.web.as_ref()).map(|(order, web)| web.take(order));
+                    let kind = match taken {
+                        Some(true) => continue,
+                        Some(false) => ErrorKind::SendNoBuffer,
+                        None => ErrorKind::SendNoSocket,
+                    };
+                    self.core.handle_send_error(token, Some(kind));
+                }
             }
         }
     }
@@ -409,6 +507,7 @@ impl Turning {
 
     fn sleep(&self, stop: &Stop, until: Option<Monotonic>) -> io::Result<()> {
         let mut readable: Vec<BorrowedFd<'_>> = self.sockets.readable().collect();
+        readable.push(self.inbox.as_fd());
         if until.is_none() {
             readable.push(stop.waker.as_fd());
         }

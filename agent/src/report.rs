@@ -47,6 +47,11 @@ impl Reporter {
         }
     }
 
+    /// Reports are about the series of this manifest from now on; their numbers mean the same in it.
+    pub fn set_manifest(&mut self, manifest: ManifestId) {
+        self.manifest = manifest;
+    }
+
     /// The report of one interval; and before it the gap, if intervals since the last one never came.
     pub fn report(&mut self, delivery: &Delivery, totals: UplinkTotals) -> (Option<Gap>, Report) {
         let closed = &delivery.closed;
@@ -107,6 +112,7 @@ mod tests {
                 ..ProbeCounts::default()
             },
             delays_us: vec![(StampClock::Kernel, 1_500), (StampClock::Kernel, 1_700)],
+            certificate_ends_unix_s: None,
         };
         Delivery {
             sequence,

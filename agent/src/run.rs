@@ -13,8 +13,11 @@ use crate::config::{Config, PathConfig};
 use crate::outbox::Outbox;
 use crate::path::shift::ShiftDetector;
 use crate::path::watcher::Watcher;
+use crate::prober::inbox::Message;
 use crate::prober::{Delivery, Prober};
 use crate::report::Reporter;
+use crate::resolve::Resolver;
+use crate::roster::{Lookup, Moved, Roster};
 use crate::signals::Stop;
 use crate::spool::Now;
 use crate::uplink::Uplink;
@@ -32,11 +35,15 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// When the sockets, the thread or the HTTP client cannot be had.
 pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let mut stop = Stop::new()?;
-    let manifest = config.manifest();
+    let mut roster = Roster::new(config.clone());
+    let manifest = roster.manifest();
     let outbox = Outbox::open(&config.spool, &manifest, now());
     let uplink = Uplink::new(&config.collector).context("making the HTTP client")?;
     let (out, mut intervals) = mpsc::channel(CHANNEL_INTERVALS);
     let prober = Prober::start(&config.series_plans(), config.interval_ms, out)?;
+    let every = Duration::from_secs(config.names.every_s.into());
+    let mut resolver = Resolver::start(roster.hosts(), every).context("starting the resolver")?;
+    let letterbox = prober.letterbox();
     info!("{}", config.summary());
 
     let mut paths = config.paths.and_then(|paths| Paths::start(&config, paths));
@@ -47,6 +54,21 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
         loop {
             let delivery: Option<Delivery> = tokio::select! {
                 delivery = intervals.recv() => delivery,
+                cycle = resolver.next(), if !stopping => {
+                    let (change, moved) = roster.handle_cycle(&cycle);
+                    say_cycle(&roster, &cycle, &moved);
+                    if !change.add.is_empty() {
+                        let manifest = roster.manifest();
+                        outbox.set_manifest(&manifest);
+                        reporter.set_manifest(manifest.id());
+                    }
+                    if letterbox.put(Message::Changed(change)).is_err() {
+                        // It ends by itself, or takes messages again; a series that was not added can never be.
+                        warn!("the probing thread takes no messages; stopping");
+                        stopper.stop();
+                    }
+                    continue
+                }
                 () = stop.wait(), if !stopping => { stopping = true; stopper.stop(); continue }
             };
             let Some(delivery) = delivery else { return };
@@ -127,6 +149,23 @@ impl Paths {
             }
         }
         self.watcher.take(MOST_PATHS)
+    }
+}
+
+/// Every change of an address is on record: here, and by the series that begin and end with it.
+fn say_cycle(roster: &Roster, cycle: &[Lookup], moved: &[Moved]) {
+    let hosts = roster.hosts();
+    for lookup in cycle {
+        if let Err(error) = &lookup.found {
+            let host = hosts.get(lookup.host).map_or("", String::as_str);
+            warn!(host, %error, "a name was not resolved; the addresses before stand");
+        }
+    }
+    for moved in moved {
+        info!(host = moved.host, pinned = ?moved.pinned, before = ?moved.before, "a name has other addresses");
+    }
+    if !moved.is_empty() {
+        info!(counters = ?roster.counters(), "names since the start");
     }
 }
 

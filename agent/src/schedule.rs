@@ -33,6 +33,8 @@ pub enum Pace {
 /// One series in the schedule.
 #[derive(Clone, Copy, Debug)]
 struct Rhythm {
+    /// Its first slot.
+    first_at: Monotonic,
     period_ns: i64,
     /// For a Poisson schedule.
     gaps: Option<Gaps>,
@@ -75,6 +77,7 @@ impl Schedule {
     ) -> u32 {
         let series = u32::try_from(self.rhythms.len()).unwrap_or(u32::MAX);
         self.rhythms.push(Rhythm {
+            first_at: start.plus_ns(phase_ns),
             period_ns: period_ns.max(1),
             gaps: match pace {
                 Pace::Periodic => None,
@@ -117,6 +120,31 @@ impl Schedule {
             intended_at,
             skipped,
         })
+    }
+
+    /// Forgets the future slots of one series.
+    pub fn pause(&mut self, series: u32) {
+        self.deadlines.retain(|Reverse((_, of))| *of != series);
+    }
+
+    /// Takes a paused series up again at the first slot of its grid from `now` on; a Poisson one, which has no grid and no
+    /// memory, a gap after `now`. What passed meanwhile was not skipped.
+    pub fn resume(&mut self, series: u32, now: Monotonic) {
+        self.pause(series);
+        let Some(rhythm) = self.rhythms.get_mut(series as usize) else {
+            return;
+        };
+        if rhythm.remaining == Some(0) {
+            return;
+        }
+        let next = if let Some(gaps) = &mut rhythm.gaps {
+            now.plus_ns(gaps.next_ns())
+        } else {
+            let passed_ns = now.since_ns(rhythm.first_at).max(0);
+            let slots = passed_ns / rhythm.period_ns + i64::from(passed_ns % rhythm.period_ns != 0);
+            rhythm.first_at.plus_ns(slots.saturating_mul(rhythm.period_ns))
+        };
+        self.deadlines.push(Reverse((next, series)));
     }
 
     /// Forgets every future slot: nothing more will be due.
@@ -238,6 +266,35 @@ mod tests {
             (schedule.poll_due(at(10_000)), schedule.poll_timeout()),
             (None, None)
         );
+    }
+
+    #[test]
+    fn a_paused_series_is_not_due_and_comes_back_on_its_grid() {
+        let mut schedule = Schedule::default();
+        schedule.add(START, 30, 100, None);
+        schedule.add(START, 40, 100, None);
+        schedule.pause(0);
+        assert_eq!(schedule.poll_due(at(50)).map(|due| due.series), Some(1));
+        assert_eq!(schedule.poll_due(at(50)), None);
+        schedule.resume(0, at(250));
+        schedule.resume(0, at(250));
+        schedule.pause(1);
+        assert_eq!(schedule.poll_timeout(), Some(at(330)));
+        let due = schedule.poll_due(at(330)).expect("due");
+        assert_eq!((due.series, due.skipped, due.intended_at), (0, 0, at(330)));
+        assert_eq!(schedule.poll_timeout(), Some(at(430)));
+    }
+
+    #[test]
+    fn a_paused_poisson_series_comes_back_a_gap_later_and_skips_nothing() {
+        let mut schedule = Schedule::default();
+        schedule.add_paced(START, 0, (100, Pace::Poisson { seed: 1 }), None);
+        schedule.pause(0);
+        schedule.resume(0, at(1_000_050));
+        let next = schedule.poll_timeout().expect("taken up");
+        assert!(next > at(1_000_050) && next != at(1_000_100), "{next:?}");
+        let due = schedule.poll_due(next).expect("due");
+        assert_eq!((due.skipped, due.intended_at), (0, next));
     }
 
     #[test]

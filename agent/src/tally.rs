@@ -35,6 +35,8 @@ pub struct SeriesTally {
     pub counts: ProbeCounts,
     /// Every delay with the clock that stamped it, in whole microseconds, in order of arrival.
     pub delays_us: Vec<(StampClock, u32)>,
+    /// When the certificate last shown ends, in seconds since 1970; for people at a terminal, not in reports.
+    pub certificate_ends_unix_s: Option<u64>,
 }
 
 /// An interval that nothing can be added to any more.
@@ -101,6 +103,21 @@ impl Tally {
     pub fn eager(mut self) -> Self {
         self.eager = true;
         self
+    }
+
+    /// Counts `series` series from now on, none fewer than before, the longest of them waiting `waiting_ns`. Open intervals
+    /// take the new ones in.
+    pub fn grow(&mut self, series: usize, waiting_ns: i64) {
+        self.series = self.series.max(series);
+        self.waiting_ns = self.waiting_ns.max(waiting_ns);
+        for open in &mut self.open {
+            open.closed.series.resize(self.series, SeriesTally::default());
+            open.sequences.resize(self.series, Vec::new());
+        }
+        self.last.resize(self.series, None);
+        if let Some(current) = self.open.back_mut() {
+            current.complete_at = current.closed.ended_at.plus_ns(self.waiting_ns);
+        }
     }
 
     /// A probe of the current interval is on its way.
@@ -214,6 +231,13 @@ impl Tally {
         }
     }
 
+    /// Notes when the certificate shown ends; `None` changes nothing.
+    pub fn note_certificate(&mut self, interval: IntervalOrdinal, series: u32, ends_unix_s: Option<u64>) {
+        if let (Some(ends), Some(tally)) = (ends_unix_s, self.at(interval, series)) {
+            tally.certificate_ends_unix_s = Some(ends);
+        }
+    }
+
     /// Records how long after its deadline a probe of the current interval left.
     pub fn record_lateness(&mut self, lateness_us: u32) {
         if let Some(current) = self.open.back_mut() {
@@ -288,7 +312,7 @@ impl SeriesTally {
     /// The record of a closed interval; `None` for a series that has nothing to say.
     #[must_use]
     pub fn to_record(&self, series: u32) -> Option<SeriesRecord> {
-        if *self == Self::default() {
+        if self.counts == ProbeCounts::default() && self.delays_us.is_empty() {
             return None;
         }
         let delays = StampClock::ALL.iter().filter_map(|&clock| {
@@ -421,6 +445,7 @@ mod tests {
                 (StampClock::Kernel, 7),
                 (StampClock::Kernel, 8),
             ],
+            certificate_ends_unix_s: None,
         };
         let record = series.to_record(5).expect("something to say");
         let clocks: Vec<_> = record

@@ -45,6 +45,7 @@ fn plan(address: SocketAddr, key: Option<StampKey>) -> SeriesPlan {
         direct_measurement: true,
         key,
         lane: Lane::default(),
+        request: None,
     }
 }
 

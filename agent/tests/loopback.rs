@@ -13,6 +13,7 @@ use azimuth_agent::probe::SeriesPlan;
 use azimuth_agent::probe::core::Strays;
 use azimuth_agent::probe::lane::{Lane, PortRange, WantedPort};
 use azimuth_agent::prober::Prober;
+use azimuth_agent::prober::inbox::{Change, Message};
 use azimuth_agent::reflect::serve::Reflector as Reflecting;
 use azimuth_agent::reflect::{Allowed, DEFAULT_MAX_PER_SECOND};
 use azimuth_agent::schedule::Pace;
@@ -236,6 +237,7 @@ fn one_prober_measures_both_families_and_both_methods_at_once() {
         direct_measurement: false,
         key: None,
         lane: Lane::default(),
+        request: None,
     };
     let stamps = reflector.udp.iter().map(|address| plan(address, Method::Stamp));
     let connects = reflector
@@ -292,6 +294,7 @@ fn icmp_errors_are_counted_by_kind_and_cost_the_others_nothing() {
             direct_measurement: false,
             key: None,
             lane: Lane::default(),
+            request: None,
         };
         let plans = [plan(closed_port), plan(reflector.udp[0])];
         let (out, mut intervals) = tokio::sync::mpsc::channel(8);
@@ -538,6 +541,7 @@ fn a_lane_that_this_host_refuses_fails_its_own_targets_and_no_others() {
         direct_measurement: false,
         key: None,
         lane,
+        request: None,
     };
     let by = |interface: &str, source: Option<&str>| Lane {
         outgoing: Outgoing {
@@ -637,4 +641,55 @@ fn long_probes_by_several_flows_all_come_back() {
             assert!(found["returned"].as_u64() > Some(0), "{found}");
         }
     }
+}
+
+#[test]
+fn a_series_added_later_gets_the_sockets_that_its_flow_needs() {
+    let listen = ["127.0.0.1:0", "[::1]:0"].map(|at| at.parse().expect("an address"));
+    let reflector =
+        Reflecting::start(&listen, &listen, Allowed::Any, DEFAULT_MAX_PER_SECOND, None).expect("a reflector");
+    let plan = |address, method, flow, payload_bytes| SeriesPlan {
+        address,
+        method,
+        period_ms: 20,
+        pace: Pace::Poisson { seed: 1 },
+        phase_ns: 0,
+        waiting_time_ms: 5_000,
+        limit: Some(5),
+        follow_up: false,
+        direct_measurement: false,
+        key: None,
+        lane: Lane {
+            flow,
+            outgoing: Outgoing {
+                payload_bytes,
+                ..Outgoing::default()
+            },
+            ..Lane::default()
+        },
+        request: None,
+    };
+    let (out, mut intervals) = tokio::sync::mpsc::channel(64);
+    let prober = Prober::start_eager(&[], 1_000, out).expect("a prober");
+    let change = Change {
+        add: vec![
+            plan(reflector.udp[0], Method::Stamp, 0, 0),
+            plan(reflector.udp[0], Method::Stamp, 1, 1_400),
+            plan(reflector.udp[1], Method::Stamp, 0, 0),
+            plan(reflector.tcp[0], Method::TcpConnect, 0, 0),
+        ],
+        ..Change::default()
+    };
+    prober.letterbox().put(Message::Changed(change)).expect("room");
+    let mut settled = [0; 4];
+    while settled.iter().any(|settled| *settled < 5) {
+        let delivery = intervals.blocking_recv().expect("an interval");
+        for (settled, series) in settled.iter_mut().zip(&delivery.closed.series) {
+            let counts = series.counts;
+            assert_eq!((counts.lost(), counts.send_errors), (0, 0), "{counts:?}");
+            *settled += counts.returned + counts.skipped;
+        }
+    }
+    prober.stopper().stop();
+    assert_eq!(prober.join(), Some(Strays::default()));
 }

@@ -8,6 +8,7 @@ use azimuth_measurement::{Method, Outgoing};
 use super::document::{Section, Wrong, boolean, integer, parsed, shown, text};
 use super::is_one_host;
 use crate::probe::core::ECHO_DATA_BYTES;
+use crate::probe::exchange::sides;
 use crate::probe::lane::MAX_FLOWS;
 use crate::probe::wire::probe_bytes;
 use crate::reflect::rules::LONGEST_ANSWER;
@@ -32,6 +33,22 @@ impl Leaving {
     pub fn flows(&self) -> impl Iterator<Item = u16> + use<> {
         0..self.flows.unwrap_or(1)
     }
+
+    /// Whether probes that leave so can go to an address of this family.
+    #[must_use]
+    pub fn reaches(&self, ip: IpAddr) -> bool {
+        let source = self.outgoing.source_address;
+        source.is_none_or(|source| source.is_ipv4() == ip.is_ipv4())
+    }
+
+    /// The same but for the number of flows: what differs in it alone would meet in the first flow.
+    #[must_use]
+    pub fn any_flow(&self) -> Self {
+        Self {
+            flows: None,
+            ..self.clone()
+        }
+    }
 }
 
 /// The keys as they stand in one table.
@@ -49,6 +66,8 @@ pub(super) struct Given {
 pub(super) struct Of {
     pub(super) method: Method,
     pub(super) address: SocketAddr,
+    /// Whether the target is a name, whose addresses nobody knows yet.
+    pub(super) is_name: bool,
     pub(super) period_ms: u32,
     pub(super) waiting_time_ms: u32,
     pub(super) authenticated: bool,
@@ -92,6 +111,9 @@ pub(super) fn read(section: &mut Section<'_>) -> Given {
 
 /// The keys of a probe before those of its target, held against what the method can do.
 pub(super) fn settle(section: &Section<'_>, own: Given, of_target: &Given, of: &Of) -> Leaving {
+    if !sides(of.method).is_empty() {
+        return settle_exchange(section, &own, of_target, of.method);
+    }
     let carries_payload = of.method != Method::TcpConnect;
     if !carries_payload && (own.payload_bytes.is_some() || own.dont_fragment.is_some()) {
         let key = if own.payload_bytes.is_some() {
@@ -103,7 +125,9 @@ pub(super) fn settle(section: &Section<'_>, own: Given, of_target: &Given, of: &
         section.wrong(key, Wrong(what, "Remove the key".into()));
     }
     let source_address = own.source_address.or(of_target.source_address);
+    // Of a name, addresses of the other family are passed over when they are found.
     if let Some(source) = source_address
+        && !of.is_name
         && source.is_ipv4() != of.address.is_ipv4()
     {
         let what = format!("{source} and {} are not of one family", of.address.ip());
@@ -143,6 +167,35 @@ pub(super) fn settle(section: &Section<'_>, own: Given, of_target: &Given, of: &
             dont_fragment: dont_fragment.unwrap_or(false) && carries_payload,
         },
     }
+}
+
+/// An exchange of several steps leaves as the system chooses. What was asked of it alone is refused; so is what its target
+/// asks of all, but for the shape of packets, which is nothing to a method that sends none of its own.
+fn settle_exchange(section: &Section<'_>, own: &Given, of_target: &Given, method: Method) -> Leaving {
+    let keys = |given: &Given| {
+        [
+            ("flows", given.flows.is_some()),
+            ("dscp", given.dscp.is_some()),
+            ("source_address", given.source_address.is_some()),
+            ("interface", given.interface.is_some()),
+            ("payload_bytes", given.payload_bytes.is_some()),
+            ("dont_fragment", given.dont_fragment.is_some()),
+        ]
+    };
+    for ((key, own), (_, of_target)) in keys(own).into_iter().zip(keys(of_target)) {
+        let is_shape = matches!(key, "payload_bytes" | "dont_fragment");
+        if own {
+            let what = format!("{method} leaves as the system chooses");
+            section.wrong(key, Wrong(what, "Remove the key".into()));
+        } else if of_target && !is_shape {
+            let what = format!("{method} leaves as the system chooses, and its target asks for `{key}`");
+            let remedy = format!(
+                "Move `{key}` to the other probes of the target, or this probe to a target of its own"
+            );
+            section.wrong("method", Wrong(what, remedy));
+        }
+    }
+    Leaving::default()
 }
 
 fn check_length(section: &Section<'_>, bytes: u64, of: &Of) {

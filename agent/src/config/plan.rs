@@ -4,72 +4,89 @@
 //! are made from the same walk, so that a number means the same in both.
 
 use std::collections::HashSet;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use azimuth_measurement::{LoadLabel, Manifest, Outgoing, SeriesDescriptor};
+use azimuth_measurement::{Answer, Facet, LoadLabel, Manifest, Method, Outgoing, Phase, SeriesDescriptor};
 
 use super::{Config, Probe, Target};
 use crate::clock::NS_PER_MS;
 use crate::path::tracer::TraceTarget;
 use crate::path::watcher::PathTarget;
 use crate::probe::SeriesPlan;
+use crate::probe::exchange::{Request, sides};
 use crate::probe::lane::{Lane, PortRange, Transport, WantedPort};
 use crate::schedule::{Pace, phase_ns, seed};
 
 impl Config {
-    /// What this agent declares to measure.
+    /// What this agent declares to measure, names left out.
     #[must_use]
     pub fn manifest(&self) -> Manifest {
-        let series = self.walk().map(|(target, probe, flow)| SeriesDescriptor {
-            zone: target.zone.clone(),
-            target: target.name.clone(),
-            address: probe.address,
-            granularity: target.granularity,
-            method: probe.method,
-            flow,
-            load: LoadLabel::Idle,
-            period_ms: probe.period_ms,
-            waiting_time_ms: probe.waiting_time_ms,
-            facet: azimuth_measurement::Facet::default(),
-            dscp: probe.leaving.dscp,
-            outgoing: probe.leaving.outgoing.clone(),
-        });
+        let series = self
+            .fixed()
+            .flat_map(|(target, probe, flow)| descriptors(target, probe, probe.address, flow));
+        self.manifest_of(series.collect())
+    }
+
+    /// The manifest with these series.
+    #[must_use]
+    pub fn manifest_of(&self, series: Vec<SeriesDescriptor>) -> Manifest {
         Manifest {
             agent: self.agent.clone(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             vantage_point: self.vantage_point.clone(),
-            series: series.collect(),
+            series,
         }
     }
 
-    /// What the prober sends. The agent's name is part of each phase, so that a fleet does not meet at a reflector.
+    /// What the prober sends, names left out.
     #[must_use]
     pub fn series_plans(&self) -> Vec<SeriesPlan> {
-        let plans = self.walk().map(|(_, probe, flow)| {
-            let name = self.series_name(probe, flow);
-            SeriesPlan {
-                address: probe.address,
-                method: probe.method,
-                period_ms: probe.period_ms,
-                pace: if probe.poisson {
-                    Pace::Poisson { seed: seed(&name) }
-                } else {
-                    Pace::Periodic
-                },
-                phase_ns: phase_ns(&name, i64::from(probe.period_ms) * NS_PER_MS),
-                waiting_time_ms: probe.waiting_time_ms,
-                limit: None,
-                follow_up: probe.follow_up,
-                direct_measurement: probe.direct_measurement,
-                key: probe.key.clone(),
-                lane: self.lane(probe, flow),
+        self.fixed()
+            .map(|(_, probe, flow)| self.plan(probe, probe.address, flow))
+            .collect()
+    }
+
+    /// The same and what a name may add: each family that it may have an address of.
+    pub(super) fn possible_plans(&self) -> Vec<SeriesPlan> {
+        let mut plans = self.series_plans();
+        for (_, probe, flow) in self.walk().filter(|(target, ..)| target.host.is_some()) {
+            for ip in [probe.address.ip(), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
+                if probe.leaving.reaches(ip) {
+                    plans.push(self.plan(probe, SocketAddr::new(ip, probe.address.port()), flow));
+                }
             }
-        });
-        plans.collect()
+        }
+        plans
+    }
+
+    /// What the prober sends to one address by one flow. The agent's name is part of each phase, so that a fleet does not
+    /// meet at a reflector.
+    #[must_use]
+    pub fn plan(&self, probe: &Probe, address: SocketAddr, flow: u16) -> SeriesPlan {
+        let name = self.series_name(probe, address, flow);
+        SeriesPlan {
+            address,
+            method: probe.method,
+            period_ms: probe.period_ms,
+            pace: if probe.poisson {
+                Pace::Poisson { seed: seed(&name) }
+            } else {
+                Pace::Periodic
+            },
+            phase_ns: phase_ns(&name, i64::from(probe.period_ms) * NS_PER_MS),
+            waiting_time_ms: probe.waiting_time_ms,
+            limit: None,
+            follow_up: probe.follow_up,
+            direct_measurement: probe.direct_measurement,
+            key: probe.key.clone(),
+            lane: self.lane(probe, flow),
+            request: probe.request.clone(),
+        }
     }
 
     /// What a series' phase is hashed from.
-    fn series_name(&self, probe: &Probe, flow: u16) -> String {
-        let first = format!("{}/{}/{}", self.agent, probe.method, probe.address);
+    fn series_name(&self, probe: &Probe, address: SocketAddr, flow: u16) -> String {
+        let first = format!("{}/{}/{address}", self.agent, probe.method);
         let leaving = &probe.leaving;
         if flow == 0 && leaving.dscp == 0 && leaving.outgoing == Outgoing::default() {
             first
@@ -81,7 +98,9 @@ impl Config {
     /// By which socket a probe leaves. All targets of one flow and shape share it, and its port is named after the agent.
     fn lane(&self, probe: &Probe, flow: u16) -> Lane {
         let leaving = &probe.leaving;
-        let transport = Transport::of(probe.method);
+        let Some(transport) = Transport::of(probe.method) else {
+            return Lane::default();
+        };
         let range = match transport {
             Transport::Udp => Some(self.source_ports),
             Transport::Icmp => Some(PortRange::IDENTIFIERS),
@@ -104,21 +123,30 @@ impl Config {
     }
 
     /// The targets whose paths are traced, each by the method of its first probe: another method to the same address may
-    /// well go another way, but a second trace says little for twice the packets.
+    /// well go another way, but a second trace says little for twice the packets. An exchange goes by the method that is most
+    /// like it. Names are left out: their addresses change.
     #[must_use]
     pub fn path_targets(&self) -> Vec<PathTarget> {
         let mut seen = HashSet::new();
-        let numbered = (0_u32..).zip(self.walk());
+        let mut next = 0_u32;
+        let numbered = self.fixed().map(|(target, probe, _)| {
+            let series = next;
+            next += 1 + sides(probe.method).len() as u32;
+            (series, target, probe)
+        });
         numbered
-            .filter(|(_, (target, _, _))| seen.insert(target.name.as_str()))
-            .map(|(series, (target, probe, _))| PathTarget {
-                name: format!("{}/path/{}", self.agent, target.name),
-                series,
-                trace: TraceTarget {
-                    address: probe.address,
-                    method: probe.method,
-                    key: probe.key.clone(),
-                },
+            .filter(|(_, target, _)| seen.insert(target.name.as_str()))
+            .map(|(series, target, probe)| {
+                let (method, address) = traced_by(probe);
+                PathTarget {
+                    name: format!("{}/path/{}", self.agent, target.name),
+                    series,
+                    trace: TraceTarget {
+                        address,
+                        method,
+                        key: probe.key.clone(),
+                    },
+                }
             })
             .collect()
     }
@@ -149,7 +177,7 @@ impl Config {
             let outgoing = &probe.leaving.outgoing;
             serde_json::json!({
                 "target": target.name, "zone": target.zone.to_string(), "method": probe.method.as_str(),
-                "address": probe.address, "period_ms": probe.period_ms,
+                "host": target.host, "address": target.host.is_none().then_some(probe.address), "period_ms": probe.period_ms,
                 "schedule": if probe.poisson { "poisson" } else { "periodic" }, "waiting_time_ms": probe.waiting_time_ms,
                 "flow": flow, "dscp": probe.leaving.dscp, "source_address": outgoing.source_address,
                 "interface": outgoing.interface, "payload_bytes": outgoing.payload_bytes,
@@ -161,6 +189,11 @@ impl Config {
         }))
     }
 
+    /// What is measured from the start: the walk without names.
+    fn fixed(&self) -> impl Iterator<Item = (&Target, &Probe, u16)> {
+        self.walk().filter(|(target, ..)| target.host.is_none())
+    }
+
     /// Target by target, probe by probe, flow by flow.
     fn walk(&self) -> impl Iterator<Item = (&Target, &Probe, u16)> {
         let probes = self
@@ -169,4 +202,47 @@ impl Config {
             .flat_map(|target| target.probes.iter().map(move |probe| (target, probe)));
         probes.flat_map(|(target, probe)| probe.leaving.flows().map(move |flow| (target, probe, flow)))
     }
+}
+
+/// How the way of a probe is traced, and where to. A resolver would be asked nonsense by a packet of another protocol.
+fn traced_by(probe: &Probe) -> (Method, SocketAddr) {
+    match probe.method {
+        Method::TlsHandshake | Method::HttpsFirstByte => (Method::TcpConnect, probe.address),
+        Method::DnsQuery => (Method::IcmpEcho, SocketAddr::new(probe.address.ip(), 0)),
+        method => (method, probe.address),
+    }
+}
+
+/// The series of a probe to one address by one flow: the one that leads, then its sides, as the prober numbers them.
+pub fn descriptors(
+    target: &Target,
+    probe: &Probe,
+    address: SocketAddr,
+    flow: u16,
+) -> impl Iterator<Item = SeriesDescriptor> {
+    let host = match &probe.request {
+        Some(Request::Dns { question, .. }) => question.to_string(),
+        _ => target.host.clone().unwrap_or_default(),
+    };
+    let lead = (Phase::Whole, Answer::Ordinary);
+    std::iter::once(lead)
+        .chain(sides(probe.method).iter().copied())
+        .map(move |(phase, answer)| SeriesDescriptor {
+            zone: target.zone.clone(),
+            target: target.name.clone(),
+            address,
+            granularity: target.granularity,
+            method: probe.method,
+            flow,
+            load: LoadLabel::Idle,
+            period_ms: probe.period_ms,
+            waiting_time_ms: probe.waiting_time_ms,
+            dscp: probe.leaving.dscp,
+            outgoing: probe.leaving.outgoing.clone(),
+            facet: Facet {
+                host: host.clone(),
+                phase,
+                answer,
+            },
+        })
 }

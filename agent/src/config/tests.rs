@@ -1,6 +1,7 @@
 //! The exact words of every mistake: they are what a person with a broken file at hand has to go by.
 
 use super::*;
+use crate::schedule::Pace;
 
 const GOOD: &str = r#"
 agent = "paris-free-1"
@@ -116,7 +117,7 @@ fn unknown_keys_are_refused_wherever_they_are() {
     );
     assert_eq!(
         message("agent =", "agents = 1\nagent ="),
-        "agent.toml:2: agents: unknown key. Keys allowed here: agent, interval_ms, source_ports, collector, vantage_point, spool, path, target"
+        "agent.toml:2: agents: unknown key. Keys allowed here: agent, interval_ms, source_ports, collector, vantage_point, spool, path, names, target"
     );
     assert_eq!(
         message("  port = 443", "  prot = 443"),
@@ -139,7 +140,7 @@ fn the_spool_has_a_directory_and_a_bound_and_nothing_else() {
     );
     assert_eq!(
         message("[[target]]", "[queue]\nmax_bytes = 65536\n[[target]]"),
-        "agent.toml:13: queue: unknown key. Keys allowed here: agent, interval_ms, source_ports, collector, vantage_point, spool, path, target"
+        "agent.toml:13: queue: unknown key. Keys allowed here: agent, interval_ms, source_ports, collector, vantage_point, spool, path, names, target"
     );
 }
 
@@ -229,8 +230,8 @@ fn values_out_of_range_say_what_is_allowed() {
         ),
         (
             "10.78.1.1",
-            "zone.example",
-            "agent.toml:19: target[1].address: \"zone.example\" is not valid. Use an IPv4 or IPv6 address; names are not resolved, because a target must not move",
+            "10.78.1.256",
+            "agent.toml:19: target[1].address: \"10.78.1.256\" is neither an address nor a name. Use an IPv4 or IPv6 address, or a host name such as zone-a.example.net",
         ),
         (
             "10.78.1.1",
@@ -245,12 +246,12 @@ fn values_out_of_range_say_what_is_allowed() {
         (
             "method = \"stamp\"",
             "method = \"ping\"",
-            "agent.toml:21: target[1].probe[1].method: \"ping\" is not a method. Use stamp, icmp_echo or tcp_connect",
+            "agent.toml:21: target[1].probe[1].method: \"ping\" is not a method. Use stamp, icmp_echo, tcp_connect, tls_handshake, https_first_byte or dns_query",
         ),
         (
             "method = \"stamp\"",
             "method = \"dns_query\"",
-            "agent.toml:21: target[1].probe[1].method: \"dns_query\" cannot be measured by this version. Use stamp, icmp_echo or tcp_connect",
+            "agent.toml:20: target[1].probe[1].question: missing. Add `question` to this table",
         ),
         (
             "agent =",
@@ -493,4 +494,220 @@ fn more_ways_out_than_sockets_are_refused() {
         refused.contains("272 ways out are more than one agent may have"),
         "{refused}"
     );
+}
+
+const NAMED: &str = r#"
+[[target]]
+name = "named"
+provider = "aws"
+region = "eu-west-3"
+zone = "euw3-az2"
+address = "zone-a.example.net"
+  [[target.probe]]
+  method = "tls_handshake"
+  period_ms = 30000
+  [[target.probe]]
+  method = "https_first_byte"
+  server_name = "www.example.net"
+  path = "/healthz?deep=1"
+  period_ms = 30000
+[[target]]
+name = "resolver"
+provider = "aws"
+region = "eu-west-3"
+zone = "euw3-az3"
+address = "192.0.2.53"
+  [[target.probe]]
+  method = "dns_query"
+  question = "zone-a.example.net"
+  record = "AAAA"
+  period_ms = 30000
+  [[target.probe]]
+  method = "dns_query"
+  question = "zone-b.example.net"
+  period_ms = 30000
+"#;
+
+#[test]
+fn a_name_and_exchanges_are_read_with_their_defaults() {
+    let config = check(&(GOOD.to_owned() + NAMED)).expect("a good file");
+    let defaults = NamesConfig {
+        every_s: 300,
+        addresses: 4,
+    };
+    assert_eq!(config.names, defaults);
+    let (named, resolver) = (&config.targets[1], &config.targets[2]);
+    assert_eq!(named.host.as_deref(), Some("zone-a.example.net"));
+    assert_eq!(
+        (named.probes[0].address.port(), resolver.probes[0].address.port()),
+        (443, 53)
+    );
+    assert_eq!(
+        named.probes[0].request,
+        Some(Request::Tls {
+            server_name: "zone-a.example.net".into()
+        })
+    );
+    assert_eq!(
+        named.probes[1].request,
+        Some(Request::Https {
+            server_name: "www.example.net".into(),
+            path: "/healthz?deep=1".into()
+        })
+    );
+    let (manifest, plans) = (config.manifest(), config.series_plans());
+    assert_eq!(plans.len(), 4, "the name has no address yet");
+    assert_eq!(manifest.series.len(), 2 + 2 * 7, "each question, and its sides");
+    assert_eq!(manifest.series[2].facet.host, "zone-a.example.net");
+    assert_eq!(manifest.series[9].facet.host, "zone-b.example.net");
+    assert_eq!(manifest.check(), Ok(()));
+}
+
+#[test]
+fn mistakes_of_names_and_exchanges_are_explained() {
+    let message = |from: &str, to: &str| {
+        let text = GOOD.to_owned() + NAMED;
+        assert!(text.contains(from), "{from} is not in the example");
+        check(&text.replacen(from, to, 1)).expect_err("a mistake")
+    };
+    for (from, to, expected) in [
+        (
+            "\"www.example.net\"",
+            "\"www_.example-.net\"",
+            "server_name: \"www_.example-.net\" is not a host name. Use letters",
+        ),
+        (
+            "\"/healthz?deep=1\"",
+            "\"healthz\"",
+            "path: \"healthz\" is no path. Use at most 1024 visible",
+        ),
+        (
+            "\"AAAA\"",
+            "\"MX\"",
+            "record: \"MX\" is not a type of record that is asked for. Use A or AAAA",
+        ),
+        (
+            "  question = \"zone-b",
+            "  question = \"zone-a",
+            "method: 192.0.2.53:53 is measured by dns_query already",
+        ),
+        (
+            "method = \"tls_handshake\"",
+            "method = \"tls_handshake\"\n  path = \"/\"",
+            "path: unknown key",
+        ),
+        (
+            "[[target]]",
+            "[names]\naddresses = 17\n[[target]]",
+            "names.addresses: 17",
+        ),
+        (
+            "[[target]]",
+            "[names]\nevery_s = 5\n[[target]]",
+            "names.every_s: 5",
+        ),
+    ] {
+        let text = message(from, to);
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[test]
+fn exchanges_leave_as_the_system_chooses_and_whatever_asks_otherwise_is_refused() {
+    let checked = |from: &str, to: &str| {
+        let text = GOOD.to_owned() + NAMED;
+        assert!(text.contains(from), "{from} is not in the example");
+        check(&text.replacen(from, to, 1))
+    };
+    let method = "method = \"tls_handshake\"";
+    for key in [
+        "flows = 1",
+        "dscp = 0",
+        "source_address = \"10.0.0.9\"",
+        "interface = \"eth1\"",
+        "payload_bytes = 100",
+        "dont_fragment = true",
+    ] {
+        let refused = checked(method, &format!("{method}\n  {key}")).expect_err("refused");
+        let name = key.split(' ').next().expect("a word");
+        let expected =
+            format!("target[2].probe[1].{name}: tls_handshake leaves as the system chooses. Remove the key");
+        assert!(refused.contains(&expected), "{refused}");
+    }
+    let address = "address = \"zone-a.example.net\"";
+    let refused = checked(address, &format!("{address}\ndscp = 46")).expect_err("refused");
+    for probe in [
+        "probe[1].method: tls_handshake",
+        "probe[2].method: https_first_byte",
+    ] {
+        assert!(
+            refused.contains(&format!(
+                "{probe} leaves as the system chooses, and its target asks for `dscp`. Move `dscp` to the other probes"
+            )),
+            "{refused}"
+        );
+    }
+    assert!(
+        checked(address, &format!("{address}\ndont_fragment = true")).is_ok(),
+        "a shape of nothing"
+    );
+    let config = checked("record = \"AAAA\"", "schedule = \"poisson\"").expect("a good file");
+    assert!(matches!(config.series_plans()[2].pace, Pace::Poisson { .. }));
+}
+
+#[test]
+fn flows_of_a_name_are_its_own_and_its_lanes_count_before_it_is_known() {
+    let named = NAMED.replacen(
+        "  method = \"tls_handshake\"",
+        "  method = \"stamp\"\n  flows = 2\n  source_address = \"2001:db8::9\"",
+        1,
+    );
+    let config = check(&(GOOD.to_owned() + &named)).expect("either family may come");
+    let six: Vec<_> = config
+        .possible_plans()
+        .into_iter()
+        .filter(|plan| plan.address.is_ipv6())
+        .collect();
+    let flows: Vec<_> = six.iter().map(|plan| (plan.method, plan.lane.flow)).collect();
+    assert_eq!(
+        flows,
+        [
+            (Method::Stamp, 0),
+            (Method::Stamp, 1),
+            (Method::HttpsFirstByte, 0)
+        ]
+    );
+    let twice = named.replacen(
+        "  method = \"https_first_byte\"\n  server_name = \"www.example.net\"\n  path = \"/healthz?deep=1\"",
+        "  method = \"stamp\"\n  source_address = \"2001:db8::9\"",
+        1,
+    );
+    let refused = check(&(GOOD.to_owned() + &twice)).expect_err("they would meet in the first flow");
+    assert!(
+        refused.contains("zone-a.example.net:8620 is measured by stamp already"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn paths_go_to_addresses_and_know_their_series_among_sides() {
+    let after = "[[target]]\nname = \"after\"\nprovider = \"aws\"\nregion = \"eu-west-3\"\nzone = \"euw3-az1\"\n\
+                 address = \"192.0.2.7\"\n[[target.probe]]\nmethod = \"tls_handshake\"\nperiod_ms = 30000\n";
+    let config = check(&(GOOD.to_owned() + NAMED + after)).expect("a good file");
+    let traced: Vec<_> = config
+        .path_targets()
+        .iter()
+        .map(|path| (path.series, path.trace.method, path.trace.address.to_string()))
+        .collect();
+    assert_eq!(
+        traced,
+        [
+            (0, Method::Stamp, "10.78.1.1:8620".to_owned()),
+            (2, Method::IcmpEcho, "192.0.2.53:0".to_owned()),
+            (16, Method::TcpConnect, "192.0.2.7:443".to_owned()),
+        ],
+        "without the name"
+    );
+    let series = config.manifest().series;
+    assert_eq!(series[16].target, "after");
 }

@@ -35,7 +35,7 @@ pub fn wait(
     }
 }
 
-/// Ends a [`wait`] from another thread, for good: once set it stays set.
+/// Ends a [`wait`] from another thread: once set it stays set, until it is cleared.
 #[derive(Debug)]
 pub struct Waker {
     event: EventFd,
@@ -55,6 +55,12 @@ impl Waker {
     pub fn wake(&self) {
         // Writing 1 to an eventfd fails only when its counter is full, which means it is set already.
         let _ = self.event.write(1);
+    }
+
+    /// Takes the wake back, so that the next wait sleeps.
+    pub fn clear(&self) {
+        // Nothing to read means that it was not set.
+        let _ = self.event.read();
     }
 
     /// Whether it was set.

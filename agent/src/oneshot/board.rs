@@ -201,6 +201,7 @@ mod tests {
                 ..ProbeCounts::default()
             },
             delays_us: delays_us.iter().map(|us| (StampClock::Kernel, *us)).collect(),
+            certificate_ends_unix_s: None,
         }
     }
 

@@ -4,8 +4,9 @@ use anyhow::ensure;
 use azimuth_measurement::{Method, Outgoing};
 
 use super::target::Target;
-use crate::cli::ProbeArgs;
+use crate::cli::{LeavingArgs, ProbeArgs};
 use crate::probe::core::ECHO_DATA_BYTES;
+use crate::probe::exchange::sides;
 use crate::probe::lane::{Lane, PortRange, Transport, WantedPort};
 use crate::probe::wire::probe_bytes;
 use crate::stamp::extension::LEAST_PADDING_BYTES;
@@ -46,7 +47,10 @@ pub fn flows(targets: Vec<Target>, args: &ProbeArgs) -> anyhow::Result<Vec<(Targ
 
 fn lane(args: &ProbeArgs, flow: u16) -> Lane {
     let asked = &args.leaving;
-    let transport = Transport::of(args.method());
+    let Some(transport) = Transport::of(args.method()) else {
+        // What was asked for has been refused.
+        return Lane::default();
+    };
     let range = match transport {
         Transport::Icmp => PortRange::IDENTIFIERS,
         _ => PortRange::DEFAULT,
@@ -70,6 +74,15 @@ fn lane(args: &ProbeArgs, flow: u16) -> Lane {
 
 fn check(args: &ProbeArgs) -> anyhow::Result<()> {
     let asked = &args.leaving;
+    if !sides(args.method()).is_empty() {
+        ensure!(
+            *asked == LeavingArgs::default(),
+            "{} leaves as the system chooses: leave --flows, --dscp, --source-address, --interface, --payload-bytes and \
+             --dont-fragment away, or take another --method",
+            args.method()
+        );
+        return Ok(());
+    }
     if args.method() == Method::TcpConnect {
         ensure!(
             asked.payload_bytes.is_none() && !asked.dont_fragment,
@@ -137,5 +150,8 @@ mod tests {
         assert!(refused(&["--method", "tcp_connect", "--dont-fragment"]).contains("carries nothing"));
         assert!(refused(&["--method", "tcp_connect", "--flows", "2"]).contains("below --period-ms"));
         assert!(refused(&["--method", "icmp_echo", "--payload-bytes", "19"]).contains("needs 20"));
+        assert!(refused(&["--method", "tls", "--flows", "2"]).contains("leaves as the system chooses"));
+        assert!(refused(&["--method", "https", "--dscp", "46"]).contains("leaves as the system chooses"));
+        assert!(asked(&["--method", "tls"]).is_ok());
     }
 }

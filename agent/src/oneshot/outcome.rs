@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use azimuth_measurement::{Accumulator, DelayHistogram, Method, ProbeCounts, StampClock};
+use azimuth_measurement::{Accumulator, DelayHistogram, Method, Phase, ProbeCounts, StampClock};
 use serde::Serialize;
 
 use super::target::Target;
+use crate::probe::exchange::Side;
 use crate::tally::SeriesTally;
 
 /// What one run found, as `--json` prints it. Numbers that do not exist are null, never 0.
@@ -69,6 +70,32 @@ pub struct Outcome {
     pub pdv_p95_us: Option<u32>,
     /// ICMP errors heard and send errors, by kind; only those that were met.
     pub errors: BTreeMap<&'static str, u64>,
+    /// The phases of the exchanges; none for a method of one packet and its answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseOutcome>,
+    /// Answers by kind, those that are not as hoped. They count as sent and returned, and are in no delay.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub answers: BTreeMap<&'static str, u64>,
+    /// Whole days until the certificate ends, negative once it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_days_left: Option<i64>,
+}
+
+/// One phase of the exchanges with a target.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PhaseOutcome {
+    /// Which.
+    pub phase: &'static str,
+    /// Exchanges that came so far.
+    pub sent: u64,
+    /// Exchanges that passed it, or were refused in it.
+    pub returned: u64,
+    /// How many delays the quantiles are of.
+    pub n: u64,
+    /// Median, microseconds (nearest rank).
+    pub p50_us: Option<u32>,
+    /// 99th percentile.
+    pub p99_us: Option<u32>,
 }
 
 impl Outcome {
@@ -120,7 +147,56 @@ impl Outcome {
                 .present()
                 .map(|(kind, count)| (kind.as_str(), count))
                 .collect(),
+            phases: Vec::new(),
+            answers: BTreeMap::new(),
+            certificate_days_left: None,
         })
+    }
+
+    /// The same with what the sides of its exchanges found; `lead` has the certificate.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_sides(
+        mut self,
+        sides: &[Side],
+        found: &[SeriesTally],
+        lead: &SeriesTally,
+        now_unix_s: u64,
+    ) -> anyhow::Result<Self> {
+        for ((phase, answer), found) in sides.iter().zip(found) {
+            let counts = found.counts;
+            if counts.sent == 0 {
+                continue;
+            }
+            if *phase == Phase::Whole {
+                self.sent += counts.sent;
+                self.returned += counts.returned;
+                self.answers.insert(answer.as_str(), counts.returned);
+                continue;
+            }
+            let mut delays = Accumulator::new();
+            for (_, histogram) in &found.to_record(0).unwrap_or_default().delays {
+                delays
+                    .add(histogram)
+                    .map_err(|_| anyhow::anyhow!("the histogram overflowed"))?;
+            }
+            self.phases.push(PhaseOutcome {
+                phase: phase.as_str(),
+                sent: counts.sent,
+                returned: counts.returned,
+                n: delays.count(),
+                p50_us: delays.quantile_us(0.50),
+                p99_us: delays.quantile_us(0.99),
+            });
+        }
+        self.loss_ratio = (self.sent > 0).then(|| self.lost as f64 / self.sent as f64);
+        self.certificate_days_left = lead.certificate_ends_unix_s.map(|ends| {
+            let left_s =
+                i64::try_from(ends).unwrap_or(i64::MAX) - i64::try_from(now_unix_s).unwrap_or(i64::MAX);
+            left_s.div_euclid(86_400)
+        });
+        Ok(self)
     }
 
     /// For people who asked for one target: two lines of numbers, and below them only what is out of the ordinary.
@@ -168,6 +244,20 @@ impl Outcome {
             clock,
             self.n
         );
+        for phase in &self.phases {
+            let [p50, p99] = [phase.p50_us, phase.p99_us].map(milliseconds);
+            let _ = writeln!(
+                text,
+                "  {:>34} │ {:>9} {p50:>9} {:>9} {p99:>9} {:>9}  {:<9} {:>7}",
+                phase.phase, "", "", "", "user", phase.n
+            );
+        }
+        for (answer, count) in &self.answers {
+            let _ = writeln!(text, "\n  {count} answered {answer}; not in the delays above");
+        }
+        if let Some(days) = self.certificate_days_left {
+            let _ = writeln!(text, "\n  the certificate has {days} days left");
+        }
         for (count, meaning) in self.remarks() {
             if count > 0 {
                 let _ = writeln!(text, "\n  {count} {meaning}");
@@ -239,6 +329,8 @@ impl Outcome {
             "Is `azimuth-agent reflect` running there, does it --allow this host, has it the same key or none, and do firewalls let UDP through?"
         } else if self.method == Method::IcmpEcho.as_str() {
             "Does that host answer pings, and do firewalls let them through?"
+        } else if self.method == Method::DnsQuery.as_str() {
+            "Does that resolver answer this host, and do firewalls let UDP through?"
         } else {
             "Is something listening on that TCP port, and do firewalls let it through?"
         }
@@ -275,7 +367,7 @@ mod tests {
         };
         let found = SeriesTally {
             counts,
-            delays_us: Vec::new(),
+            ..SeriesTally::default()
         };
         let outcome = Outcome::new(&target(), Method::Stamp, &found).expect("no overflow");
         assert_eq!(
@@ -299,8 +391,16 @@ mod tests {
             ..ProbeCounts::default()
         };
         let delays_us = vec![(StampClock::Kernel, 1_207), (StampClock::Kernel, 1_209)];
-        let outcome =
-            Outcome::new(&target(), Method::Stamp, &SeriesTally { counts, delays_us }).expect("no overflow");
+        let outcome = Outcome::new(
+            &target(),
+            Method::Stamp,
+            &SeriesTally {
+                counts,
+                delays_us,
+                certificate_ends_unix_s: None,
+            },
+        )
+        .expect("no overflow");
         let table = outcome.table(200);
         assert!(
             table.contains("1.207") && table.contains("kernel") && !table.contains("late"),

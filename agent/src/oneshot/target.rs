@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use azimuth_measurement::Method;
 
 use crate::cli::{STAMP_PORT, TCP_PORT};
+use crate::config::web::{DNS_PORT, HTTPS_PORT};
 
 /// One target of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,21 @@ pub struct Target {
     pub address: SocketAddr,
     /// Which of its flows.
     pub flow: u16,
+}
+
+impl Target {
+    /// The name without its port; of an address, the address.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        if let Some(inner) = self.name.strip_prefix('[') {
+            return inner.split_once(']').map_or(inner, |(host, _)| host);
+        }
+        match self.name.split_once(':') {
+            // An IPv6 address without brackets has more than one.
+            Some((host, port)) if !port.contains(':') => host,
+            _ => &self.name,
+        }
+    }
 }
 
 /// All that resolve, and what is wrong with each that does not. Two names of one address are one too many: an answer
@@ -48,6 +64,8 @@ fn default_port(method: Method) -> u16 {
         Method::Stamp => STAMP_PORT,
         // ICMP has no ports.
         Method::IcmpEcho => 0,
+        Method::TlsHandshake | Method::HttpsFirstByte => HTTPS_PORT,
+        Method::DnsQuery => DNS_PORT,
         _ => TCP_PORT,
     }
 }
@@ -95,6 +113,26 @@ mod tests {
                 .port(),
             8621
         );
+    }
+
+    #[test]
+    fn the_name_for_a_certificate_has_no_port() {
+        for (name, host) in [
+            ("10.0.0.1", "10.0.0.1"),
+            ("10.0.0.1:99", "10.0.0.1"),
+            ("::1", "::1"),
+            ("[::1]", "::1"),
+            ("[::1]:99", "::1"),
+            ("zone-a.example.net", "zone-a.example.net"),
+            ("zone-a.example.net:99", "zone-a.example.net"),
+        ] {
+            let target = Target {
+                name: name.to_owned(),
+                address: ([127, 0, 0, 1], 1).into(),
+                flow: 0,
+            };
+            assert_eq!(target.host(), host);
+        }
     }
 
     #[test]

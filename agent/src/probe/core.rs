@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::RandomState;
 use std::net::{IpAddr, SocketAddr};
 
-use azimuth_measurement::{ErrorKind, Method};
+use azimuth_measurement::{Answer, ErrorKind, Method, Phase};
 
 use crate::clock::{Moment, Monotonic, NS_PER_MS, Wall};
 use crate::icmp::{Echo, Family, MESSAGE_BYTES};
@@ -18,6 +18,9 @@ use crate::tally::{ClosedInterval, IntervalOrdinal, Tally};
 
 use super::connect_session::{ConnectEnd, ConnectFinding, ConnectSession};
 use super::delay::{Discard, Verdict, whole_us};
+use super::exchange::{ExchangeEnd, Request, Side, sides};
+use super::exchange_session::{ExchangeSession, GRACE_NS};
+use super::exchange_tally::{count_exchange, count_side};
 use super::icmp_session::IcmpSession;
 use super::lane::{Lane, Lanes};
 use super::stamp_session::{Arrival, Finding, StampSession};
@@ -35,7 +38,7 @@ pub const ECHO_DATA_BYTES: u16 = MESSAGE_BYTES as u16 - 8;
 pub struct SeriesPlan {
     /// Where probes go.
     pub address: SocketAddr,
-    /// How; `stamp`, `icmp_echo` (the port is 0 then) or `tcp_connect`.
+    /// How; the port is 0 with `icmp_echo`.
     pub method: Method,
     /// From one probe to the next, in milliseconds; on average if the pace is not periodic.
     pub period_ms: u32,
@@ -57,6 +60,8 @@ pub struct SeriesPlan {
     pub key: Option<StampKey>,
     /// By which socket.
     pub lane: Lane,
+    /// What to ask, for a method of several steps. Its [`sides`] are series of their own and follow this one.
+    pub request: Option<Request>,
 }
 
 /// Names one probe until it is settled.
@@ -100,6 +105,15 @@ pub enum Transmit {
         /// When to give it up.
         give_up_at: Monotonic,
     },
+    /// An exchange of several steps; what is asked is [`Core::request`].
+    Exchange {
+        /// Whose.
+        token: ProbeToken,
+        /// Where to.
+        to: SocketAddr,
+        /// When to give it up.
+        give_up_at: Monotonic,
+    },
 }
 
 #[derive(Debug)]
@@ -107,6 +121,9 @@ enum Session {
     Stamp(StampSession, Wire),
     Icmp(IcmpSession),
     Connect(ConnectSession),
+    Exchange(ExchangeSession, Request, &'static [Side]),
+    /// A side of the exchanges of a series before it.
+    Side,
 }
 
 #[derive(Debug)]
@@ -155,65 +172,129 @@ impl Core {
     /// to either.
     #[must_use]
     pub fn new(plans: &[SeriesPlan], interval_ms: u32, start: Moment) -> Self {
-        let mut schedule = Schedule::default();
-        let lanes = Lanes::of(plans);
-        let mut by_peer = HashMap::new();
-        let mut by_echo_peer = HashMap::new();
-        let mut series = Vec::with_capacity(plans.len());
-        for plan in plans {
-            let period_ns = i64::from(plan.period_ms) * NS_PER_MS;
-            let waiting_ns = i64::from(plan.waiting_time_ms) * NS_PER_MS;
-            let index =
-                schedule.add_paced(start.monotonic, plan.phase_ns, (period_ns, plan.pace), plan.limit);
-            let lane = lanes.of_series(index).unwrap_or(u32::MAX);
-            let payload_bytes = plan.lane.outgoing.payload_bytes;
-            let session = match plan.method {
-                Method::Stamp => {
-                    by_peer.insert((lane, plan.address), index);
-                    let session = StampSession::new(waiting_ns, 0);
-                    let wire = Wire {
-                        key: plan.key.clone(),
-                        // A follow-up comes with the answer to the next probe.
-                        asks_follow_up: plan.follow_up && period_ns < waiting_ns,
-                        asks_counted: plan.direct_measurement,
-                        payload_bytes,
-                    };
-                    let session = if wire.asks_counted {
-                        session.asking_counted()
-                    } else {
-                        session
-                    };
-                    let session = if wire.asks_follow_up {
-                        session.asking_follow_up()
-                    } else {
-                        session
-                    };
-                    Session::Stamp(session, wire)
-                }
-                Method::IcmpEcho => {
-                    by_echo_peer.insert((lane, plan.address.ip()), index);
-                    Session::Icmp(IcmpSession::new(waiting_ns, RandomState::new()))
-                }
-                _ => Session::Connect(ConnectSession::new(waiting_ns)),
-            };
-            series.push(Series {
-                address: plan.address,
-                waiting_ns,
-                padding: payload_bytes.saturating_sub(ECHO_DATA_BYTES),
-                session,
-            });
-        }
-        let longest_waiting_ns = series.iter().map(|series| series.waiting_ns).max().unwrap_or(0);
-        let tally = Tally::new(series.len(), interval_ms, longest_waiting_ns, start);
-        Self {
-            series,
-            lanes,
-            by_peer,
-            by_echo_peer,
-            schedule,
-            tally,
+        let mut core = Self {
+            series: Vec::with_capacity(plans.len()),
+            lanes: Lanes::default(),
+            by_peer: HashMap::new(),
+            by_echo_peer: HashMap::new(),
+            schedule: Schedule::default(),
+            tally: Tally::new(0, interval_ms, 0, start),
             sweep_at: start.monotonic,
             strays: Strays::default(),
+        };
+        for plan in plans {
+            core.add(plan, start.monotonic);
+        }
+        core
+    }
+
+    /// One series more, and those of its sides after it; its slots begin at `start`. Its number, which is never another's.
+    pub fn add(&mut self, plan: &SeriesPlan, start: Monotonic) -> u32 {
+        let period_ns = i64::from(plan.period_ms) * NS_PER_MS;
+        let waiting_ns = i64::from(plan.waiting_time_ms) * NS_PER_MS;
+        let index = self
+            .schedule
+            .add_paced(start, plan.phase_ns, (period_ns, plan.pace), plan.limit);
+        self.lanes.add(plan);
+        let lane = self.lanes.of_series(index).unwrap_or(u32::MAX);
+        let payload_bytes = plan.lane.outgoing.payload_bytes;
+        let sides = sides(plan.method);
+        let session = match (plan.method, &plan.request) {
+            (Method::Stamp, _) => {
+                self.by_peer.insert((lane, plan.address), index);
+                let session = StampSession::new(waiting_ns, 0);
+                let wire = Wire {
+                    key: plan.key.clone(),
+                    // A follow-up comes with the answer to the next probe.
+                    asks_follow_up: plan.follow_up && period_ns < waiting_ns,
+                    asks_counted: plan.direct_measurement,
+                    payload_bytes,
+                };
+                let session = if wire.asks_counted {
+                    session.asking_counted()
+                } else {
+                    session
+                };
+                let session = if wire.asks_follow_up {
+                    session.asking_follow_up()
+                } else {
+                    session
+                };
+                Session::Stamp(session, wire)
+            }
+            (Method::IcmpEcho, _) => {
+                self.by_echo_peer.insert((lane, plan.address.ip()), index);
+                Session::Icmp(IcmpSession::new(waiting_ns, RandomState::new()))
+            }
+            (_, Some(request)) => Session::Exchange(ExchangeSession::new(waiting_ns), request.clone(), sides),
+            (_, None) => Session::Connect(ConnectSession::new(waiting_ns)),
+        };
+        let tally_ns = match session {
+            Session::Exchange(..) => waiting_ns.saturating_add(GRACE_NS),
+            _ => waiting_ns,
+        };
+        let address = plan.address;
+        self.series.push(Series {
+            address,
+            waiting_ns,
+            padding: payload_bytes.saturating_sub(ECHO_DATA_BYTES),
+            session,
+        });
+        for _ in sides {
+            // Keeps the numbers of both alike; never due.
+            self.schedule.add(start, 0, period_ns, Some(0));
+            self.series.push(Series {
+                address,
+                waiting_ns,
+                padding: 0,
+                session: Session::Side,
+            });
+        }
+        self.tally.grow(self.series.len(), tally_ns);
+        index
+    }
+
+    /// Stops sending for a series; what is under way is still waited for.
+    pub fn pause(&mut self, series: u32) {
+        self.schedule.pause(series);
+    }
+
+    /// Sends again for a paused series, from its next slot after `now`.
+    pub fn resume(&mut self, series: u32, now: Monotonic) {
+        self.schedule.resume(series, now);
+    }
+
+    /// What the exchanges of a series ask.
+    #[must_use]
+    pub fn request(&self, series: u32) -> Option<&Request> {
+        match &self.series.get(series as usize)?.session {
+            Session::Exchange(_, request, _) => Some(request),
+            _ => None,
+        }
+    }
+
+    /// A name was looked up for the exchanges of `series`, in so many nanoseconds; `None` if in vain.
+    pub fn handle_lookup(&mut self, series: u32, took_ns: Option<i64>) {
+        if let Some(side) = self.side_of(series, (Phase::Dns, Answer::Ordinary)) {
+            let interval = self.tally.current();
+            // A look-up is no probe of a stream, so it varies from no other.
+            count_side(&mut self.tally, (side, 0), interval, took_ns);
+        }
+    }
+
+    fn side_of(&self, series: u32, wanted: Side) -> Option<u32> {
+        let Session::Exchange(_, _, sides) = &self.series.get(series as usize)?.session else {
+            return None;
+        };
+        let place = sides.iter().position(|side| *side == wanted)?;
+        Some(series + 1 + place as u32)
+    }
+
+    /// An exchange has ended.
+    pub fn handle_exchange_end(&mut self, token: ProbeToken, end: ExchangeEnd) {
+        if let Some(Session::Exchange(session, ..)) = self.session(token.series) {
+            session.handle_end(token.sequence, end);
+            self.settle(token.series);
         }
     }
 
@@ -297,6 +378,16 @@ impl Core {
                     padding: series.padding,
                 }
             }
+            // Never due.
+            Session::Side => return None,
+            Session::Exchange(session, ..) => Transmit::Exchange {
+                token: ProbeToken {
+                    series: due.series,
+                    sequence: session.send(now.monotonic, interval),
+                },
+                to,
+                give_up_at: now.monotonic.plus_ns(series.waiting_ns),
+            },
             Session::Connect(session) => {
                 let sequence = session.send(now.monotonic, interval);
                 let give_up_at = now.monotonic.plus_ns(series.waiting_ns);
@@ -331,7 +422,8 @@ impl Core {
             Some(Session::Stamp(session, _)) => session.handle_send_error(),
             Some(Session::Icmp(session)) => session.inner().handle_send_error(),
             Some(Session::Connect(session)) => session.handle_send_error(),
-            None => {}
+            Some(Session::Exchange(session, ..)) => session.handle_send_error(),
+            Some(Session::Side) | None => {}
         }
     }
 
@@ -469,7 +561,8 @@ impl Core {
                 Some(Session::Stamp(session, _)) => session.withdraw(),
                 Some(Session::Icmp(session)) => session.inner().withdraw(),
                 Some(Session::Connect(session)) => session.withdraw(),
-                None => Vec::new(),
+                Some(Session::Exchange(session, ..)) => session.withdraw(),
+                Some(Session::Side) | None => Vec::new(),
             };
             self.settle(index);
             for interval in unknown {
@@ -500,7 +593,8 @@ impl Core {
                 Some(Session::Stamp(session, _)) => session.handle_timeout(now),
                 Some(Session::Icmp(session)) => session.inner().handle_timeout(now),
                 Some(Session::Connect(session)) => session.handle_timeout(now),
-                None => {}
+                Some(Session::Exchange(session, ..)) => session.handle_timeout(now),
+                Some(Session::Side) | None => {}
             }
             self.settle(index);
         }
@@ -548,7 +642,12 @@ impl Core {
                     count_connect(&mut self.tally, series, interval, finding);
                 }
             }
-            None => {}
+            Some(Session::Exchange(session, _, sides)) => {
+                while let Some((interval, sequence, end)) = session.poll_finding() {
+                    count_exchange(&mut self.tally, (series, sequence), sides, interval, end);
+                }
+            }
+            Some(Session::Side) | None => {}
         }
     }
 }
@@ -567,6 +666,8 @@ impl Series {
             Session::Stamp(session, _) => session.poll_timeout().is_some(),
             Session::Icmp(session) => session.as_inner().poll_timeout().is_some(),
             Session::Connect(session) => session.poll_timeout().is_some(),
+            Session::Exchange(session, ..) => session.is_waiting(),
+            Session::Side => false,
         }
     }
 }

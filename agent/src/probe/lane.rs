@@ -5,6 +5,7 @@
 //! one shape has one socket for all targets, and its port is hashed from the agent's name into a range; a port that is
 //! taken falls to the next. With ICMP the identifier is what a port is elsewhere.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -12,6 +13,7 @@ use std::str::FromStr;
 use azimuth_measurement::{Method, Outgoing};
 
 use super::SeriesPlan;
+use super::exchange::sides;
 use crate::icmp::Family;
 use crate::schedule::phase_ns;
 
@@ -160,13 +162,14 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// What `method` goes by.
+    /// What `method` goes by; `None` if it goes by no lane.
     #[must_use]
-    pub fn of(method: Method) -> Self {
+    pub fn of(method: Method) -> Option<Self> {
         match method {
-            Method::Stamp => Self::Udp,
-            Method::IcmpEcho => Self::Icmp,
-            _ => Self::Tcp,
+            Method::Stamp => Some(Self::Udp),
+            Method::IcmpEcho => Some(Self::Icmp),
+            Method::TcpConnect => Some(Self::Tcp),
+            Method::TlsHandshake | Method::HttpsFirstByte | Method::DnsQuery => None,
         }
     }
 
@@ -200,34 +203,44 @@ pub struct LanePlan {
 #[derive(Clone, Debug, Default)]
 pub struct Lanes {
     all: Vec<LanePlan>,
-    of_series: Vec<u32>,
+    numbers: HashMap<(Transport, bool, Lane), u32>,
+    /// `None` for what goes by no lane.
+    of_series: Vec<Option<u32>>,
 }
 
 impl Lanes {
     /// The lanes of `plans`, numbered by first use.
     #[must_use]
     pub fn of(plans: &[SeriesPlan]) -> Self {
-        let mut numbers = std::collections::HashMap::new();
         let mut lanes = Self::default();
-        for plan in plans {
-            let transport = Transport::of(plan.method);
-            let key = (transport, plan.address.is_ipv4(), &plan.lane);
-            let number = *numbers.entry(key).or_insert_with(|| {
-                lanes.all.push(LanePlan {
-                    transport,
-                    family: Family::of(plan.address),
-                    lane: plan.lane.clone(),
-                    example: plan.address,
-                    series: 0,
-                });
-                u32::try_from(lanes.all.len() - 1).unwrap_or(u32::MAX)
-            });
-            if let Some(lane) = lanes.all.get_mut(number as usize) {
-                lane.series += 1;
-            }
-            lanes.of_series.push(number);
-        }
+        plans.iter().for_each(|plan| lanes.add(plan));
         lanes
+    }
+
+    /// One series more, and those of its sides after it. Lanes keep their numbers; a new one is the last.
+    pub fn add(&mut self, plan: &SeriesPlan) {
+        let number = Transport::of(plan.method).map(|transport| self.number(transport, plan));
+        self.of_series.push(number);
+        self.of_series
+            .extend(std::iter::repeat_n(None, sides(plan.method).len()));
+    }
+
+    fn number(&mut self, transport: Transport, plan: &SeriesPlan) -> u32 {
+        let key = (transport, plan.address.is_ipv4(), plan.lane.clone());
+        let number = *self.numbers.entry(key).or_insert_with(|| {
+            self.all.push(LanePlan {
+                transport,
+                family: Family::of(plan.address),
+                lane: plan.lane.clone(),
+                example: plan.address,
+                series: 0,
+            });
+            u32::try_from(self.all.len() - 1).unwrap_or(u32::MAX)
+        });
+        if let Some(lane) = self.all.get_mut(number as usize) {
+            lane.series += 1;
+        }
+        number
     }
 
     /// Every lane, by number.
@@ -236,16 +249,17 @@ impl Lanes {
         &self.all
     }
 
-    /// The lane of a series.
+    /// The lane of a series; `None` for exchanges of several steps, whose connections are made elsewhere.
     #[must_use]
     pub fn of_series(&self, series: u32) -> Option<u32> {
-        self.of_series.get(series as usize).copied()
+        self.of_series.get(series as usize).copied().flatten()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::Pace;
     use proptest::prelude::*;
 
     fn plan(address: &str, method: Method, flow: u16) -> SeriesPlan {
@@ -253,6 +267,7 @@ mod tests {
             address: address.parse().expect("an address"),
             method,
             period_ms: 1_000,
+            pace: Pace::Periodic,
             phase_ns: 0,
             waiting_time_ms: 1_000,
             limit: None,
@@ -264,6 +279,7 @@ mod tests {
                 flow,
                 ..Lane::default()
             },
+            request: None,
         }
     }
 
@@ -283,6 +299,21 @@ mod tests {
         assert_eq!(numbers, [0, 1, 1, 2, 3, 4]);
         assert_eq!(lanes.all()[1].series, 2);
         assert_eq!(lanes.of_series(6), None);
+    }
+
+    #[test]
+    fn series_that_come_later_take_a_lane_or_add_one_and_sides_have_none() {
+        let mut lanes = Lanes::of(&[plan("10.0.0.1:8620", Method::Stamp, 0)]);
+        lanes.add(&plan("10.0.0.2:443", Method::TlsHandshake, 0));
+        lanes.add(&plan("10.0.0.2:8620", Method::Stamp, 0));
+        lanes.add(&plan("[::1]:8620", Method::Stamp, 0));
+        let beside = sides(Method::TlsHandshake).len() as u32;
+        let numbers = (0..beside + 4).map(|series| lanes.of_series(series));
+        let expected = std::iter::once(Some(0))
+            .chain(std::iter::repeat_n(None, 1 + beside as usize))
+            .chain([Some(0), Some(1)]);
+        assert!(numbers.eq(expected), "{lanes:?}");
+        assert_eq!((lanes.all().len(), lanes.all()[0].series), (2, 2));
     }
 
     #[test]

@@ -112,6 +112,18 @@ impl LaneSockets {
         Ok(sockets)
     }
 
+    /// Opens the sockets of the lanes that came since. What is refused is said and tried again.
+    pub(super) fn grow(&mut self, plans: &[LanePlan], now: Monotonic) {
+        let known = self.plans.len();
+        self.plans = plans.to_vec();
+        self.said_too_long.resize(plans.len(), false);
+        for lane in (known..plans.len()).filter_map(|lane| u32::try_from(lane).ok()) {
+            if let Err(refused) = self.open_lane(lane) {
+                self.set_aside(lane, &refused, "", now);
+            }
+        }
+    }
+
     /// Tries again what was refused, now and then.
     pub(super) fn retry(&mut self, now: Monotonic) {
         let due = |absent: &mut Absent| absent.retry_at <= now;

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use azimuth_agent::probe::SeriesPlan;
 use azimuth_agent::probe::core::Strays;
+use azimuth_agent::probe::lane::Lane;
 use azimuth_agent::prober::{Delivery, Prober};
+use azimuth_agent::schedule::Pace;
 use azimuth_measurement::{Method, ProbeCounts};
 use nix::sched::{CloneFlags, setns, unshare};
 
@@ -155,13 +157,14 @@ pub(crate) fn plan(method: Method, address: &str, limit: Option<u64>) -> SeriesP
         address,
         method,
         period_ms: 20,
+        pace: Pace::Periodic,
         phase_ns: 0,
         waiting_time_ms: 300,
         limit,
         follow_up: false,
         direct_measurement: false,
         key: None,
-        lane: azimuth_agent::probe::lane::Lane::default(),
-        pace: azimuth_agent::schedule::Pace::Periodic,
+        lane: Lane::default(),
+        request: None,
     }
 }

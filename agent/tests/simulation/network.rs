@@ -106,6 +106,7 @@ pub(crate) fn stamp_series(period_ms: u32, waiting_time_ms: u32, limit: Option<u
         direct_measurement: false,
         key: None,
         lane: Lane::default(),
+        request: None,
     }
 }
 
@@ -232,7 +233,8 @@ impl<F: FnMut(ProbeToken) -> Fate> World<F> {
         let (token, to) = match transmit {
             Transmit::Datagram { token, to, .. }
             | Transmit::Echo { token, to, .. }
-            | Transmit::Connect { token, to, .. } => (*token, *to),
+            | Transmit::Connect { token, to, .. }
+            | Transmit::Exchange { token, to, .. } => (*token, *to),
         };
         let fate = (self.fate)(token);
         self.transmits.push((token.series, self.now_ns));

@@ -1,0 +1,101 @@
+//! What other threads tell the probing thread: that an exchange has ended, that a name has other addresses. A bounded queue
+//! and a bell; the probing thread never waits for it, and whoever fills it never waits for the probing thread.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::{fmt, io};
+
+use crate::net::wait::Waker;
+use crate::probe::exchange::ExchangeEnd;
+use crate::probe::{ProbeToken, SeriesPlan};
+
+/// Messages that wait at most. Far more than exchanges that can be under way at once and names looked up at once.
+const CAPACITY: usize = 2_048;
+
+/// Something that happened elsewhere.
+#[derive(Debug)]
+pub enum Message {
+    /// An exchange has ended.
+    Ended(ProbeToken, ExchangeEnd),
+    /// What is probed has changed.
+    Changed(Change),
+}
+
+/// Other series than before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// New series, in the order of their numbers, those of their sides left out.
+    pub add: Vec<SeriesPlan>,
+    /// Series that are not probed any more, for now.
+    pub pause: Vec<u32>,
+    /// Series that are probed again.
+    pub resume: Vec<u32>,
+    /// Exchanges whose name was looked up: the series, and how long it took in nanoseconds, `None` if in vain.
+    pub looked_up: Vec<(u32, Option<i64>)>,
+}
+
+/// The end that the probing thread holds.
+pub(super) struct Inbox {
+    messages: Receiver<Message>,
+    bell: Arc<Waker>,
+}
+
+/// The end that others hold.
+#[derive(Clone)]
+pub struct Letterbox {
+    messages: SyncSender<Message>,
+    bell: Arc<Waker>,
+}
+
+/// The probing thread took no message for so long that there is no room for another, or it has ended.
+#[derive(Debug, thiserror::Error)]
+#[error("the probing thread takes no messages")]
+pub struct Unheard;
+
+impl fmt::Debug for Letterbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Letterbox")
+    }
+}
+
+/// Both ends.
+pub(super) fn inbox() -> io::Result<(Letterbox, Inbox)> {
+    let (sender, receiver) = sync_channel(CAPACITY);
+    let bell = Arc::new(Waker::new()?);
+    let letterbox = Letterbox {
+        messages: sender,
+        bell: Arc::clone(&bell),
+    };
+    let inbox = Inbox {
+        messages: receiver,
+        bell,
+    };
+    Ok((letterbox, inbox))
+}
+
+impl Letterbox {
+    /// Leaves a message.
+    ///
+    /// # Errors
+    /// [`Unheard`]; the message is gone.
+    pub fn put(&self, message: Message) -> Result<(), Unheard> {
+        self.messages.try_send(message).map_err(|_| Unheard)?;
+        self.bell.wake();
+        Ok(())
+    }
+}
+
+impl Inbox {
+    /// The next message, if there is one. The bell is silenced before the queue is looked at, so none is overlooked.
+    pub(super) fn take(&self) -> Option<Message> {
+        self.bell.clear();
+        self.messages.try_recv().ok()
+    }
+}
+
+impl AsFd for Inbox {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+}

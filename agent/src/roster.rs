@@ -1,0 +1,477 @@
+//! Which series there are, while names change their addresses. Pure; told what a look-up found.
+//!
+//! Every address of a name is a series of its own, so that a mixture of zones behind one name stays apart. Series are only
+//! ever added, never renumbered: a report made under an earlier manifest means the same under a later one. An address that is
+//! not in the answer any more is paused, and taken up again under its old number should it come back.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+
+use azimuth_measurement::series::MAX_SERIES;
+use azimuth_measurement::{Manifest, Method, SeriesDescriptor};
+
+use crate::config::leaving::Leaving;
+use crate::config::plan::descriptors;
+use crate::config::{Config, Probe, Target};
+use crate::probe::exchange::sides;
+use crate::prober::inbox::Change;
+
+/// Addresses of one name that are remembered. A name that goes through more of them would fill the collector with series.
+const MOST_KNOWN: usize = 16;
+
+/// What a look-up of one name found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// Which of [`Roster::hosts`].
+    pub host: usize,
+    /// How long it took, in nanoseconds.
+    pub took_ns: i64,
+    /// The addresses, in the resolver's order; or why there are none.
+    pub found: Result<Vec<IpAddr>, String>,
+}
+
+/// What has happened to names since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NameCounters {
+    /// Look-ups that failed; the addresses before stood.
+    pub failed: u64,
+    /// Addresses taken up, and given up for the time being.
+    pub changed: u64,
+    /// Addresses not probed because there were more than are probed at once.
+    pub beyond_limit: u64,
+    /// Addresses not probed because too many of the name, or of all series, were seen before.
+    pub no_room: u64,
+    /// Addresses not probed because the same method probes them for another target.
+    pub shared: u64,
+    /// Addresses not probed because the `source_address` to probe from is of the other family.
+    pub other_family: u64,
+}
+
+/// One name now probes other addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The name.
+    pub host: String,
+    /// What is probed from now on.
+    pub pinned: Vec<IpAddr>,
+    /// What was probed before.
+    pub before: Vec<IpAddr>,
+}
+
+#[derive(Debug)]
+struct Known {
+    address: IpAddr,
+    /// The series that lead, and whether they have a phase `dns`.
+    leads: Vec<(u32, bool)>,
+}
+
+#[derive(Debug)]
+struct Name {
+    host: String,
+    known: Vec<Known>,
+    pinned: Vec<IpAddr>,
+}
+
+/// All series, in the order of their numbers.
+#[derive(Debug)]
+pub struct Roster {
+    config: Config,
+    series: Vec<SeriesDescriptor>,
+    names: Vec<Name>,
+    /// What is probed, so that an answer never has two series it could belong to.
+    taken: HashSet<(SocketAddr, Method, Leaving)>,
+    counters: NameCounters,
+}
+
+impl Roster {
+    /// The series of a configuration whose names have not been looked up yet.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let mut names: Vec<Name> = Vec::new();
+        let mut taken = HashSet::new();
+        for target in &config.targets {
+            match &target.host {
+                Some(host) if !names.iter().any(|name| name.host == *host) => names.push(Name {
+                    host: host.clone(),
+                    known: Vec::new(),
+                    pinned: Vec::new(),
+                }),
+                Some(_) => {}
+                None => taken.extend(target.probes.iter().map(|probe| taken_by(probe, probe.address))),
+            }
+        }
+        Self {
+            series: config.manifest().series,
+            config,
+            names,
+            taken,
+            counters: NameCounters::default(),
+        }
+    }
+
+    /// The names to look up, each once.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<String> {
+        self.names.iter().map(|name| name.host.clone()).collect()
+    }
+
+    /// What is measured as of now.
+    #[must_use]
+    pub fn manifest(&self) -> Manifest {
+        self.config.manifest_of(self.series.clone())
+    }
+
+    /// What has happened since the start.
+    #[must_use]
+    pub fn counters(&self) -> NameCounters {
+        self.counters
+    }
+
+    /// A cycle of look-ups is done. What the prober must be told; and who moved.
+    pub fn handle_cycle(&mut self, cycle: &[Lookup]) -> (Change, Vec<Moved>) {
+        let mut change = Change::default();
+        let mut moved = Vec::new();
+        for lookup in cycle {
+            moved.extend(self.handle_lookup(lookup, &mut change));
+        }
+        (change, moved)
+    }
+
+    fn handle_lookup(&mut self, lookup: &Lookup, change: &mut Change) -> Option<Moved> {
+        let before = self.names.get(lookup.host)?.pinned.clone();
+        let took_ns = lookup.found.is_ok().then_some(lookup.took_ns);
+        match &lookup.found {
+            Err(_) => self.counters.failed += 1,
+            Ok(found) => {
+                let chosen = self.choose(lookup.host, found, change);
+                // Nothing in the answer can be probed: better the addresses before than none.
+                if !chosen.is_empty() {
+                    self.pin(lookup.host, chosen, change);
+                }
+            }
+        }
+        let name = self.names.get(lookup.host)?;
+        let pinned = name
+            .known
+            .iter()
+            .filter(|known| name.pinned.contains(&known.address));
+        let leads = pinned.flat_map(|known| &known.leads);
+        let looked_up = leads
+            .filter(|(_, has_dns)| *has_dns)
+            .map(|(lead, _)| (*lead, took_ns));
+        change.looked_up.extend(looked_up);
+        (name.pinned != before).then(|| Moved {
+            host: name.host.clone(),
+            pinned: name.pinned.clone(),
+            before,
+        })
+    }
+
+    /// Which of the addresses found are to be probed: those that are already, then those that were once, then new ones.
+    fn choose(&mut self, host: usize, found: &[IpAddr], change: &mut Change) -> Vec<IpAddr> {
+        let Some(name) = self.names.get(host) else {
+            return Vec::new();
+        };
+        let mut candidates: Vec<IpAddr> = Vec::new();
+        for address in found {
+            if !candidates.contains(address) && !address.is_unspecified() && !address.is_multicast() {
+                candidates.push(*address);
+            }
+        }
+        // Stable: within a rank the order is the resolver's; what is probed keeps its own.
+        candidates.sort_by_key(|address| {
+            let is_known = name.known.iter().any(|known| known.address == *address);
+            let pinned = name.pinned.iter().position(|pinned| pinned == address);
+            (pinned.unwrap_or(usize::MAX), !is_known)
+        });
+        let mut chosen = Vec::new();
+        for address in candidates {
+            if chosen.len() >= self.config.names.addresses {
+                self.counters.beyond_limit += 1;
+            } else if self
+                .has_series(host, address)
+                .unwrap_or_else(|| self.enrol(host, address, change))
+            {
+                chosen.push(address);
+            }
+        }
+        chosen
+    }
+
+    /// Whether there is anything to probe at an address; `None` if it was never met.
+    fn has_series(&self, host: usize, address: IpAddr) -> Option<bool> {
+        let mut known = self.names.get(host)?.known.iter();
+        let known = known.find(|known| known.address == address)?;
+        Some(!known.leads.is_empty())
+    }
+
+    /// Makes the series of a new address; `false` if there is no room, or none that is its own.
+    fn enrol(&mut self, host: usize, address: IpAddr, change: &mut Change) -> bool {
+        let Some(name) = self.names.get_mut(host) else {
+            return false;
+        };
+        let users: Vec<(&Target, &Probe)> = self
+            .config
+            .targets
+            .iter()
+            .filter(|target| target.host.as_ref() == Some(&name.host))
+            .flat_map(|target| target.probes.iter().map(move |probe| (target, probe)))
+            .collect();
+        let needed: usize = users.iter().map(|(_, probe)| series_of(probe)).sum();
+        if name.known.len() >= MOST_KNOWN || self.series.len() + needed > MAX_SERIES {
+            self.counters.no_room += 1;
+            return false;
+        }
+        let mut leads = Vec::new();
+        for (target, probe) in users {
+            let at = SocketAddr::new(address, probe.address.port());
+            if !probe.leaving.reaches(address) {
+                self.counters.other_family += 1;
+                continue;
+            }
+            // An exchange has a connection of its own, so its answer cannot be another's.
+            if probe.request.is_none() && !self.taken.insert(taken_by(probe, at)) {
+                self.counters.shared += 1;
+                continue;
+            }
+            for flow in probe.leaving.flows() {
+                let number = u32::try_from(self.series.len()).unwrap_or(u32::MAX);
+                leads.push((number, probe.method == Method::HttpsFirstByte));
+                self.series.extend(descriptors(target, probe, at, flow));
+                change.add.push(self.config.plan(probe, at, flow));
+            }
+        }
+        let has_some = !leads.is_empty();
+        name.known.push(Known { address, leads });
+        if has_some {
+            // Added series send at once.
+            name.pinned.push(address);
+        }
+        self.counters.changed += u64::from(has_some);
+        has_some
+    }
+
+    fn pin(&mut self, host: usize, chosen: Vec<IpAddr>, change: &mut Change) {
+        let Some(name) = self.names.get_mut(host) else {
+            return;
+        };
+        for known in &name.known {
+            let leads = known.leads.iter().map(|(lead, _)| *lead);
+            match (
+                name.pinned.contains(&known.address),
+                chosen.contains(&known.address),
+            ) {
+                (true, false) => {
+                    change.pause.extend(leads);
+                    self.counters.changed += 1;
+                }
+                (false, true) => {
+                    change.resume.extend(leads);
+                    self.counters.changed += 1;
+                }
+                _ => {}
+            }
+        }
+        name.pinned = chosen;
+    }
+}
+
+/// Series of a probe to one address.
+fn series_of(probe: &Probe) -> usize {
+    probe.leaving.flows().count() * (1 + sides(probe.method).len())
+}
+
+/// What no two probes may share.
+fn taken_by(probe: &Probe, address: SocketAddr) -> (SocketAddr, Method, Leaving) {
+    (address, probe.method, probe.leaving.any_flow())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::parse;
+
+    const CONFIG: &str = r#"
+agent = "paris-free-1"
+[collector]
+url = "http://127.0.0.1:8360"
+[vantage_point]
+name = "Paris (Free)"
+country = "FR"
+city = "Paris"
+network = "Free"
+asn = 12322
+latitude = 48.86
+longitude = 2.35
+[names]
+addresses = 2
+[[target]]
+name = "fixed"
+provider = "aws"
+region = "eu-west-3"
+zone = "euw3-az1"
+address = "192.0.2.1"
+  [[target.probe]]
+  method = "icmp_echo"
+  period_ms = 1000
+[[target]]
+name = "named"
+provider = "aws"
+region = "eu-west-3"
+zone = "euw3-az2"
+address = "zone.example.net"
+  [[target.probe]]
+  method = "icmp_echo"
+  period_ms = 1000
+  [[target.probe]]
+  method = "https_first_byte"
+  period_ms = 30000
+"#;
+    /// Series of one https probe.
+    const HTTPS: u32 = 15;
+
+    fn roster() -> Roster {
+        Roster::new(parse(CONFIG, Path::new("agent.toml")).expect("a good file"))
+    }
+
+    fn ips(addresses: &[&str]) -> Vec<IpAddr> {
+        addresses
+            .iter()
+            .map(|address| address.parse().expect("an address"))
+            .collect()
+    }
+
+    fn found(addresses: &[&str]) -> Vec<Lookup> {
+        vec![Lookup {
+            host: 0,
+            took_ns: 7_000,
+            found: Ok(ips(addresses)),
+        }]
+    }
+
+    #[test]
+    fn each_address_is_a_series_of_its_own_and_keeps_its_number() {
+        let mut roster = roster();
+        assert_eq!(roster.hosts(), ["zone.example.net"]);
+        assert_eq!(roster.manifest().series.len(), 1, "the fixed one");
+        let (change, moved) = roster.handle_cycle(&found(&["192.0.2.9", "2001:db8::9"]));
+        assert_eq!(moved[0].pinned, ips(&["192.0.2.9", "2001:db8::9"]));
+        assert_eq!(change.add.len(), 4);
+        assert_eq!((change.pause, change.resume), (vec![], vec![]));
+        assert_eq!(
+            change.looked_up,
+            [(2, Some(7_000)), (2 + HTTPS + 1, Some(7_000))],
+            "the exchanges, each over its address"
+        );
+        let manifest = roster.manifest();
+        assert_eq!(manifest.check(), Ok(()));
+        assert_eq!(manifest.series.len(), 1 + 2 * (1 + HTTPS as usize));
+        assert_eq!(manifest.series[1].facet.host, "zone.example.net");
+        assert_eq!(manifest.series[17].address.to_string(), "[2001:db8::9]:0");
+
+        let (change, moved) = roster.handle_cycle(&found(&["192.0.2.10", "192.0.2.9"]));
+        assert_eq!(moved[0].pinned, ips(&["192.0.2.9", "192.0.2.10"]));
+        assert_eq!(change.pause, [17, 18], "what is not in the answer");
+        assert_eq!(change.add.len(), 2);
+        let again = roster.manifest();
+        assert_eq!(
+            again.series[..manifest.series.len()],
+            manifest.series[..],
+            "nothing moves"
+        );
+
+        let (change, _) = roster.handle_cycle(&found(&["192.0.2.9", "2001:db8::9"]));
+        assert_eq!((change.add.len(), change.resume), (0, vec![17, 18]));
+        assert_eq!(roster.manifest(), again);
+        let (change, moved) = roster.handle_cycle(&found(&["2001:db8::9", "192.0.2.9"]));
+        assert_eq!(
+            (change.pause.len(), moved.len()),
+            (0, 0),
+            "another order is no change"
+        );
+    }
+
+    #[test]
+    fn each_flow_of_each_address_is_a_series_and_a_source_address_chooses_the_family() {
+        let config = CONFIG.replacen(
+            "address = \"zone.example.net\"\n  [[target.probe]]\n  method = \"icmp_echo\"",
+            "address = \"zone.example.net\"\n  [[target.probe]]\n  method = \"icmp_echo\"\n  flows = 3\n  source_address = \"::2\"",
+            1,
+        );
+        let mut roster = Roster::new(parse(&config, Path::new("agent.toml")).expect("a good file"));
+        let (change, _) = roster.handle_cycle(&found(&["192.0.2.9", "2001:db8::9"]));
+        let flows: Vec<_> = change
+            .add
+            .iter()
+            .map(|plan| (plan.address.is_ipv6(), plan.lane.flow))
+            .collect();
+        assert_eq!(flows, [(false, 0), (true, 0), (true, 1), (true, 2), (true, 0)]);
+        assert_eq!(roster.counters().other_family, 1);
+        let series = roster.manifest().series;
+        let numbers: Vec<_> = (16..20)
+            .map(|number| (series[number].method, series[number].flow))
+            .collect();
+        let echo = |flow| (Method::IcmpEcho, flow);
+        assert_eq!(numbers, [echo(0), echo(1), echo(2), (Method::HttpsFirstByte, 0)]);
+        assert_eq!(roster.manifest().check(), Ok(()));
+        let phases: HashSet<_> = change.add.iter().map(|plan| plan.phase_ns).collect();
+        assert_eq!(phases.len(), 5, "no burst");
+        let (change, _) = roster.handle_cycle(&found(&["192.0.2.9"]));
+        assert_eq!(change.pause, [16, 17, 18, 19], "every flow of it");
+    }
+
+    #[test]
+    fn an_address_with_nothing_to_probe_takes_no_place() {
+        let (config, _) = CONFIG.rsplit_once("  [[target.probe]]").expect("two");
+        let mut roster = Roster::new(parse(config, Path::new("agent.toml")).expect("a good file"));
+        for _ in 0..2 {
+            let cycle = found(&["192.0.2.1", "192.0.2.9", "192.0.2.10"]);
+            roster.handle_cycle(&cycle);
+            assert_eq!(roster.names[0].pinned, ips(&["192.0.2.9", "192.0.2.10"]));
+        }
+        assert_eq!(roster.counters().shared, 1, "counted once");
+    }
+
+    #[test]
+    fn a_failure_keeps_what_there_was_and_is_counted() {
+        let mut roster = roster();
+        roster.handle_cycle(&found(&["192.0.2.9"]));
+        let failed = Lookup {
+            host: 0,
+            took_ns: 9,
+            found: Err("no answer".to_owned()),
+        };
+        let (change, moved) = roster.handle_cycle(&[failed]);
+        assert_eq!((change.pause, moved), (vec![], vec![]));
+        assert_eq!(change.looked_up, [(2, None)]);
+        assert_eq!(roster.counters().failed, 1);
+    }
+
+    #[test]
+    fn more_than_are_probed_and_more_than_are_remembered_are_counted() {
+        let mut roster = roster();
+        let (_, moved) = roster.handle_cycle(&found(&["192.0.2.9", "192.0.2.10", "192.0.2.11"]));
+        assert_eq!(moved[0].pinned.len(), 2);
+        assert_eq!(roster.counters().beyond_limit, 1);
+        for last in 20..40 {
+            roster.handle_cycle(&found(&[&format!("192.0.2.{last}")]));
+        }
+        assert_eq!(roster.names[0].known.len(), MOST_KNOWN);
+        assert_eq!(roster.counters().no_room, 6);
+        assert_eq!(
+            roster.names[0].pinned,
+            ips(&["192.0.2.33"]),
+            "the last there was room for"
+        );
+    }
+
+    #[test]
+    fn an_answer_never_has_two_series_it_could_belong_to() {
+        let mut roster = roster();
+        let (change, _) = roster.handle_cycle(&found(&["192.0.2.1"]));
+        assert_eq!(change.add.len(), 1, "icmp_echo to it is the fixed target's");
+        assert_eq!(roster.counters().shared, 1);
+    }
+}
