@@ -134,6 +134,14 @@ pub struct Probe {
     pub leaving: Leaving,
 }
 
+impl Probe {
+    /// How many series it is at one address.
+    #[must_use]
+    pub fn series(&self) -> usize {
+        self.leaving.flows().count() * (1 + sides(self.method).len())
+    }
+}
+
 /// Reads and checks a file.
 ///
 /// # Errors
@@ -354,8 +362,12 @@ fn read_targets(root: &mut Section<'_>) -> Vec<Target> {
         .into_iter()
         .filter_map(|section| read_target(section, &mut seen))
         .collect();
-    let probes = targets.iter().flat_map(|target| &target.probes);
-    let series: usize = probes.map(|probe| probe.leaving.flows().count()).sum();
+    // A name counts as one address here, because nobody knows how many it has; more find no room, and are counted.
+    let series: usize = targets
+        .iter()
+        .flat_map(|target| &target.probes)
+        .map(Probe::series)
+        .sum();
     if seen.names.is_empty() {
         root.wrong(
             "target",
@@ -365,7 +377,7 @@ fn read_targets(root: &mut Section<'_>) -> Vec<Target> {
             ),
         );
     } else if series > MAX_SERIES {
-        let what = format!("{series} probes, flows counted, are more than one agent may measure");
+        let what = format!("{series} series, flows counted, are more than one agent may measure");
         root.wrong(
             "target",
             Wrong(what, format!("Use at most {MAX_SERIES}, or a second agent")),

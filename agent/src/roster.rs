@@ -13,7 +13,6 @@ use azimuth_measurement::{Manifest, Method, SeriesDescriptor};
 use crate::config::leaving::Leaving;
 use crate::config::plan::descriptors;
 use crate::config::{Config, Probe, Target};
-use crate::probe::exchange::sides;
 use crate::prober::inbox::Change;
 
 /// Addresses of one name that are remembered. A name that goes through more of them would fill the collector with series.
@@ -217,7 +216,7 @@ impl Roster {
             .filter(|target| target.host.as_ref() == Some(&name.host))
             .flat_map(|target| target.probes.iter().map(move |probe| (target, probe)))
             .collect();
-        let needed: usize = users.iter().map(|(_, probe)| series_of(probe)).sum();
+        let needed: usize = users.iter().map(|(_, probe)| probe.series()).sum();
         if name.known.len() >= MOST_KNOWN || self.series.len() + needed > MAX_SERIES {
             self.counters.no_room += 1;
             return false;
@@ -274,11 +273,6 @@ impl Roster {
         }
         name.pinned = chosen;
     }
-}
-
-/// Series of a probe to one address.
-fn series_of(probe: &Probe) -> usize {
-    probe.leaving.flows().count() * (1 + sides(probe.method).len())
 }
 
 /// What no two probes may share.

@@ -3,6 +3,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::{fmt, io};
 
@@ -35,17 +36,24 @@ pub struct Change {
     pub looked_up: Vec<(u32, Option<i64>)>,
 }
 
+/// Ends the sleep of the probing thread.
+struct Bell {
+    waker: Waker,
+    /// Whether it may have been rung since it was silenced last, so that a turn without messages costs no system call.
+    rung: AtomicBool,
+}
+
 /// The end that the probing thread holds.
 pub(super) struct Inbox {
     messages: Receiver<Message>,
-    bell: Arc<Waker>,
+    bell: Arc<Bell>,
 }
 
 /// The end that others hold.
 #[derive(Clone)]
 pub struct Letterbox {
     messages: SyncSender<Message>,
-    bell: Arc<Waker>,
+    bell: Arc<Bell>,
 }
 
 /// The probing thread took no message for so long that there is no room for another, or it has ended.
@@ -62,7 +70,10 @@ impl fmt::Debug for Letterbox {
 /// Both ends.
 pub(super) fn inbox() -> io::Result<(Letterbox, Inbox)> {
     let (sender, receiver) = sync_channel(CAPACITY);
-    let bell = Arc::new(Waker::new()?);
+    let bell = Arc::new(Bell {
+        waker: Waker::new()?,
+        rung: AtomicBool::new(false),
+    });
     let letterbox = Letterbox {
         messages: sender,
         bell: Arc::clone(&bell),
@@ -81,7 +92,9 @@ impl Letterbox {
     /// [`Unheard`]; the message is gone.
     pub fn put(&self, message: Message) -> Result<(), Unheard> {
         self.messages.try_send(message).map_err(|_| Unheard)?;
-        self.bell.wake();
+        // In this order: a bell that rings although nobody wrote it down would never be silenced.
+        self.bell.waker.wake();
+        self.bell.rung.store(true, Ordering::Release);
         Ok(())
     }
 }
@@ -89,13 +102,35 @@ impl Letterbox {
 impl Inbox {
     /// The next message, if there is one. The bell is silenced before the queue is looked at, so none is overlooked.
     pub(super) fn take(&self) -> Option<Message> {
-        self.bell.clear();
+        if self.bell.rung.swap(false, Ordering::AcqRel) {
+            self.bell.waker.clear();
+        }
         self.messages.try_recv().ok()
     }
 }
 
 impl AsFd for Inbox {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.bell.as_fd()
+        self.bell.waker.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bell_rings_until_all_is_taken_and_a_full_box_says_so() {
+        let (letterbox, inbox) = inbox().expect("an event descriptor");
+        let change = || Message::Changed(Change::default());
+        assert!(!inbox.bell.waker.is_set());
+        letterbox.put(change()).expect("room");
+        assert!(inbox.bell.waker.is_set());
+        assert!(inbox.take().is_some() && inbox.take().is_none());
+        assert!(!inbox.bell.waker.is_set(), "the next wait sleeps");
+        (0..CAPACITY).for_each(|_| letterbox.put(change()).expect("room"));
+        assert!(letterbox.put(change()).is_err());
+        drop(inbox);
+        assert!(letterbox.put(change()).is_err(), "nobody is there");
     }
 }

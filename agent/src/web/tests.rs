@@ -358,7 +358,11 @@ async fn each_code_of_dns_is_labelled_and_what_answers_nothing_is_passed_over() 
                 question[2] &= 0x7f;
                 question
             };
-            vec![other_number, other_name, question, vec![0; 3], ours]
+            let mut foreign = vec![other_number, other_name, question];
+            // Of another kind, so that one taken for the answer is noticed.
+            foreign.iter_mut().for_each(|answer| answer[3] ^= 0x0c);
+            foreign.extend([vec![0; 3], ours]);
+            foreign
         })
         .await;
         let end = run(at, dns(), &trust, PATIENT_MS).await;
