@@ -5,8 +5,10 @@
 //! intervals leave through a bounded channel, and when that is full the interval is given up and counted rather than
 //! the schedule held up.
 //!
-//! Targets share sockets by [lane](crate::probe::lane), each with one source port for life. Where a socket is not to be had,
-//! its probes count as send errors and the log says why. ICMP errors are counted by kind and settle nothing.
+//! Targets share sockets by [lane](crate::probe::lane), each with one source port for life. Exchanges of several steps are
+//! ordered from [`crate::web`]; their ends come back through [`inbox`], as do other series when a name changes its addresses.
+//! Where a socket is not to be had, its probes count as send errors and the log says why. ICMP errors are counted by kind and
+//! settle nothing.
 
 mod lanes;
 
@@ -161,7 +163,6 @@ impl Prober {
             is_finite: plans.iter().any(|plan| plan.limit.is_some()),
             web: None,
             inbox,
-            letterbox: letterbox.clone(),
         };
         if plans.iter().any(|plan| plan.request.is_some()) {
             turning.web = Some(Web::start(letterbox.clone())?);
@@ -238,10 +239,9 @@ struct Turning {
     /// Whether it ends when all is sent and answered. Without a limit there may be nothing to send for a while: a name that
     /// does not resolve yet.
     is_finite: bool,
-    /// Who carries out exchanges of several steps; started with the first series that has them.
+    /// Who carries out exchanges of several steps. Never started by this thread, whose real-time priority it would inherit.
     web: Option<Web>,
     inbox: Inbox,
-    letterbox: Letterbox,
 }
 
 impl Turning {
@@ -291,6 +291,7 @@ impl Turning {
             match message {
                 Message::Ended(token, end) => self.core.handle_exchange_end(token, end),
                 Message::Changed(change) => self.take_change(&change),
+                Message::Carrier(web) => self.web = Some(web),
             }
         }
     }
@@ -319,12 +320,6 @@ impl Turning {
             self.batch = Batch::new(reply_bytes);
         }
         self.sockets.grow(self.core.lanes().all(), clock::monotonic());
-        if plan.request.is_some() && self.web.is_none() {
-            match Web::start(self.letterbox.clone()) {
-                Ok(web) => self.web = Some(web),
-                Err(error) => warn!(%error, "no thread for exchanges"),
-            }
-        }
     }
 
     /// Stamps first: an answer settled before its probe's stamp was seen would wait for it in vain.

@@ -114,6 +114,15 @@ impl Roster {
         self.names.iter().map(|name| name.host.clone()).collect()
     }
 
+    /// Whether a name has exchanges of several steps.
+    #[must_use]
+    pub fn has_exchanges(&self) -> bool {
+        let named = self.config.targets.iter().filter(|target| target.host.is_some());
+        named
+            .flat_map(|target| &target.probes)
+            .any(|probe| probe.request.is_some())
+    }
+
     /// What is measured as of now.
     #[must_use]
     pub fn manifest(&self) -> Manifest {
@@ -349,6 +358,7 @@ address = "zone.example.net"
     fn each_address_is_a_series_of_its_own_and_keeps_its_number() {
         let mut roster = roster();
         assert_eq!(roster.hosts(), ["zone.example.net"]);
+        assert!(roster.has_exchanges());
         assert_eq!(roster.manifest().series.len(), 1, "the fixed one");
         let (change, moved) = roster.handle_cycle(&found(&["192.0.2.9", "2001:db8::9"]));
         assert_eq!(moved[0].pinned, ips(&["192.0.2.9", "2001:db8::9"]));

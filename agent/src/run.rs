@@ -21,6 +21,7 @@ use crate::roster::{Lookup, Moved, Roster};
 use crate::signals::Stop;
 use crate::spool::Now;
 use crate::uplink::Uplink;
+use crate::web::Web;
 
 /// Closed intervals on their way from the probing thread; each waits only for the disk to take it.
 const CHANNEL_INTERVALS: usize = 8;
@@ -44,6 +45,10 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let every = Duration::from_secs(config.names.every_s.into());
     let mut resolver = Resolver::start(roster.hosts(), every).context("starting the resolver")?;
     let letterbox = prober.letterbox();
+    if roster.has_exchanges() {
+        let web = Web::start(letterbox.clone()).context("starting the thread of exchanges")?;
+        letterbox.put(Message::Carrier(web))?;
+    }
     info!("{}", config.summary());
 
     let mut paths = config.paths.and_then(|paths| Paths::start(&config, paths));

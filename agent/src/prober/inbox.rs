@@ -10,6 +10,7 @@ use std::{fmt, io};
 use crate::net::wait::Waker;
 use crate::probe::exchange::ExchangeEnd;
 use crate::probe::{ProbeToken, SeriesPlan};
+use crate::web::Web;
 
 /// Messages that wait at most. Far more than exchanges that can be under way at once and names looked up at once.
 const CAPACITY: usize = 2_048;
@@ -21,6 +22,8 @@ pub enum Message {
     Ended(ProbeToken, ExchangeEnd),
     /// What is probed has changed.
     Changed(Change),
+    /// Who carries out exchanges from now on.
+    Carrier(Web),
 }
 
 /// Other series than before.

@@ -437,6 +437,8 @@ fn the_probing_thread_orders_exchanges_and_counts_their_ends() {
 fn a_prober_without_series_waits_for_some() {
     let (out, intervals) = mpsc::channel(64);
     let prober = Prober::start_eager(&[], 1_000, out).expect("a prober");
+    let web = Web::start(prober.letterbox()).expect("a thread");
+    prober.letterbox().put(Message::Carrier(web)).expect("room");
     let change = Change {
         add: vec![cut_short(hang_up_three_times())],
         ..Change::default()
