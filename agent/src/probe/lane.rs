@@ -274,7 +274,6 @@ mod tests {
             follow_up: false,
             direct_measurement: false,
             key: None,
-            pace: crate::schedule::Pace::Periodic,
             lane: Lane {
                 flow,
                 ..Lane::default()

@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use azimuth_agent::clock::{NS_PER_MS, NS_PER_S};
-use azimuth_measurement::{ProbeCounts, StampClock};
+use azimuth_measurement::{Ipdv, ProbeCounts, StampClock};
 
 use super::network::{FINE, Fate, Seam, World, stamp_series};
 use super::prober::{assert_accounted, delays, total};
@@ -42,6 +42,11 @@ fn judge(seam: Seam, waiting_time_ms: u32) {
         returned: 2 * EACH,
         late: EACH,
         duplicate: EACH,
+        // Of each three, the first two make a pair.
+        ipdv: Ipdv {
+            pairs: EACH,
+            sum_us: 0,
+        },
         ..ProbeCounts::default()
     };
     assert_eq!(total(&world.closed, 0), truth);

@@ -171,7 +171,7 @@ impl EmbeddedStore {
         match hours {
             Ok(hours) => store.note_unsealed(hours.into_iter().map(|hour| (hour, 0))),
             Err(error) => {
-                tracing::error!("{error}; what was not sealed before this start waits for the next")
+                tracing::error!("{error}; what was not sealed before this start waits for the next");
             }
         }
         Ok(store)

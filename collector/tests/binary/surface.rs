@@ -114,7 +114,7 @@ fn parameters_out_of_range_are_told_what_is_allowed() {
         (
             "/api/v1/map?form=now".to_owned(),
             400,
-            "from, to, method, agent, zone, load, city",
+            "from, to, method, agent, zone, load, flow, city",
         ),
         ("/api/v1/agents?x=1".to_owned(), 400, "allowed: none"),
         (

@@ -256,7 +256,7 @@ fn no_damage_anywhere_in_the_file_stops_the_store_from_starting() {
         std::fs::write(&file, &damaged).expect("writable");
         let store = open(directory.path());
         // Reading may fail or count; it must not take the process down, nor show what was not stored.
-        let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| scan_all(&store, ALL_TIME)));
+        let read = catch_unwind(AssertUnwindSafe(|| scan_all(&store, ALL_TIME)));
         if let Ok((seen, _)) = read {
             assert!(
                 seen.iter().all(|observation| observation.counts.sent == 2),
