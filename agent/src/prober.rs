@@ -239,7 +239,8 @@ struct Turning {
     /// Whether it ends when all is sent and answered. Without a limit there may be nothing to send for a while: a name that
     /// does not resolve yet.
     is_finite: bool,
-    /// Who carries out exchanges of several steps. Never started by this thread, whose real-time priority it would inherit.
+    /// Who carries out exchanges of several steps. Never started by this thread: without a real-time right it is niced, and
+    /// what it starts would be too.
     web: Option<Web>,
     inbox: Inbox,
 }
