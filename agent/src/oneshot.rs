@@ -117,7 +117,7 @@ fn plans(targets: &[Target], lanes: Vec<Lane>, args: &ProbeArgs) -> anyhow::Resu
 }
 
 fn request(target: &Target, args: &ProbeArgs) -> Option<Request> {
-    let server_name = || Arc::from(args.server_name.as_deref().unwrap_or_else(|| target.host()));
+    let server_name = || Arc::from(args.server_name.as_deref().unwrap_or(&target.host));
     match args.method() {
         Method::TlsHandshake => Some(Request::Tls {
             server_name: server_name(),

@@ -687,6 +687,7 @@ fn a_series_added_later_gets_the_sockets_that_its_flow_needs() {
         for (settled, series) in settled.iter_mut().zip(&delivery.closed.series) {
             let counts = series.counts;
             assert_eq!((counts.lost(), counts.send_errors), (0, 0), "{counts:?}");
+            assert_eq!(series.delays_us.len() as u64, counts.returned);
             *settled += counts.returned + counts.skipped;
         }
     }

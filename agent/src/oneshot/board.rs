@@ -208,6 +208,7 @@ mod tests {
     fn outcomes(found: &[SeriesTally]) -> Vec<Outcome> {
         let target = |number: usize| Target {
             name: format!("zone-{number}"),
+            host: String::new(),
             address: ([10, 0, 0, number as u8], 8620).into(),
             flow: 0,
         };

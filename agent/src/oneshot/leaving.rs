@@ -125,6 +125,7 @@ mod tests {
         };
         let target = Target {
             name: "a".into(),
+            host: String::new(),
             address: "10.0.0.1:8620".parse()?,
             flow: 0,
         };

@@ -354,6 +354,7 @@ mod tests {
     fn target() -> Target {
         Target {
             name: "10.0.0.1".to_owned(),
+            host: String::new(),
             address: "10.0.0.1:8620".parse().expect("an address"),
             flow: 0,
         }

@@ -12,26 +12,25 @@ use crate::config::web::{DNS_PORT, HTTPS_PORT};
 /// One target of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// As it was written.
+    /// As it was written, or the zone it stands for.
     pub name: String,
+    /// The host behind it, without a port: the name that a certificate should have.
+    pub host: String,
     /// Where its probes go.
     pub address: SocketAddr,
     /// Which of its flows.
     pub flow: u16,
 }
 
-impl Target {
-    /// The name without its port; of an address, the address.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        if let Some(inner) = self.name.strip_prefix('[') {
-            return inner.split_once(']').map_or(inner, |(host, _)| host);
-        }
-        match self.name.split_once(':') {
-            // An IPv6 address without brackets has more than one.
-            Some((host, port)) if !port.contains(':') => host,
-            _ => &self.name,
-        }
+/// What was written, without its port; of an address, the address.
+fn host_of(text: &str) -> &str {
+    if let Some(inner) = text.strip_prefix('[') {
+        return inner.split_once(']').map_or(inner, |(host, _)| host);
+    }
+    match text.split_once(':') {
+        // An IPv6 address without brackets has more than one.
+        Some((host, port)) if !port.contains(':') => host,
+        _ => text,
     }
 }
 
@@ -50,6 +49,7 @@ pub fn resolve_all(names: &[String], method: Method) -> (Vec<Target>, Vec<anyhow
                 )),
                 None => targets.push(Target {
                     name: name.clone(),
+                    host: host_of(name).to_owned(),
                     address,
                     flow: 0,
                 }),
@@ -126,12 +126,7 @@ mod tests {
             ("zone-a.example.net", "zone-a.example.net"),
             ("zone-a.example.net:99", "zone-a.example.net"),
         ] {
-            let target = Target {
-                name: name.to_owned(),
-                address: ([127, 0, 0, 1], 1).into(),
-                flow: 0,
-            };
-            assert_eq!(target.host(), host);
+            assert_eq!(host_of(name), host);
         }
     }
 

@@ -139,6 +139,7 @@ impl Choice {
                     )),
                     None => targets.push(Target {
                         name: chosen.name(),
+                        host: host.clone(),
                         address,
                         flow: 0,
                     }),
@@ -258,6 +259,10 @@ ownership = "third_party"
         assert_eq!(
             (targets[0].address.to_string(), wrong.len()),
             ("127.0.0.1:1".to_owned(), 0)
+        );
+        assert_eq!(
+            targets[0].host, "127.0.0.1",
+            "and no zone's name in a certificate"
         );
         let french = asked(&["country=FR,provider=ovhcloud"]).expect("some");
         assert!(french.chosen.len() > 3 && french.chosen.iter().all(|chosen| chosen.zone.country == "FR"));
