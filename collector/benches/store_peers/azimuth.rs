@@ -62,7 +62,7 @@ impl System for Azimuth {
         server.wait_for("the sealing of every hour", 1_800, |server| {
             let mut client = Client::connect(server.address)?;
             let page = String::from_utf8(client.get("/metrics")?)?;
-            Ok(counter(&page, "azimuth_store_hours_sealed_total") >= hours)
+            Ok(counter(&page, "azimuth_store_rollups_total") >= hours)
         })?;
         let tiers = directory.join("tiers");
         let bytes = bytes_under(&tiers.join("10s"));

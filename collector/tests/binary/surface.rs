@@ -166,7 +166,7 @@ fn parameters_out_of_range_are_told_what_is_allowed() {
         (
             format!("/api/v1/distribution?{pair}&step=10s"),
             400,
-            "agent, zone, method, load, from, to",
+            "agent, zone, method, load, flow, from, to",
         ),
         ("/api/v2/map".to_owned(), 404, "openapi.json"),
     ];
