@@ -216,7 +216,7 @@ pub struct Coverage {
     pub stretches: Vec<(Tier, TimeRange)>,
     /// Stretches of the asked range that nothing could answer.
     pub missing: Vec<Missing>,
-    /// Stored reports in the range that could not be read back.
+    /// Stored reports in the range that could not be read back, and those of any time that damage hides.
     pub unreadable_reports: u64,
 }
 

@@ -109,6 +109,8 @@ pub struct EmbeddedStore {
     window: SharedWindow,
     /// The last time of receipt or of maintenance, unix ms: what the window is filled for after a failed write.
     latest_unix_ms: AtomicU64,
+    /// Rows of the hot table that its own count knows of and a walk over it does not meet, when the file was opened.
+    hidden_reports: u64,
     /// Path events there was no room for.
     path_events_refused: AtomicU64,
     /// When it was last looked for old ones.
@@ -143,7 +145,7 @@ impl EmbeddedStore {
     /// When the file is in use, written by a later release, or the system refuses.
     pub fn open(directory: &Path, retention: Retention, now_unix_ms: u64) -> Result<Self, OpenError> {
         let opened = open::open(directory, now_unix_ms)?;
-        let store = Self {
+        let mut store = Self {
             directory: directory.to_owned(),
             database: RwLock::new(Some(opened.database)),
             dictionary: RwLock::new(opened.dictionary),
@@ -157,9 +159,21 @@ impl EmbeddedStore {
             copied: Mutex::new(None),
             window: SharedWindow::default(),
             latest_unix_ms: AtomicU64::new(now_unix_ms),
+            hidden_reports: 0,
             path_events_refused: AtomicU64::new(0),
             paths_looked_at_unix_ms: AtomicU64::new(0),
         };
+        let hidden = store.with_database("count reports", |database| {
+            unless_contradictory("count reports", || hidden_rows(database))
+        });
+        // Where even counting fails, every question does, and says so.
+        store.hidden_reports = hidden.unwrap_or(0);
+        if store.hidden_reports > 0 {
+            tracing::error!(
+                reports = store.hidden_reports,
+                "a damaged page of the file hides reports that are not sealed; answers say how many cannot be read"
+            );
+        }
         // Damage to single pages of the hot table is no reason not to start: what it hides is named by who asks for it.
         let doing = "look for unsealed hours";
         let hours = store.with_database(doing, |database| {
@@ -182,6 +196,11 @@ impl EmbeddedStore {
     pub fn with_series_limits(mut self, limits: SeriesLimits) -> Self {
         self.series_limits = limits;
         self
+    }
+
+    fn with_hidden(&self, mut coverage: Coverage) -> Coverage {
+        coverage.unreadable_reports += self.hidden_reports;
+        coverage
     }
 
     fn dictionary_now(&self) -> Arc<Dictionary> {
@@ -362,6 +381,7 @@ impl Store for EmbeddedStore {
                 visit,
             )
         })
+        .map(|coverage| self.with_hidden(coverage))
     }
 
     fn walk(
@@ -375,6 +395,7 @@ impl Store for EmbeddedStore {
             let look = || (self.dictionary_now(), self.shelf());
             by_agent::by_agent(database, look, range, series, stop, visit)
         })
+        .map(|coverage| coverage.map(|coverage| self.with_hidden(coverage)))
     }
 
     fn recent(&self, range: TimeRange, read: &mut dyn FnMut(&Window)) -> Option<Coverage> {
@@ -471,6 +492,22 @@ impl Store for EmbeddedStore {
             tier_holdings,
         }
     }
+}
+
+/// How many rows of the hot table cannot be reached: a damaged branch of its tree hides what is below it, and redb looks at
+/// the checksums of pages only when it mends a file.
+fn hidden_rows(database: &Database) -> Result<u64, StoreError> {
+    let doing = "count reports";
+    let read = database.begin_read().map_err(while_doing(doing))?;
+    let hot = read.open_table(HOT).map_err(while_doing(doing))?;
+    let known = hot.len().map_err(while_doing(doing))?;
+    let mut met = 0_u64;
+    for row in hot.iter().map_err(while_doing(doing))? {
+        let (key, _) = row.map_err(while_doing(doing))?;
+        // A walk from the beginning never looks at what separates pages; whoever asks for a time does.
+        met += u64::from(hot.get(key.value()).map_err(while_doing(doing))?.is_some());
+    }
+    Ok(known.abs_diff(met))
 }
 
 /// The hours that have reports in the hot table.

@@ -54,6 +54,7 @@ fn open(disk: &ForgetfulDisk) -> Result<EmbeddedStore, String> {
         copied: Mutex::default(),
         window: SharedWindow::default(),
         latest_unix_ms: AtomicU64::default(),
+        hidden_reports: 0,
         path_events_refused: AtomicU64::new(0),
         paths_looked_at_unix_ms: AtomicU64::new(0),
     })

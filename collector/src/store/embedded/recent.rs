@@ -24,6 +24,12 @@ impl EmbeddedStore {
     /// where the parts end. Nothing may be committed meanwhile.
     pub(super) fn fill_window(&self, database: &Database, now_unix_ms: u64) -> Result<(), StoreError> {
         let doing = "fill the window";
+        if self.hidden_reports > 0 {
+            return Err(StoreError {
+                doing,
+                cause: format!("{} reports cannot be read", self.hidden_reports),
+            });
+        }
         let shelf = self.shelf();
         let sealed_to = shelf.parts().map(|part| part.range.to_unix_ms).max();
         let from_unix_ms = Window::reaches_back_to(now_unix_ms).max(sealed_to.unwrap_or(0));
