@@ -219,12 +219,13 @@ impl Book {
         for key in keys {
             let silenced = self.is_silenced(&key, now_unix_ms);
             self.step(&key, now_unix_ms, Input::Silenced(silenced), told);
-            let phase = self.alerts.get(&key).map(|entry| entry.alert.phase);
-            let forgotten = match phase {
+            let alert = self.alerts.get(&key).map(|entry| &entry.alert);
+            let forgotten = match alert.map(|alert| alert.phase) {
                 Some(Phase::Resolved {
                     resolved_at_unix_ms, ..
                 }) => now_unix_ms.saturating_sub(resolved_at_unix_ms) > KEEP_RESOLVED_MS,
-                Some(Phase::Inactive) => true,
+                // One that fired before goes on counting its episodes, until its room is needed.
+                Some(Phase::Inactive) => alert.is_none_or(|alert| alert.episode == 0),
                 _ => false,
             };
             if forgotten {
