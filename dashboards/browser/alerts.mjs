@@ -372,6 +372,14 @@ export function alertTests({ open, api, base, best, pair }) {
         found.violations.map((one) => one.id),
         [],
       );
+      const alone = await open('/alerts', { lang, route: alertsOf([], { incidents: [incident] }) });
+      await alone.page.waitForSelector('article.firing', WAIT);
+      assert.match(
+        await alone.page.textContent('h1'),
+        /Incidents.*: 1$/,
+        'an incident without an alert is not nothing',
+      );
+      await alone.clean();
       await page.click('article h2 a');
       await page.waitForFunction(() => location.pathname === '/zone', null, WAIT);
       await clean();

@@ -19,3 +19,11 @@ export function quantileUs(bins: readonly Bin[], quantile: number): number | nul
   }
   return null;
 }
+
+/** The same of an answer; null where not even one delay lies beyond the quantile, too. */
+export function knownQuantileUs(
+  answer: { n: number; bins: readonly Bin[] } | null,
+  quantile: number,
+): number | null {
+  return answer !== null && answer.n * (1 - quantile) >= 1 ? quantileUs(answer.bins, quantile) : null;
+}
