@@ -9,6 +9,7 @@
 //! | [`history`] | whether a probe long settled was answered before |
 //! | [`stamp_session`] | one STAMP Session-Sender: which reply answers which probe |
 //! | [`icmp_session`] | one series of ICMP echoes |
+//! | [`attempts`] | numbers and waiting times of what ends once |
 //! | [`connect_session`] | one series of TCP connects |
 //! | [`exchange`] | what an exchange of several steps asks, and which series show its sides |
 //! | [`exchange_session`] | one series of them |
@@ -16,6 +17,7 @@
 //! | [`lane`] | which series share a socket: flows, source ports, ways out |
 //! | [`core`] | all series together: schedule, sessions, tally |
 
+pub mod attempts;
 pub mod connect_session;
 pub mod core;
 pub mod delay;

@@ -11,6 +11,7 @@ use azimuth_measurement::StampClock;
 use crate::clock::Monotonic;
 use crate::tally::IntervalOrdinal;
 
+use super::attempts::Attempts;
 use super::delay::whole_us;
 
 /// How an attempt ended, as the rim saw it.
@@ -52,20 +53,10 @@ pub enum ConnectFinding {
     },
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Attempt {
-    interval: IntervalOrdinal,
-    started: Monotonic,
-    settled: bool,
-}
-
 /// The attempts of one series.
 #[derive(Debug)]
 pub struct ConnectSession {
-    waiting_ns: i64,
-    next_sequence: u32,
-    /// In order of sequence numbers, without holes.
-    attempts: VecDeque<Attempt>,
+    attempts: Attempts,
     findings: VecDeque<(IntervalOrdinal, ConnectFinding)>,
 }
 
@@ -74,42 +65,26 @@ impl ConnectSession {
     #[must_use]
     pub fn new(waiting_ns: i64) -> Self {
         Self {
-            waiting_ns,
-            next_sequence: 0,
-            attempts: VecDeque::new(),
+            attempts: Attempts::new(waiting_ns),
             findings: VecDeque::new(),
         }
     }
 
     /// A new attempt, started at `started`; its number.
     pub fn send(&mut self, started: Monotonic, interval: IntervalOrdinal) -> u32 {
-        let sequence = self.next_sequence;
-        self.next_sequence = sequence.wrapping_add(1);
-        self.attempts.push_back(Attempt {
-            interval,
-            started,
-            settled: false,
-        });
-        sequence
+        self.attempts.begin(started, interval)
     }
 
     /// The last attempt could not be started after all: it never was.
     pub fn handle_send_error(&mut self) {
-        if self.attempts.pop_back().is_some() {
-            self.next_sequence = self.next_sequence.wrapping_sub(1);
-        }
+        self.attempts.take_back();
     }
 
     /// The attempt `sequence` has ended. Ignored once its waiting time has passed.
     pub fn handle_end(&mut self, sequence: u32, end: ConnectEnd) {
-        let first = self.next_sequence.wrapping_sub(self.attempts.len() as u32);
-        let index = sequence.wrapping_sub(first) as usize;
-        let Some(attempt) = self.attempts.get_mut(index) else {
+        let Some(interval) = self.attempts.settle(sequence) else {
             return;
         };
-        if std::mem::replace(&mut attempt.settled, true) {
-            return;
-        }
         let finding = match end {
             ConnectEnd::Connected {
                 retransmitted: true, ..
@@ -123,31 +98,21 @@ impl ConnectSession {
             ConnectEnd::Refused => ConnectFinding::Refused,
             ConnectEnd::Unreachable => ConnectFinding::Lost { late: false },
         };
-        self.findings.push_back((attempt.interval, finding));
-        while self.attempts.front().is_some_and(|attempt| attempt.settled) {
-            self.attempts.pop_front();
-        }
+        self.findings.push_back((interval, finding));
     }
 
     /// Gives up every attempt whose waiting time has passed.
     pub fn handle_timeout(&mut self, now: Monotonic) {
-        while let Some(attempt) = self.attempts.front()
-            && now.since_ns(attempt.started) >= self.waiting_ns
-        {
-            if !attempt.settled {
-                self.findings
-                    .push_back((attempt.interval, ConnectFinding::Lost { late: false }));
-            }
-            self.attempts.pop_front();
+        while let Some((_, interval)) = self.attempts.expire(now) {
+            self.findings
+                .push_back((interval, ConnectFinding::Lost { late: false }));
         }
     }
 
     /// When the oldest attempt's waiting time will have passed.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Monotonic> {
-        self.attempts
-            .front()
-            .map(|attempt| attempt.started.plus_ns(self.waiting_ns))
+        self.attempts.poll_timeout()
     }
 
     /// What has been found out since the last call, and when that attempt was started.
@@ -158,13 +123,12 @@ impl ConnectSession {
     /// Attempts neither answered nor lost yet.
     #[must_use]
     pub fn unsettled(&self) -> usize {
-        self.attempts.iter().filter(|attempt| !attempt.settled).count()
+        self.attempts.unsettled()
     }
 
     /// The end: the intervals of the attempts whose fate stays unknown.
     pub fn withdraw(&mut self) -> Vec<IntervalOrdinal> {
-        let unknown = self.attempts.drain(..).filter(|attempt| !attempt.settled);
-        unknown.map(|attempt| attempt.interval).collect()
+        self.attempts.withdraw()
     }
 }
 

@@ -5,26 +5,17 @@ use std::collections::VecDeque;
 use crate::clock::{Monotonic, NS_PER_S};
 use crate::tally::IntervalOrdinal;
 
+use super::attempts::Attempts;
 use super::exchange::ExchangeEnd;
 
 /// How much longer than its waiting time an exchange is remembered. Whoever carries it out ends it when that time has
 /// passed and says how far it came; this is for an end that never arrives.
 pub const GRACE_NS: i64 = NS_PER_S;
 
-#[derive(Clone, Copy, Debug)]
-struct Attempt {
-    interval: IntervalOrdinal,
-    started: Monotonic,
-    settled: bool,
-}
-
 /// The exchanges of one series.
 #[derive(Debug)]
 pub struct ExchangeSession {
-    waiting_ns: i64,
-    next_sequence: u32,
-    /// In order of sequence numbers, without holes.
-    attempts: VecDeque<Attempt>,
+    attempts: Attempts,
     findings: VecDeque<(IntervalOrdinal, u32, Option<ExchangeEnd>)>,
 }
 
@@ -33,65 +24,39 @@ impl ExchangeSession {
     #[must_use]
     pub fn new(waiting_ns: i64) -> Self {
         Self {
-            waiting_ns: waiting_ns.saturating_add(GRACE_NS),
-            next_sequence: 0,
-            attempts: VecDeque::new(),
+            attempts: Attempts::new(waiting_ns.saturating_add(GRACE_NS)),
             findings: VecDeque::new(),
         }
     }
 
     /// A new exchange, started at `started`; its number.
     pub fn send(&mut self, started: Monotonic, interval: IntervalOrdinal) -> u32 {
-        let sequence = self.next_sequence;
-        self.next_sequence = sequence.wrapping_add(1);
-        self.attempts.push_back(Attempt {
-            interval,
-            started,
-            settled: false,
-        });
-        sequence
+        self.attempts.begin(started, interval)
     }
 
     /// The last exchange could not be started after all: it never was.
     pub fn handle_send_error(&mut self) {
-        if self.attempts.pop_back().is_some() {
-            self.next_sequence = self.next_sequence.wrapping_sub(1);
-        }
+        self.attempts.take_back();
     }
 
     /// The exchange `sequence` has ended. Ignored once it was given up, and the second time.
     pub fn handle_end(&mut self, sequence: u32, end: ExchangeEnd) {
-        let first = self.next_sequence.wrapping_sub(self.attempts.len() as u32);
-        let index = sequence.wrapping_sub(first) as usize;
-        let Some(attempt) = self.attempts.get_mut(index) else {
-            return;
-        };
-        if std::mem::replace(&mut attempt.settled, true) {
-            return;
-        }
-        self.findings.push_back((attempt.interval, sequence, Some(end)));
-        while self.attempts.front().is_some_and(|attempt| attempt.settled) {
-            self.attempts.pop_front();
+        if let Some(interval) = self.attempts.settle(sequence) {
+            self.findings.push_back((interval, sequence, Some(end)));
         }
     }
 
     /// Gives up every exchange whose end never arrived.
     pub fn handle_timeout(&mut self, now: Monotonic) {
-        while let Some(attempt) = self.attempts.front()
-            && now.since_ns(attempt.started) >= self.waiting_ns
-        {
-            if !attempt.settled {
-                let sequence = self.next_sequence.wrapping_sub(self.attempts.len() as u32);
-                self.findings.push_back((attempt.interval, sequence, None));
-            }
-            self.attempts.pop_front();
+        while let Some((sequence, interval)) = self.attempts.expire(now) {
+            self.findings.push_back((interval, sequence, None));
         }
     }
 
     /// Whether any exchange is neither ended nor given up.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        !self.attempts.is_empty()
+        self.attempts.poll_timeout().is_some()
     }
 
     /// What has been found out since the last call: when that exchange was started, its number, and its end, `None` if that
@@ -102,8 +67,7 @@ impl ExchangeSession {
 
     /// The end: the intervals of the exchanges whose fate stays unknown.
     pub fn withdraw(&mut self) -> Vec<IntervalOrdinal> {
-        let unknown = self.attempts.drain(..).filter(|attempt| !attempt.settled);
-        unknown.map(|attempt| attempt.interval).collect()
+        self.attempts.withdraw()
     }
 }
 
