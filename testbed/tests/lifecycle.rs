@@ -282,6 +282,11 @@ fn a_killed_agent_is_named_and_comes_back_and_a_hopeless_one_ends_the_world() {
             .1
     };
     let before = agent(&run);
+    // The world has started when its processes have; what they write comes after.
+    eventually("the agent has written its first line", || {
+        std::fs::read_to_string(run.dir.join("logs/agent-paris-free.log"))
+            .is_ok_and(|log| log.contains("stand-in: run"))
+    });
     kill(Pid::from_raw(before), Signal::SIGKILL).expect("ours");
     run.says("it was started again");
     let screen = run.screen();
