@@ -142,70 +142,42 @@ mod tests {
 
     const MINUTE_MS: u64 = 60_000;
 
-    /// A store that shows nobody its window.
-    struct FromDisk<'a>(&'a dyn Store);
-
-    impl Store for FromDisk<'_> {
-        fn commit(
-            &self,
-            manifests: &[VerifiedManifest],
-            items: &[Item],
-        ) -> Result<Vec<Admission>, StoreError> {
-            self.0.commit(manifests, items)
-        }
-        fn dictionary(&self) -> std::sync::Arc<Dictionary> {
-            self.0.dictionary()
-        }
-        fn scan(&self, request: ScanRequest<'_>, visit: Visit<'_>) -> Result<Coverage, StoreError> {
-            self.0.scan(request, visit)
-        }
-        fn agents(&self) -> Result<Vec<AgentStatus>, StoreError> {
-            self.0.agents()
-        }
-        fn gaps(
-            &self,
-            agent: &azimuth_measurement::AgentId,
-            range: TimeRange,
-        ) -> Result<Vec<StoredGap>, StoreError> {
-            self.0.gaps(agent, range)
-        }
-        fn paths(
-            &self,
-            agent: &azimuth_measurement::AgentId,
-            range: TimeRange,
-        ) -> Result<Vec<crate::store::StoredPath>, StoreError> {
-            self.0.paths(agent, range)
-        }
-        fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {
-            self.0.maintain(now_unix_ms)
-        }
-        fn backup(&self, into: &mut dyn std::io::Write) -> Result<BackupSummary, StoreError> {
-            self.0.backup(into)
-        }
-        fn condition(&self) -> Condition {
-            self.0.condition()
-        }
+    /// By which way a store may be read: it shows nobody its window.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Way {
+        Scan,
+        Walk,
     }
 
-    /// A store that shows nobody its window, but hands on reports unread.
-    struct SideBySide<'a>(&'a EmbeddedStore);
+    struct Only<'a>(Way, &'a dyn Store);
 
-    impl Store for SideBySide<'_> {
+    fn from_disk(store: &dyn Store) -> Only<'_> {
+        Only(Way::Scan, store)
+    }
+
+    fn side_by_side(store: &dyn Store) -> Only<'_> {
+        Only(Way::Walk, store)
+    }
+
+    impl Store for Only<'_> {
         fn commit(
             &self,
             manifests: &[VerifiedManifest],
             items: &[Item],
         ) -> Result<Vec<Admission>, StoreError> {
-            self.0.commit(manifests, items)
+            self.1.commit(manifests, items)
         }
         fn dictionary(&self) -> std::sync::Arc<Dictionary> {
-            self.0.dictionary()
+            self.1.dictionary()
         }
-        fn scan(&self, _: ScanRequest<'_>, _: Visit<'_>) -> Result<Coverage, StoreError> {
-            Err(StoreError {
-                doing: "scan",
-                cause: "it was left to a scan".to_owned(),
-            })
+        fn scan(&self, request: ScanRequest<'_>, visit: Visit<'_>) -> Result<Coverage, StoreError> {
+            match self.0 {
+                Way::Scan => self.1.scan(request, visit),
+                Way::Walk => Err(StoreError {
+                    doing: "scan",
+                    cause: "it was left to a scan".to_owned(),
+                }),
+            }
         }
         fn walk(
             &self,
@@ -214,33 +186,36 @@ mod tests {
             stop: &dyn Fn() -> bool,
             visit: VisitAgent<'_>,
         ) -> Result<Option<Coverage>, StoreError> {
-            self.0.walk(range, series, stop, visit)
+            match self.0 {
+                Way::Scan => Ok(None),
+                Way::Walk => self.1.walk(range, series, stop, visit),
+            }
         }
         fn agents(&self) -> Result<Vec<AgentStatus>, StoreError> {
-            self.0.agents()
+            self.1.agents()
         }
         fn gaps(
             &self,
             agent: &azimuth_measurement::AgentId,
             range: TimeRange,
         ) -> Result<Vec<StoredGap>, StoreError> {
-            self.0.gaps(agent, range)
+            self.1.gaps(agent, range)
         }
         fn paths(
             &self,
             agent: &azimuth_measurement::AgentId,
             range: TimeRange,
         ) -> Result<Vec<crate::store::StoredPath>, StoreError> {
-            self.0.paths(agent, range)
+            self.1.paths(agent, range)
         }
         fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {
-            self.0.maintain(now_unix_ms)
+            self.1.maintain(now_unix_ms)
         }
         fn backup(&self, into: &mut dyn std::io::Write) -> Result<BackupSummary, StoreError> {
-            self.0.backup(into)
+            self.1.backup(into)
         }
         fn condition(&self) -> Condition {
-            self.0.condition()
+            self.1.condition()
         }
     }
 
@@ -288,7 +263,7 @@ mod tests {
         let last_five = range(1_500, 1_800);
         let found = map_of(&store, last_five);
         assert_eq!((found.cells.len(), found.cells[0].n), (2, 60));
-        assert_eq!(found, map_of(&FromDisk(&store), last_five));
+        assert_eq!(found, map_of(&from_disk(&store), last_five));
         assert_eq!((window(&store).answered, window(&store).fallbacks), (1, [0; 3]));
         assert_eq!(window(&store).held_from_unix_ms, Some(T0 + 15 * MINUTE_MS));
         assert_eq!(
@@ -354,12 +329,12 @@ mod tests {
         let store = open(directory.path(), T0);
         many_groups(&store);
         let asked = range(10, 110);
-        let found = map_of(&SideBySide(&store), asked);
+        let found = map_of(&side_by_side(&store), asked);
         assert_eq!(found.cells.len(), 158);
-        assert_eq!(found, map_of(&FromDisk(&store), asked));
+        assert_eq!(found, map_of(&from_disk(&store), asked));
         for by in [&[][..], &[Label::Agent], &[Label::Agent, Label::Zone]] {
-            let rows = rows_of(&SideBySide(&store), asked, by);
-            assert_eq!(rows, rows_of(&FromDisk(&store), asked, by));
+            let rows = rows_of(&side_by_side(&store), asked, by);
+            assert_eq!(rows, rows_of(&from_disk(&store), asked, by));
             assert!(rows.is_some(), "{by:?}");
         }
         let some = MapQuestion {
@@ -367,8 +342,8 @@ mod tests {
             range: asked,
         };
         let of_one = |store: &dyn Store| map(&source(store), &some, asked.to_unix_ms).expect("readable");
-        assert_eq!(of_one(&SideBySide(&store)), of_one(&FromDisk(&store)));
-        assert_eq!(of_one(&FromDisk(&store)).cells.len(), 79);
+        assert_eq!(of_one(&side_by_side(&store)), of_one(&from_disk(&store)));
+        assert_eq!(of_one(&from_disk(&store)).cells.len(), 79);
     }
 
     #[test]
@@ -378,7 +353,7 @@ mod tests {
         many_groups(&store);
         let asked = range(0, 120);
         assert_eq!(
-            rows_of(&SideBySide(&store), asked, &[Label::Zone]),
+            rows_of(&side_by_side(&store), asked, &[Label::Zone]),
             None,
             "more groups than are open at once, each of two agents"
         );
@@ -391,21 +366,21 @@ mod tests {
         store.commit(&[verified(&other)], &items).expect("writable");
         let asked = range(0, 240);
         assert_eq!(
-            rows_of(&SideBySide(&store), asked, &[Label::Agent, Label::Zone]),
+            rows_of(&side_by_side(&store), asked, &[Label::Agent, Label::Zone]),
             None
         );
-        assert!(rows_of(&SideBySide(&store), asked, &[Label::Agent]).is_some());
+        assert!(rows_of(&side_by_side(&store), asked, &[Label::Agent]).is_some());
         drop(store);
         // Opened so late that nothing is in the window.
         let store = open(directory.path(), T0 + 60 * MINUTE_MS);
         for by in [&[Label::Zone][..], &[Label::Agent, Label::Zone], &[Label::Agent]] {
             let rows = rows_of(&store, asked, by);
-            assert_eq!(rows, rows_of(&FromDisk(&store), asked, by));
+            assert_eq!(rows, rows_of(&from_disk(&store), asked, by));
             assert!(rows.is_some());
         }
         assert_eq!(window(&store).answered, 0);
         while store.maintain(T0 + 300 * MINUTE_MS).expect("writable").more {}
-        assert_eq!(rows_of(&SideBySide(&store), asked, &[]), None, "it is sealed");
+        assert_eq!(rows_of(&side_by_side(&store), asked, &[]), None, "it is sealed");
         assert!(rows_of(&store, asked, &[]).is_some());
     }
 
@@ -509,12 +484,12 @@ mod tests {
                         selection: Selection::of(Method::Stamp, LoadLabel::Idle),
                         range: asked,
                     };
-                    if let Ok(walked) = map(&source(&SideBySide(&store)), &question, now_unix_ms) {
-                        let scanned = map(&source(&FromDisk(&store)), &question, now_unix_ms).expect("readable");
+                    if let Ok(walked) = map(&source(&side_by_side(&store)), &question, now_unix_ms) {
+                        let scanned = map(&source(&from_disk(&store)), &question, now_unix_ms).expect("readable");
                         prop_assert_eq!(walked, scanned);
                     }
                     let before = window(&store).answered;
-                    let (one, other) = (map_of(&store, asked), map_of(&FromDisk(&store), asked));
+                    let (one, other) = (map_of(&store, asked), map_of(&from_disk(&store), asked));
                     if window(&store).answered == before {
                         continue;
                     }
@@ -531,7 +506,7 @@ mod tests {
                             step_ms: None,
                         };
                         let rows = |store: &dyn Store| groups(&source(store), &question, now_unix_ms).expect("readable").rows;
-                        prop_assert_eq!(rows(&store), rows(&FromDisk(&store)));
+                        prop_assert_eq!(rows(&store), rows(&from_disk(&store)));
                     }
                 }
             }
