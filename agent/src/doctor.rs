@@ -15,6 +15,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::icmp::Family;
+use crate::net::clock_error::clock_error_ns;
 use crate::net::icmp::EchoSocket;
 use crate::probe::SeriesPlan;
 use crate::probe::exchange::{DnsKind, Request, sides};
@@ -64,6 +65,7 @@ pub fn run(json: bool) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::to_string(&findings)?);
     } else {
         print!("{}", table(&findings));
+        println!("\n  {}", clock(clock_error_ns()));
     }
     let well = findings.iter().all(|finding| finding.remedy.is_none());
     Ok(if well {
@@ -271,6 +273,19 @@ fn remedy(
     }
 }
 
+/// What the kernel says of the wall clock. Only one-way delay needs it, so that it is no illness not to have it.
+fn clock(error_ns: Option<i64>) -> String {
+    match error_ns {
+        Some(error_ns) => format!(
+            "The wall clock is kept, and off by at most {:.3} ms: one-way delays are told with that error and the reflector's.",
+            error_ns as f64 / 1e6
+        ),
+        None => "Nobody keeps the wall clock: one-way delays stay unknown. For them, run chrony, ntpd or systemd-timesyncd, \
+                 and permit the call adjtimex where calls are filtered."
+            .to_owned(),
+    }
+}
+
 fn table(findings: &[Finding]) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
@@ -366,6 +381,13 @@ mod tests {
             let remedy = judged(method, counts, delays_us).remedy.unwrap_or_default();
             assert!(remedy.contains(expected), "{method} {counts:?}: {remedy}");
         }
+    }
+
+    #[test]
+    fn the_clock_is_told_or_what_to_do_about_it() {
+        let kept = clock(Some(1_250_000));
+        assert!(kept.contains("at most 1.250 ms"), "{kept}");
+        assert!(clock(None).contains("chrony"));
     }
 
     #[test]

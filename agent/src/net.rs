@@ -14,9 +14,11 @@
 //! | [`tx_ids`] | which send call a kernel TX stamp belongs to |
 //! | [`tcp`] | connections opened without blocking, and the kernel's own sample of their handshake |
 //! | [`wait`] | sleeping until a deadline or a packet, to the nanosecond; waking that sleep from another thread |
+//! | [`clock_error`] | how far the kernel believes its clock to be off |
 //! | [`thread`] | timer slack and scheduling priority of the probing thread |
 
 pub mod batch;
+pub mod clock_error;
 pub mod control;
 mod control_writer;
 pub mod error_kind;

@@ -6,6 +6,7 @@
 //! | file | what it decides |
 //! |---|---|
 //! | [`delay`] | the round-trip delay from four stamps, and when they are not to be trusted |
+//! | [`one_way`] | how long each way took, where both clocks are synchronised |
 //! | [`history`] | whether a probe long settled was answered before |
 //! | [`stamp_session`] | one STAMP Session-Sender: which reply answers which probe |
 //! | [`icmp_session`] | one series of ICMP echoes |
@@ -28,6 +29,7 @@ pub mod exchange_tally;
 pub mod history;
 pub mod icmp_session;
 pub mod lane;
+pub mod one_way;
 pub mod stamp_session;
 pub mod wire;
 

@@ -30,6 +30,7 @@ use tracing::{info, warn};
 use self::inbox::{Change, Inbox, Letterbox, Message, inbox};
 use crate::clock::{self, Moment, Monotonic, NS_PER_MS};
 use crate::net::batch::{BATCH, Batch, Queue};
+use crate::net::clock_error::ClockWatch;
 use crate::net::control::IcmpError;
 use crate::net::error_kind;
 use crate::net::outgoing::LaneError;
@@ -153,6 +154,7 @@ impl Prober {
         let reply_bytes = reply_bytes(plans);
         let mut turning = Turning {
             core,
+            clock_watch: ClockWatch::default(),
             sockets,
             icmp_errors: HashMap::new(),
             connecting: HashMap::new(),
@@ -227,6 +229,7 @@ struct Attempt {
 
 struct Turning {
     core: Core,
+    clock_watch: ClockWatch,
     sockets: LaneSockets,
     /// What was last said instead of an answer, per series.
     icmp_errors: HashMap<u32, IcmpError>,
@@ -252,6 +255,9 @@ impl Turning {
             if stop.asked.load(Ordering::Acquire) && until.is_none() {
                 self.core.stop_sending();
                 until = Some(clock::monotonic().plus_ns(LINGER_NS));
+            }
+            if let Some(error) = self.clock_watch.poll(clock::monotonic()) {
+                self.core.set_clock_error(error);
             }
             // Sending first is what makes it punctual; and the stamps of what was just sent are then there to be read
             // in the same turn.

@@ -5,6 +5,7 @@
 //! those are [`crate::net`], [`crate::clock`] and [`crate::probe`].
 
 pub mod authenticated;
+pub mod error_estimate;
 pub mod extension;
 #[cfg(test)]
 mod golden;
@@ -13,6 +14,7 @@ pub mod ntp;
 pub mod packet;
 
 pub use authenticated::AUTHENTICATED_LENGTH;
+pub use error_estimate::ErrorEstimate;
 pub use key::StampKey;
 pub use ntp::NtpTimestamp;
-pub use packet::{ErrorEstimate, MINIMUM_LENGTH, PacketError, Reply, Request};
+pub use packet::{MINIMUM_LENGTH, PacketError, Reply, Request};

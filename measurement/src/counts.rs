@@ -4,12 +4,13 @@
 use thiserror::Error;
 
 use crate::errors::ErrorCounts;
+use crate::one_way::OneWay;
 use crate::variation::Ipdv;
 
 /// No counter of one record may exceed this: far above any real rate, far below overflow when records are added.
 pub const MAX_COUNT: u64 = 1 << 40;
 /// How many counters a record has.
-pub const COUNTERS: usize = 28;
+pub const COUNTERS: usize = 32;
 /// The counters' names, one spelling everywhere, in the order of [`ProbeCounts::all`].
 pub const COUNTER_NAMES: [&str; COUNTERS] = [
     "sent",
@@ -40,9 +41,15 @@ pub const COUNTER_NAMES: [&str; COUNTERS] = [
     "send_no_buffer",
     "send_too_big",
     "send_no_socket",
+    "one_way",
+    "one_way_out_sum_us",
+    "one_way_back_sum_us",
+    "one_way_error_sum_us",
 ];
 /// The places of those that tell of delay variation and count no probes.
 pub const VARIATION: std::ops::Range<usize> = 14..16;
+/// The places of those that tell of one-way delays: how many, and their sums.
+pub const ONE_WAY: std::ops::Range<usize> = 28..32;
 
 /// Counts of probes, each attributed to the interval in which the probe was sent.
 ///
@@ -84,6 +91,8 @@ pub struct ProbeCounts {
     pub ipdv: Ipdv,
     /// Errors by kind, by the time they were noticed. Those of sending are among `send_errors`.
     pub errors: ErrorCounts,
+    /// Delays of each way, where the clocks of both ends are synchronised.
+    pub one_way: OneWay,
 }
 
 /// The counts contradict each other.
@@ -125,6 +134,16 @@ pub enum CountsError {
         /// As counted.
         pairs: u64,
         /// Sum of the differences.
+        sum_us: u64,
+        /// Sum over the histograms.
+        delays: u64,
+    },
+    /// More one-way delay than so many probes can have, or of more probes than have a delay.
+    #[error("one-way delays of {sum_us} us in all cannot be of {probes} probes of {delays} delays")]
+    OneWay {
+        /// As counted.
+        probes: u64,
+        /// The greatest of the sums.
         sum_us: u64,
         /// Sum over the histograms.
         delays: u64,
@@ -179,6 +198,7 @@ impl ProbeCounts {
             });
         }
         self.ipdv.check(delays)?;
+        self.one_way.check(delays)?;
         self.errors.check(self.send_errors)
     }
 
@@ -237,6 +257,10 @@ impl ProbeCounts {
             no_buffer,
             send_too_big,
             no_socket,
+            self.one_way.probes,
+            self.one_way.out_sum_us,
+            self.one_way.back_sum_us,
+            self.one_way.error_sum_us,
         ]
     }
 
@@ -260,6 +284,10 @@ impl ProbeCounts {
             pairs,
             sum_us,
             errors @ ..,
+            probes,
+            out_sum_us,
+            back_sum_us,
+            error_sum_us,
         ] = all;
         Self {
             sent,
@@ -278,6 +306,12 @@ impl ProbeCounts {
             lost_back,
             ipdv: Ipdv { pairs, sum_us },
             errors: ErrorCounts(errors),
+            one_way: OneWay {
+                probes,
+                out_sum_us,
+                back_sum_us,
+                error_sum_us,
+            },
         }
     }
 }
@@ -304,6 +338,15 @@ mod tests {
         assert_eq!(place("lost_back"), counts(|counts| counts.lost_back = 1));
         assert_eq!(place("ipdv_sum_us"), counts(|counts| counts.ipdv.sum_us = 1));
         assert_eq!(place("ipdv_pairs"), Some(VARIATION.start));
+        assert_eq!(place("one_way"), Some(ONE_WAY.start));
+        assert_eq!(
+            place("one_way_back_sum_us"),
+            counts(|counts| counts.one_way.back_sum_us = 1)
+        );
+        assert_eq!(
+            place("one_way_error_sum_us"),
+            counts(|counts| counts.one_way.error_sum_us = 1)
+        );
         for kind in ErrorKind::ALL {
             let mut counts = ProbeCounts::default();
             counts.errors.note(kind);

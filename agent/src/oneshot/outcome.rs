@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use azimuth_measurement::{Accumulator, DelayHistogram, Method, Phase, ProbeCounts, StampClock};
+use azimuth_measurement::{
+    Accumulator, AsymmetryUnknown, DelayHistogram, Method, Phase, ProbeCounts, StampClock,
+};
 use serde::Serialize;
 
 use super::target::Target;
@@ -68,6 +70,14 @@ pub struct Outcome {
     pub ipdv_mean_us: Option<f64>,
     /// 95th percentile of how much longer a delay was than the shortest, microseconds (PDV, RFC 5481).
     pub pdv_p95_us: Option<u32>,
+    /// Mean delay from here to the reflector, microseconds, where both ends say that their clock is synchronised.
+    pub one_way_out_mean_us: Option<f64>,
+    /// Mean delay back.
+    pub one_way_back_mean_us: Option<f64>,
+    /// How far either of the two may be off, microseconds.
+    pub one_way_error_us: Option<f64>,
+    /// Why it is not known how long each way took, where it is not.
+    pub asymmetry_unknown: Option<&'static str>,
     /// ICMP errors heard and send errors, by kind; only those that were met.
     pub errors: BTreeMap<&'static str, u64>,
     /// The phases of the exchanges; none for a method of one packet and its answer.
@@ -113,6 +123,7 @@ impl Outcome {
                 .add(histogram)
                 .map_err(|_| anyhow::anyhow!("the histogram overflowed"))?;
         }
+        let one_way = counts.one_way.means();
         let loss_ratio = (counts.sent > 0).then(|| counts.lost() as f64 / counts.sent as f64);
         Ok(Self {
             target: target.name.clone(),
@@ -142,6 +153,10 @@ impl Outcome {
             missing_follow_up: counts.missing_follow_up,
             ipdv_mean_us: counts.ipdv.mean_us(),
             pdv_p95_us: pdv_us(&delays, 0.95),
+            one_way_out_mean_us: one_way.ok().map(|means| means.out_us),
+            one_way_back_mean_us: one_way.ok().map(|means| means.back_us),
+            one_way_error_us: counts.one_way.mean_error_us(),
+            asymmetry_unknown: one_way.err().map(AsymmetryUnknown::as_str),
             errors: counts
                 .errors
                 .present()
@@ -277,6 +292,23 @@ impl Outcome {
                 milliseconds(Some(pdv_us)).trim(),
             );
         }
+        if let (Some(out_us), Some(back_us), Some(error_us)) = (
+            self.one_way_out_mean_us,
+            self.one_way_back_mean_us,
+            self.one_way_error_us,
+        ) {
+            let [out, back, error] = [out_us, back_us, error_us].map(|us| us / 1_000.0);
+            let _ = writeln!(
+                text,
+                "\n  one-way delay: {out:.3} ms out, {back:.3} ms back on average, each known to {error:.3} ms by both clocks"
+            );
+        } else if self.method == Method::Stamp.as_str() && self.returned > 0 {
+            let why = self.one_way_error_us.map_or_else(
+                || "the clocks of both ends are not known to be synchronised".to_owned(),
+                |us| format!("the clocks may be off by {:.3} ms", us / 1_000.0),
+            );
+            let _ = writeln!(text, "\n  one-way delay: asymmetry unknown, because {why}");
+        }
         if self.returned == 0 && self.sent > 0 {
             let _ = writeln!(text, "\n  Nothing came back. {}", self.advice());
         }
@@ -350,6 +382,7 @@ fn pdv_us(delays: &Accumulator, quantile: f64) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use azimuth_measurement::OneWaySample;
 
     fn target() -> Target {
         Target {
@@ -376,11 +409,62 @@ mod tests {
             (None, Some(1.0), 4)
         );
         assert!(outcome.table(200).contains("does it --allow this host"));
+        assert!(
+            !outcome.table(200).contains("one-way"),
+            "nothing came back at all"
+        );
         let json = serde_json::to_string(&outcome).expect("JSON");
         assert!(
             json.contains(
                 r#""clock":null,"n":0,"sent":4,"returned":0,"lost":4,"loss_ratio":1.0,"min_us":null"#
             )
+        );
+    }
+
+    #[test]
+    fn each_way_is_told_with_its_error_or_the_reason_why_not() {
+        let told = |samples: &[(u32, u32, u32)]| {
+            let mut counts = ProbeCounts {
+                sent: 2,
+                returned: 2,
+                ..ProbeCounts::default()
+            };
+            for &(out_us, back_us, error_us) in samples {
+                counts.one_way.note(OneWaySample {
+                    out_us,
+                    back_us,
+                    error_us,
+                });
+            }
+            let found = SeriesTally {
+                counts,
+                delays_us: vec![(StampClock::Kernel, 10_000); 2],
+                certificate_ends_unix_s: None,
+            };
+            let outcome = Outcome::new(&target(), Method::Stamp, &found).expect("no overflow");
+            (
+                outcome.asymmetry_unknown,
+                outcome.one_way_out_mean_us,
+                outcome.table(200),
+            )
+        };
+        let (why, out_us, table) = told(&[(4_000, 6_000, 1_000), (5_000, 5_000, 1_000)]);
+        assert_eq!((why, out_us), (None, Some(4_500.0)));
+        assert!(
+            table.contains("4.500 ms out, 5.500 ms back on average, each known to 1.000 ms"),
+            "{table}"
+        );
+        let (why, out_us, table) = told(&[(5_000, 5_000, 5_000)]);
+        assert_eq!((why, out_us), (Some("error_exceeds_delay"), None));
+        assert!(
+            table.contains("asymmetry unknown, because the clocks may be off by 5.000 ms"),
+            "{table}"
+        );
+        let (why, _, table) = told(&[]);
+        assert_eq!(why, Some("clocks_not_synchronised"));
+        assert!(
+            table.contains("asymmetry unknown, because the clocks of both ends"),
+            "{table}"
         );
     }
 

@@ -13,7 +13,7 @@ use azimuth_measurement::{Answer, ErrorKind, Method, Phase};
 use crate::clock::{Moment, Monotonic, NS_PER_MS, Wall};
 use crate::icmp::{Echo, Family, MESSAGE_BYTES};
 use crate::schedule::{Pace, Schedule};
-use crate::stamp::{PacketError, StampKey};
+use crate::stamp::{ErrorEstimate, PacketError, StampKey};
 use crate::tally::{ClosedInterval, IntervalOrdinal, Tally};
 
 use super::connect_session::{ConnectEnd, ConnectFinding, ConnectSession};
@@ -162,6 +162,7 @@ pub struct Core {
     schedule: Schedule,
     tally: Tally,
     sweep_at: Monotonic,
+    clock_error: ErrorEstimate,
     strays: Strays,
 }
 
@@ -180,6 +181,7 @@ impl Core {
             schedule: Schedule::default(),
             tally: Tally::new(0, interval_ms, 0, start),
             sweep_at: start.monotonic,
+            clock_error: ErrorEstimate::UNSYNCHRONISED,
             strays: Strays::default(),
         };
         for plan in plans {
@@ -262,6 +264,11 @@ impl Core {
     /// Sends again for a paused series, from its next slot after `now`.
     pub fn resume(&mut self, series: u32, now: Monotonic) {
         self.schedule.resume(series, now);
+    }
+
+    /// How far this host's clock may be off, from now on.
+    pub fn set_clock_error(&mut self, error: ErrorEstimate) {
+        self.clock_error = error;
     }
 
     /// What the exchanges of a series ask.
@@ -356,6 +363,7 @@ impl Core {
         let to = series.address;
         Some(match &mut series.session {
             Session::Stamp(session, wire) => {
+                session.set_clock_error(self.clock_error);
                 let request = session.send(now, interval);
                 Transmit::Datagram {
                     token: ProbeToken {
@@ -704,6 +712,7 @@ fn count_finding(tally: &mut Tally, series: u32, finding: Finding) {
         verdict,
         missing_rx_stamp,
         missing_follow_up,
+        one_way,
         ..
     } = finding
     else {
@@ -712,6 +721,9 @@ fn count_finding(tally: &mut Tally, series: u32, finding: Finding) {
     counts.returned += 1;
     counts.missing_rx_stamp += u64::from(missing_rx_stamp);
     counts.missing_follow_up += u64::from(missing_follow_up);
+    if let Some(sample) = one_way {
+        counts.one_way.note(sample);
+    }
     match verdict {
         Verdict::Delay(clock, delay_us) => tally.record(interval, (series, sequence), clock, delay_us),
         Verdict::Discarded(why) => {

@@ -11,6 +11,8 @@
 
 use std::collections::VecDeque;
 
+use azimuth_measurement::{OneWaySample, StampClock};
+
 use crate::clock::{Moment, Monotonic, NS_PER_MS, Wall};
 use crate::stamp::extension::{Counted, FollowUp, Followed, Told};
 use crate::stamp::{ErrorEstimate, NtpTimestamp, Reply, Request};
@@ -19,6 +21,7 @@ use crate::tally::IntervalOrdinal;
 use super::delay::{Stamps, Verdict};
 use super::direction::{Answered, Directions, Ways};
 use super::history::{History, Memory};
+use super::one_way::one_way;
 
 /// A TX stamp this much before its own send call belongs to another probe.
 const STAMP_BEFORE_SEND_NS: i64 = NS_PER_MS;
@@ -43,6 +46,8 @@ pub enum Finding {
         missing_rx_stamp: bool,
         /// The reflector was asked for the kernel's stamp on its answer, and gave none.
         missing_follow_up: bool,
+        /// How long each way took, where both ends say that their clock is synchronised.
+        one_way: Option<OneWaySample>,
     },
     /// Not answered within the waiting time.
     Lost {
@@ -89,6 +94,8 @@ struct Answer {
     reflector_received_at: NtpTimestamp,
     /// T3: by the reply, then by the follow-up.
     reflected_at: NtpTimestamp,
+    /// How far the reflector's clock may be off.
+    error: ErrorEstimate,
     followed_up: bool,
     /// What the reflector had counted by then.
     counted: Option<Counted>,
@@ -112,6 +119,8 @@ pub struct StampSession {
     asks_follow_up: bool,
     /// Whether the reflector's last reply spoke of it: nothing is waited for that will never come.
     follow_up_spoken: bool,
+    /// How far this host's clock may be off.
+    clock_error: ErrorEstimate,
     /// The ways of the lost, if probes ask for what the reflector counted.
     directions: Option<Directions>,
     next_sequence: u32,
@@ -132,6 +141,7 @@ impl StampSession {
             waiting_ns,
             asks_follow_up: false,
             follow_up_spoken: false,
+            clock_error: ErrorEstimate::UNSYNCHRONISED,
             directions: None,
             next_sequence: first_sequence,
             highest_answered: None,
@@ -162,6 +172,11 @@ impl StampSession {
         self.asks_follow_up
     }
 
+    /// How far this host's clock may be off, from now on.
+    pub fn set_clock_error(&mut self, error: ErrorEstimate) {
+        self.clock_error = error;
+    }
+
     /// A new probe, on its way at `sent`.
     pub fn send(&mut self, sent: Moment, interval: IntervalOrdinal) -> Request {
         let sequence = self.next_sequence;
@@ -177,7 +192,7 @@ impl StampSession {
         Request {
             sequence,
             sent_at: NtpTimestamp::from_wall(sent.wall),
-            error: ErrorEstimate::UNSYNCHRONISED,
+            error: self.clock_error,
             session_id: 0,
         }
     }
@@ -262,6 +277,7 @@ impl StampSession {
             reflector_sequence: reply.sequence,
             reflector_received_at: reply.received_at,
             reflected_at: reply.reflected_at,
+            error: reply.error,
             followed_up: false,
             counted,
         });
@@ -417,13 +433,19 @@ impl StampSession {
                     residence_ns: answer.reflected_at.since_ns(answer.reflector_received_at),
                 };
                 let missing_rx_stamp = answer.kernel_received.is_none();
+                let missing_follow_up = self.asks_follow_up && !answer.followed_up;
+                let verdict = stamps.judge();
                 Finding::Returned {
                     interval,
                     sequence: first.wrapping_add(index as u32),
-                    verdict: stamps.judge(),
+                    verdict,
                     missing_tx_stamp,
                     missing_rx_stamp,
-                    missing_follow_up: self.asks_follow_up && !answer.followed_up,
+                    missing_follow_up,
+                    // A stamp of userspace is off by what no clock says.
+                    one_way: matches!(verdict, Verdict::Delay(StampClock::Kernel, _) if !missing_follow_up)
+                        .then(|| answer.one_way(&stamps, self.clock_error))
+                        .flatten(),
                 }
             }
         });
@@ -461,6 +483,20 @@ impl StampSession {
             let ways = directions.pass(oldest, answered.flatten());
             self.findings.extend(ways.into_iter().map(Finding::Ways));
         }
+    }
+}
+
+impl Answer {
+    /// How long each way took, if both clocks are synchronised.
+    fn one_way(&self, stamps: &Stamps, clock_error: ErrorEstimate) -> Option<OneWaySample> {
+        let error_ns = clock_error.error_ns()?.saturating_add(self.error.error_ns()?);
+        let (sent, received) = (stamps.kernel_sent?, stamps.kernel_received?);
+        let out_ns = self.reflector_received_at.since_ns(NtpTimestamp::from_wall(sent));
+        Some(one_way(
+            received.since_ns(sent) - stamps.residence_ns,
+            out_ns,
+            error_ns,
+        ))
     }
 }
 

@@ -73,6 +73,7 @@ pub struct Rules {
     allowed: Allowed,
     own_ports: Vec<u16>,
     key: Option<StampKey>,
+    clock_error: ErrorEstimate,
 }
 
 /// An answer, complete but for the time of its sending.
@@ -94,6 +95,7 @@ impl Rules {
             allowed,
             own_ports,
             key: None,
+            clock_error: ErrorEstimate::UNSYNCHRONISED,
         }
     }
 
@@ -102,6 +104,11 @@ impl Rules {
     pub fn authenticated(mut self, key: Option<StampKey>) -> Self {
         self.key = key;
         self
+    }
+
+    /// How far this host's clock may be off, from now on; every answer says so (RFC 8762 section 4.2.1).
+    pub fn set_clock_error(&mut self, error: ErrorEstimate) {
+        self.clock_error = error;
     }
 
     /// Octets before the extensions.
@@ -154,7 +161,7 @@ impl Rules {
         let reply = Reply {
             sequence: asked.sequence,
             reflected_at: received_at,
-            error: ErrorEstimate::UNSYNCHRONISED,
+            error: self.clock_error,
             session_id: asked.session_id,
             received_at,
             sender_sequence: asked.sequence,

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 
 use crate::clock::{self, Monotonic, NS_PER_S};
 use crate::net::batch::{Batch, Queue};
+use crate::net::clock_error::ClockWatch;
 use crate::net::thread;
 use crate::net::udp::{Departure, OpenError, ReflectorSocket};
 use crate::net::wait::{Waker, wait};
@@ -151,6 +152,7 @@ impl Reflector {
                 answer: Vec::with_capacity(LONGEST_ANSWER),
             },
             batch: Batch::new(LONGEST_ANSWER),
+            clock_watch: ClockWatch::default(),
         };
         let thread = std::thread::Builder::new()
             .name("reflector".to_owned())
@@ -201,6 +203,7 @@ struct Turning {
     listeners: Vec<TcpListener>,
     answering: Answering,
     batch: Batch,
+    clock_watch: ClockWatch,
 }
 
 struct Answering {
@@ -215,6 +218,9 @@ impl Turning {
     fn run(&mut self, stop: &Waker) {
         let mut logged = (self.answering.counters, clock::monotonic());
         loop {
+            if let Some(error) = self.clock_watch.poll(clock::monotonic()) {
+                self.answering.rules.set_clock_error(error);
+            }
             for socket in &mut self.sockets {
                 if let Err(error) = turn(socket, &mut self.batch, &mut self.answering) {
                     warn!(%error, "reading the reflector's socket failed");

@@ -6,7 +6,7 @@
 
 use thiserror::Error;
 
-use super::NtpTimestamp;
+use super::{ErrorEstimate, NtpTimestamp};
 
 /// Octets of an unauthenticated STAMP packet without extensions, in both directions.
 pub const MINIMUM_LENGTH: usize = 44;
@@ -28,43 +28,6 @@ pub enum PacketError {
     /// The signature of an authenticated packet is not that of the key.
     #[error("the packet is not signed with this key (RFC 8762 section 4.4)")]
     Signature,
-}
-
-/// How far the stamping clock may be off (RFC 8762 section 4.2.1, field of RFC 4656 section 4.1.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ErrorEstimate(u16);
-
-impl ErrorEstimate {
-    /// A clock that claims no synchronisation to UTC, in NTP format. Round-trip delay needs none: each
-    /// difference is taken within one clock.
-    pub const UNSYNCHRONISED: Self = Self(0x0001);
-
-    /// The estimate with these 16 bits; `None` when the multiplier is zero.
-    #[must_use]
-    pub const fn from_bits(bits: u16) -> Option<Self> {
-        if bits & 0x00ff == 0 {
-            None
-        } else {
-            Some(Self(bits))
-        }
-    }
-
-    /// The estimate of a sender, whatever its bits: see [`Request::decode`].
-    pub(super) const fn from_wire(bits: u16) -> Self {
-        Self(bits)
-    }
-
-    /// The 16 bits.
-    #[must_use]
-    pub const fn to_bits(self) -> u16 {
-        self.0
-    }
-
-    /// Whether the sender says its clock is synchronised to UTC.
-    #[must_use]
-    pub const fn is_synchronised(self) -> bool {
-        self.0 & 0x8000 != 0
-    }
 }
 
 /// What the Session-Sender sends.
@@ -300,7 +263,7 @@ mod tests {
 
         #[test]
         fn a_request_survives_the_wire(sequence: u32, stamp: u64, error: u16, session_id: u16) {
-            let request = Request { sequence, sent_at: NtpTimestamp::from_bits(stamp), error: ErrorEstimate(error), session_id };
+            let request = Request { sequence, sent_at: NtpTimestamp::from_bits(stamp), error: ErrorEstimate::from_wire(error), session_id };
             prop_assert_eq!(Request::decode(&request.encode()), Ok(request));
         }
     }

@@ -2,6 +2,7 @@
 
 mod direction;
 mod network;
+mod one_way;
 mod prober;
 mod seeded;
 mod suspend;

@@ -86,6 +86,12 @@ pub(crate) struct World<F> {
     /// What each reflector has counted of its session.
     counted: HashMap<SocketAddr, Counted>,
     restarts: VecDeque<i64>,
+    /// How far the reflectors' clocks are off.
+    pub(crate) clock_off_ns: i64,
+    /// What the reflectors say of that.
+    pub(crate) clock_error: ErrorEstimate,
+    /// The share of the way out in the delay on the wire, in percent.
+    pub(crate) out_percent: i64,
     pub(crate) closed: Vec<ClosedInterval>,
     pub(crate) transmits: Vec<(u32, i64)>,
 }
@@ -128,6 +134,9 @@ impl<F: FnMut(ProbeToken) -> Fate> World<F> {
             handed: HashSet::new(),
             counted: HashMap::new(),
             restarts: VecDeque::new(),
+            clock_off_ns: REFLECTOR_CLOCK_OFF_NS,
+            clock_error: ErrorEstimate::UNSYNCHRONISED,
+            out_percent: 50,
             closed: Vec::new(),
             transmits: Vec::new(),
         }
@@ -269,8 +278,14 @@ impl<F: FnMut(ProbeToken) -> Fate> World<F> {
             } else {
                 RESIDENCE_NS
             };
-            let received = self.wall_at(left_ns + wire_ns / 2);
-            let payload = reflect(payload.as_slice(), received, residence_ns, counted);
+            let received = self.wall_at(left_ns + wire_ns * self.out_percent / 100);
+            let received = received.plus_ns(self.clock_off_ns);
+            let payload = reflect(
+                payload.as_slice(),
+                (received, self.clock_error),
+                residence_ns,
+                counted,
+            );
             if self.seam.stranger {
                 let from = if self.seam.source_ignored { to } else { STRANGER };
                 self.inject(left_ns + wire_ns / 2, from, payload.clone());
@@ -318,13 +333,17 @@ impl<F: FnMut(ProbeToken) -> Fate> World<F> {
     }
 }
 
-fn reflect(octets: &[u8], received: Wall, residence_ns: i64, counted: Counted) -> Vec<u8> {
+fn reflect(
+    octets: &[u8],
+    (received, error): (Wall, ErrorEstimate),
+    residence_ns: i64,
+    counted: Counted,
+) -> Vec<u8> {
     let request = Request::decode(octets).expect("a request of the prober");
-    let received = received.plus_ns(REFLECTOR_CLOCK_OFF_NS);
     let reply = Reply {
         sequence: request.sequence,
         reflected_at: NtpTimestamp::from_wall(received.plus_ns(residence_ns)),
-        error: ErrorEstimate::UNSYNCHRONISED,
+        error,
         session_id: request.session_id,
         received_at: NtpTimestamp::from_wall(received),
         sender_sequence: request.sequence,

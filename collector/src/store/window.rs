@@ -242,6 +242,9 @@ impl Window {
     }
 }
 
+/// Which counters are there is told in the 32 bits of `present`.
+const _: () = assert!(azimuth_measurement::counts::COUNTERS <= 32);
+
 fn write(into: &mut Vec<u8>, since_ms: u64, length_ms: u32, record: &SeriesRecord) {
     let (mut present, mut counts, mut delays) = (0_u32, Vec::new(), Vec::new());
     for (at, count) in record.counts.all().into_iter().enumerate() {

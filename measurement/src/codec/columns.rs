@@ -17,6 +17,7 @@ pub(super) const SERIES_FIELD: u32 = 1;
 /// Field numbers of the counters, in [`ProbeCounts`] order.
 pub(super) const COUNT_FIELDS: [u32; COUNTERS] = [
     2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 17, 22, 23, 24, 25, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41,
+    42, 43, 44, 45,
 ];
 /// Field number of the column that says how many delays the first clock has; the others follow in clock order.
 pub(super) const NUMBER_FIELDS: u32 = 18;
@@ -110,7 +111,7 @@ pub(super) fn decode(message: &[u8], records: &mut Vec<SeriesRecord>) -> Result<
             }
             17 => counters[11] = Column::of(field, value.bytes(field)?)?,
             22..=25 => counters[field as usize - 10] = Column::of(field, value.bytes(field)?)?,
-            30..=41 => counters[field as usize - 14] = Column::of(field, value.bytes(field)?)?,
+            30..=45 => counters[field as usize - 14] = Column::of(field, value.bytes(field)?)?,
             13..=16 => delays[(field - DELAY_FIELDS) as usize] = value.bytes(field)?,
             18..=21 => {
                 numbers[(field - NUMBER_FIELDS) as usize] = Column::of(field, value.bytes(field)?)?;

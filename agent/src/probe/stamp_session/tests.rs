@@ -64,6 +64,7 @@ fn an_answer_with_both_stamps_is_settled_at_once() {
             missing_tx_stamp: false,
             missing_rx_stamp: false,
             missing_follow_up: false,
+            one_way: None,
         })
     );
     assert_eq!((session.poll_finding(), session.unsettled()), (None, 0));
@@ -104,6 +105,7 @@ fn a_stamp_that_never_comes_falls_back_and_is_counted() {
             missing_tx_stamp: true,
             missing_rx_stamp: false,
             missing_follow_up: false,
+            one_way: None,
         })
     );
 }

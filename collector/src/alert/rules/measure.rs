@@ -1,6 +1,6 @@
 //! What a threshold can be put on: a statistic of the delays, the lost share, or a count of probes.
 
-use azimuth_measurement::counts::{COUNTER_NAMES, VARIATION};
+use azimuth_measurement::counts::{COUNTER_NAMES, ONE_WAY, VARIATION};
 use azimuth_measurement::{Accumulator, ProbeCounts};
 use serde::{Deserialize, Serialize};
 
@@ -50,10 +50,11 @@ pub enum Measure {
     Count(u8),
 }
 
-/// The counters that count events, with their places. The sums behind delay variation are none.
+/// The counters that count events, with their places. The sums behind delay variation and one-way delays are
+/// none.
 fn counts() -> impl Iterator<Item = (usize, &'static str)> {
     let all = COUNTER_NAMES.iter().copied().enumerate();
-    all.filter(|(place, _)| !VARIATION.contains(place))
+    all.filter(|(place, _)| !VARIATION.contains(place) && !ONE_WAY.contains(place))
 }
 
 impl Measure {
