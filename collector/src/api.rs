@@ -8,13 +8,13 @@ mod alert_windows;
 mod alerts;
 pub mod answers;
 mod backup;
+mod body;
 mod compare;
 pub mod context;
 pub mod export;
 mod groups;
 mod incidents;
 mod inventory;
-mod local;
 mod map;
 pub mod openapi;
 mod operation;
@@ -23,6 +23,7 @@ mod params;
 pub mod paths;
 mod reply;
 mod reports;
+mod session;
 mod silences;
 mod status;
 mod stream;
@@ -30,14 +31,16 @@ mod stream;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 
 use self::context::Context;
+use crate::access::gate::{self, Asker, Refusal};
 use crate::problem::Problem;
+use crate::serve::Peer;
 use crate::site;
 
 /// What a page of ours may do: run its own scripts and styles, show its own images, ask its own origin. Nothing else.
@@ -68,6 +71,10 @@ pub fn router(context: Arc<Context>) -> Router {
             get(silences::silences).post(silences::silence),
         )
         .route("/api/v1/silences/{id}", delete(silences::unsilence))
+        .route(
+            "/api/v1/session",
+            get(session::who).post(session::log_in).delete(session::log_out),
+        )
         .route("/api/v1/openapi.json", get(operation::openapi))
         .route("/api/v1/status", get(status::status))
         .route("/metrics", get(operation::metrics))
@@ -75,6 +82,10 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/readyz", get(operation::readyz))
         .method_not_allowed_fallback(wrong_method)
         .fallback(everything_else)
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&context),
+            through_the_gate,
+        ))
         .layer(middleware::from_fn(with_security_headers))
         .with_state(context)
 }
@@ -94,6 +105,69 @@ async fn everything_else(request: Request) -> Response {
         return wrong_method(request).await.into_response();
     }
     site::serve(path, request.headers())
+}
+
+/// Lets through what its caller may ask, and writes down what was changed and by whom.
+async fn through_the_gate(State(context): State<Arc<Context>>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().copied();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let asker = match context.guard.pass(&method, &path, peer, request.headers()) {
+        Ok(asker) => asker,
+        Err(refusal) => {
+            let problem = refused(refusal);
+            let what = if method == Method::GET || method == Method::HEAD {
+                "look"
+            } else {
+                "change"
+            };
+            context.metrics.access.count(what, problem.reason());
+            return problem.into_response();
+        }
+    };
+    request.extensions_mut().insert(asker.clone());
+    let response = next.run(request).await;
+    let is_change = matches!(
+        method,
+        Method::POST | Method::PUT | Method::PATCH | Method::DELETE
+    ) && gate::need(&method, &path) != gate::Need::Nothing;
+    if is_change
+        && response.status().is_success()
+        && let Asker::Caller(caller) = asker
+    {
+        let noting = tokio::task::spawn_blocking(move || {
+            context
+                .guard
+                .note(&caller.name, peer, "changed", &format!("{method} {path}"));
+        });
+        // A panic there is in the log; the change was made either way.
+        let _ = noting.await;
+    }
+    response
+}
+
+fn refused(refusal: Refusal) -> Problem {
+    match refusal {
+        Refusal::LogIn => {
+            let detail = "log in, or show a token in `Authorization: Bearer`; `azimuth-collector api-token create` makes one";
+            Problem::new(StatusCode::UNAUTHORIZED, "not_logged_in", detail)
+        }
+        Refusal::NotAllowed(role) => {
+            let detail = format!("this needs the role `{role}`; an administrator can give it");
+            Problem::new(StatusCode::FORBIDDEN, "not_allowed", detail)
+        }
+        Refusal::NotFromHere => {
+            let detail = "there are no accounts, so only this machine may change something; ask over 127.0.0.1 or the unix \
+                          socket, or make an account with `azimuth-collector user add`";
+            Problem::new(StatusCode::FORBIDDEN, "not_from_here", detail)
+        }
+        Refusal::CrossSite => cross_site(),
+    }
+}
+
+fn cross_site() -> Problem {
+    let detail = "a page of another site may change nothing; without accounts open the dashboards at http://127.0.0.1 or \
+                  http://localhost, or let a proxy that knows its users leave `Origin` and `Sec-Fetch-Site` out";
+    Problem::new(StatusCode::FORBIDDEN, "cross_site", detail)
 }
 
 async fn with_security_headers(request: Request, next: Next) -> Response {

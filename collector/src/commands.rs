@@ -1,5 +1,6 @@
 //! What `azimuth-collector` can be told to do: one file a command, with its arguments, its help and its exit code.
 
+pub mod accounts;
 pub mod ask;
 pub mod backup;
 pub mod catalogue;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::access;
 use crate::evaluate::rule_files::RulesError;
 use crate::evaluate::settings as alerting;
 use crate::exposition;
@@ -57,6 +58,8 @@ pub struct Config {
     pub notify: Vec<notify::settings::Channel>,
     /// Which rules are evaluated.
     pub alerting: alerting::Settings,
+    /// What of access is not an account.
+    pub access: access::settings::Settings,
 }
 
 /// Flags of the command line; each wins over the file.
@@ -101,10 +104,10 @@ pub enum ConfigError {
     /// A rule file it names cannot be used.
     #[error(transparent)]
     Rules(RulesError),
-    /// There is no admin credential yet, so only this machine may talk to it.
+    /// What is said there could be read on the way.
     #[error(
-        "listening on {0} would let anyone who reaches it write and read measurements, because this release has no \
-         credentials; listen on 127.0.0.1 and put a proxy that authenticates in front, or say --insecure-listen-anyway"
+        "listening on {0} would send passwords and measurements in the clear; listen on 127.0.0.1 and put a proxy with TLS \
+         in front, or say --insecure-listen-anyway"
     )]
     NotLoopback(SocketAddr),
 }
@@ -127,6 +130,8 @@ struct File {
     notify: notify::settings::Tables,
     #[serde(default)]
     alerting: alerting::Table,
+    #[serde(default)]
+    access: access::settings::Table,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -291,6 +296,10 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
         remote_write,
         notify,
         alerting,
+        access: given
+            .access
+            .resolve()
+            .map_err(|mistakes| several(file, text, mistakes))?,
     })
 }
 

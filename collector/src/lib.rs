@@ -13,11 +13,13 @@
 //! | [`remote_write`] | the same, sent to a receiver |
 //! | [`notify`] | pages to people: Alertmanager, webhook, chat, mail |
 //! | [`evaluate`] | from what is stored to what the rules are held against |
+//! | [`access`] | who may do what: accounts, tokens, sessions, the gate before the API |
 //! | [`status`] | how the collector itself fares, and what needs a person |
 //! | [`commands`] | the command line, one file a command |
 //! | [`config`], [`limits`], [`clock`], [`csv`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
 //! | [`run`] | wires them |
 
+pub mod access;
 pub mod alert;
 pub mod api;
 pub mod clock;

@@ -1,10 +1,11 @@
 //! `azimuth-collector`: the command line. Parses and hands over; each command says its own exit code.
 
-use std::io::{stderr, stdout};
+use std::io::{stderr, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use azimuth_collector::clock;
+use azimuth_collector::commands::accounts::{self, AuditCommand, TokenCommand, UserCommand};
 use azimuth_collector::commands::backup::{self, BackupArgs, RestoreArgs};
 use azimuth_collector::commands::catalogue::{self, CatalogueCommand};
 use azimuth_collector::commands::config_check;
@@ -42,6 +43,15 @@ enum Command {
     /// Look at the catalogue of providers, regions, zones and public addresses
     #[command(subcommand)]
     Catalogue(CatalogueCommand),
+    /// Make and change the accounts of people
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Make and revoke what programs show to be let in
+    #[command(subcommand)]
+    ApiToken(TokenCommand),
+    /// Look at the audit log
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Look at a configuration without running it
     #[command(subcommand)]
     Config(Config),
@@ -70,6 +80,14 @@ fn main() -> ExitCode {
         Command::Status(args) => status::status(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
+        Command::User(command) => accounts::user(
+            command,
+            clock::unix_ms(),
+            &mut stdin().lock(),
+            &mut stdout().lock(),
+        ),
+        Command::ApiToken(command) => accounts::api_token(command, clock::unix_ms(), &mut stdout().lock()),
+        Command::Audit(command) => accounts::audit(&command, &mut stdout().lock()),
         Command::Config(Config::Check { file }) => config_check::check(&file, &mut stdout().lock()),
         Command::Catalogue(command) => catalogue::catalogue(&command, &mut stdout().lock()),
         Command::Export(args) => export::export(&args),

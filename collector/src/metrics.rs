@@ -63,6 +63,8 @@ pub struct Metrics {
     pub bodies_refused: Family,
     /// Queries by endpoint and outcome.
     pub queries: Family,
+    /// Requests not answered because of who asked: by what they were about and the reason.
+    pub access: Family,
     /// Queries begun on a thread.
     pub queries_started: Counter,
     /// Queries whose thread is done, whether or not anybody still waited.
@@ -207,6 +209,12 @@ impl Metrics {
                 "Queries answered, by outcome: ok or the reason of the problem.",
                 ("endpoint", "outcome"),
                 &self.queries,
+            ),
+            labelled(
+                "azimuth_access_refused_total",
+                "Requests and logins refused because of who asked.",
+                ("what", "reason"),
+                &self.access,
             ),
             Shown::counter(
                 "azimuth_queries_started_total",

@@ -8,6 +8,9 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::access::files::AccessFiles;
+use crate::access::first;
+use crate::access::guard::Guard;
 use crate::api::context::Context;
 use crate::api::router;
 use crate::clock;
@@ -55,6 +58,21 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let counters = Arc::clone(&metrics.alerting);
     let desk = tokio::task::spawn_blocking(move || Desk::open(&directory, rules, counters, clock::unix_ms()));
     let desk = Arc::new(desk.await?.context("cannot open the alerts")?);
+    let guard = {
+        let (files, settings) = (AccessFiles::new(&config.data_dir), config.access);
+        let is_open_to_others = !config.listen.ip().is_loopback();
+        tokio::task::spawn_blocking(move || {
+            if is_open_to_others && settings.proxy.is_none() {
+                first::make_sure_of_an_administrator(
+                    &files,
+                    clock::unix_ms(),
+                    &mut std::io::stderr().lock(),
+                )?;
+            }
+            Guard::open(files, settings, clock::unix_ms)
+        })
+    };
+    let guard = Arc::new(guard.await?.context("cannot use the accounts")?);
     let watch = Arc::new(Watch::new(started, config.data_dir.clone(), retention));
     let context = Arc::new(Context::new(
         Arc::clone(&store),
@@ -62,6 +80,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         Arc::clone(&metrics),
         Arc::clone(&watch),
         Arc::clone(&desk),
+        guard,
         clock::unix_ms,
         config.query_timeout,
     ));

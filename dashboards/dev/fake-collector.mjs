@@ -562,6 +562,13 @@ const ROUTES = {
   agents,
   groups,
   compare,
+  session: () => ({
+    name: 'this machine',
+    role: 'administer',
+    can_log_in: false,
+    can_log_out: false,
+    is_public: false,
+  }),
   status,
   zones: (query) => {
     only(query, []);

@@ -1,5 +1,5 @@
 //! `GET /api/v1/alerts`, `GET /api/v1/rules` and `POST /api/v1/alerts/{id}/acknowledge`. What an alert is, is `alert/`'s;
-//! who may acknowledge is [`super::local`]'s.
+//! who may acknowledge is [`super::body`]'s.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use axum::response::{IntoResponse, Response};
 use super::alert_answers::{
     AcknowledgeBody, AlertAnswer, AlertsAnswer, MaintenanceAnswer, RuleAnswer, RulesAnswer, selected,
 };
+use super::body;
 use super::context::Context;
-use super::local;
 use super::params::{Params, invalid};
 use super::reply::Reply;
 use crate::alert::book::Entry;
@@ -229,11 +229,11 @@ pub(super) async fn acknowledge(
     request: Request,
 ) -> Response {
     let done = async {
-        let body: AcknowledgeBody = local::read(request).await?;
+        let body: AcknowledgeBody = body::read(request).await?;
         let now_unix_ms = (context.now_unix_ms)();
         let who = Acknowledgement {
-            by: local::text("by", &body.by, MOST_NAME, false)?,
-            comment: local::text("comment", &body.comment, MOST_COMMENT, true)?,
+            by: body::text("by", &body.by, MOST_NAME, false)?,
+            comment: body::text("comment", &body.comment, MOST_COMMENT, true)?,
             at_unix_ms: now_unix_ms,
         };
         let key = key_of(&id).ok_or_else(|| unknown_alert(&id))?;

@@ -12,6 +12,7 @@ use azimuth_measurement::catalogue::Catalogue;
 use tokio::sync::Semaphore;
 
 use super::reply::Reply;
+use crate::access::guard::Guard;
 use crate::evaluate::desk::Desk;
 use crate::exposition::family::Family;
 use crate::ingest::Ingest;
@@ -41,6 +42,8 @@ pub struct Context {
     pub watch: Arc<Watch>,
     /// The alerts.
     pub desk: Arc<Desk>,
+    /// Who may do what.
+    pub guard: Arc<Guard>,
     /// Names and places of zones.
     pub catalogue: Catalogue,
     /// The clock, in unix milliseconds.
@@ -56,12 +59,17 @@ pub struct Context {
 
 impl Context {
     /// Puts together what handlers need. A query is given up after `query_timeout`, waiting included.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts that run.rs puts together, each once"
+    )]
     pub fn new(
         store: Arc<dyn Store>,
         ingest: Ingest,
         metrics: Arc<Metrics>,
         watch: Arc<Watch>,
         desk: Arc<Desk>,
+        guard: Arc<Guard>,
         now_unix_ms: fn() -> u64,
         query_timeout: Duration,
     ) -> Self {
@@ -71,6 +79,7 @@ impl Context {
             metrics,
             watch,
             desk,
+            guard,
             catalogue: Catalogue::built_in(),
             now_unix_ms,
             query_timeout,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use azimuth_measurement::ZoneKey;
 use azimuth_measurement::catalogue::Catalogue;
@@ -12,6 +12,7 @@ use super::answers::{AgentAnswer, AgentsAnswer, VantagePointAnswer, ZoneAnswer, 
 use super::context::Context;
 use super::params::Params;
 use super::reply::Reply;
+use crate::access::gate::Asker;
 use crate::problem::Problem;
 use crate::query::QueryError;
 use crate::status::fleet::freshness;
@@ -30,11 +31,16 @@ use crate::words::MethodName;
         (status = 503, description = "Too many queries at once, or the store cannot be read; `Retry-After` says when to try again.", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn agents(State(context): State<Arc<Context>>, RawQuery(query): RawQuery) -> Response {
+pub(super) async fn agents(
+    State(context): State<Arc<Context>>,
+    Extension(asker): Extension<Asker>,
+    RawQuery(query): RawQuery,
+) -> Response {
     if let Err(problem) = Params::read(query.as_deref(), &[]) {
         return context.refuse("agents", problem).into_response();
     }
     let now_unix_ms = (context.now_unix_ms)();
+    let is_blurred = matches!(asker, Asker::Anybody { is_public: true });
     context
         .answer("agents", move |context, _| {
             let statuses = context.store.agents().map_err(QueryError::from)?;
@@ -44,10 +50,20 @@ pub(super) async fn agents(State(context): State<Arc<Context>>, RawQuery(query):
                 agents: statuses
                     .iter()
                     .map(|status| agent_answer(status, &dictionary, now_unix_ms))
+                    .map(|answer| if is_blurred { blurred(answer) } else { answer })
                     .collect(),
             })
         })
         .await
+}
+
+/// As everybody may see it: where an agent stands to about a kilometre. Rounded, because whatever is added can be taken away
+/// again by who learns how.
+fn blurred(mut answer: AgentAnswer) -> AgentAnswer {
+    let hundredth = |degrees: f64| (degrees * 100.0).round() / 100.0;
+    answer.vantage_point.latitude = hundredth(answer.vantage_point.latitude);
+    answer.vantage_point.longitude = hundredth(answer.vantage_point.longitude);
+    answer
 }
 
 fn agent_answer(status: &AgentStatus, dictionary: &Dictionary, now_unix_ms: u64) -> AgentAnswer {

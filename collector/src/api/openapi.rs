@@ -32,6 +32,9 @@ use utoipa::OpenApi;
         super::silences::silences,
         super::silences::silence,
         super::silences::unsilence,
+        super::session::who,
+        super::session::log_in,
+        super::session::log_out,
         super::operation::openapi,
         super::operation::metrics,
         super::operation::healthz,
@@ -43,6 +46,7 @@ use utoipa::OpenApi;
         (name = "query", description = "What was measured."),
         (name = "ingest", description = "Where agents deliver."),
         (name = "alerting", description = "What fires, and who is told."),
+        (name = "access", description = "Who asks, and what they may do."),
         (name = "operation", description = "How the collector itself fares."),
     )
 )]

@@ -45,7 +45,7 @@ pub struct ServeArgs {
     /// Directory of the store, made if need be [default: azimuth-data]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Listen on an address others can reach, although this release has no credentials yet
+    /// Listen on an address others can reach, although what is said there is not encrypted
     #[arg(long)]
     insecure_listen_anyway: bool,
 }

@@ -1,6 +1,7 @@
 //! The real binary, from outside: what it refuses, what it survives, what it answers, how it stops.
 #![expect(clippy::panic, reason = "a test that cannot go on says why and ends")]
 
+mod access;
 mod alerts;
 mod backup;
 mod compare;

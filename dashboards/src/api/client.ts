@@ -5,6 +5,8 @@ import type { Problem } from './model.ts';
 export type Fault =
   /** Nothing answered: the collector is down, or the network between is. */
   | { kind: 'unreachable' }
+  /** It answers only who is logged in. */
+  | { kind: 'login' }
   /** It answered that this question is wrong; asking again will not help. */
   | { kind: 'refused'; detail: string }
   /** It answered that it cannot now, or something else stood in for it. */
@@ -29,6 +31,7 @@ export function apiUrl(path: string, params: Params = {}): string {
 export function faultOf(status: number, contentType: string | null, body: unknown): Fault {
   const problem = contentType?.includes('json') ? (body as Partial<Problem> | null) : null;
   const detail = typeof problem?.detail === 'string' ? problem.detail : `HTTP ${status}`;
+  if (status === 401) return { kind: 'login' };
   return status >= 400 && status < 429 ? { kind: 'refused', detail } : { kind: 'failed', status, detail };
 }
 

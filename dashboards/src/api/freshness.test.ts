@@ -6,6 +6,8 @@ const good: Answer<number> = { ok: true, data: 7 };
 const down: Answer<number> = { ok: false, fault: { kind: 'unreachable' } };
 const refused: Answer<number> = { ok: false, fault: { kind: 'refused', detail: 'no' } };
 
+const loggedOut: Answer<number> = { ok: false, fault: { kind: 'login' } };
+
 describe('freshness', () => {
   it('keeps the last data when the collector goes away, and remembers since when', () => {
     let state = answered(asked(unasked<number>()), '/a', good, 1000);
@@ -22,6 +24,12 @@ describe('freshness', () => {
   it('forgets the trouble once an answer comes', () => {
     const state = answered(answered(unasked<number>(), '/a', down, 1000), '/a', good, 2000);
     expect(state).toMatchObject({ data: 7, fault: null, failingSinceMs: null });
+  });
+
+  it('shows nothing more to who is logged in no more', () => {
+    const state = answered(answered(unasked<number>(), '/a', good, 1000), '/a', loggedOut, 2000);
+    expect(state.data).toBeNull();
+    expect(nextAskMs(state, true, 10)).toBeNull();
   });
 
   it('drops data of another question when this one is refused', () => {

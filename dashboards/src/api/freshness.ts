@@ -38,8 +38,10 @@ export function answered<T>(
       waiting: false,
     };
   }
-  // A refusal is about this very question: the answer to another one must not stand beside it.
-  const refused = answer.fault.kind === 'refused' && before.dataUrl !== url;
+  // A refusal is about this very question: the answer to another one must not stand beside it. And what somebody saw who was
+  // logged in is not for whoever sits there now.
+  const refused =
+    answer.fault.kind === 'login' || (answer.fault.kind === 'refused' && before.dataUrl !== url);
   return {
     ...before,
     ...(refused ? { data: null, dataUrl: null, receivedAtMs: null } : {}),
@@ -52,6 +54,6 @@ export function answered<T>(
 /** Milliseconds until the question is put again, or null for never. */
 export function nextAskMs(state: { fault: Fault | null }, live: boolean, refreshS: number): number | null {
   const retryMs = 5_000;
-  if (state.fault !== null) return state.fault.kind === 'refused' ? null : retryMs;
+  if (state.fault !== null) return ['refused', 'login'].includes(state.fault.kind) ? null : retryMs;
   return live && refreshS > 0 ? refreshS * 1000 : null;
 }

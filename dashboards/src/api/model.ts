@@ -27,6 +27,7 @@ export type IncidentsAnswer = Schemas['IncidentsAnswer'];
 export type RulesAnswer = Schemas['RulesAnswer'];
 export type Silence = Schemas['SilenceAnswer'];
 export type SilencesAnswer = Schemas['SilencesAnswer'];
+export type Session = Schemas['SessionAnswer'];
 export type StatusAnswer = Schemas['StatusAnswer'];
 export type AgentStanding = Schemas['AgentStanding'];
 export type Problem = Schemas['Problem'];
