@@ -283,6 +283,25 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who asks, and what they may do. */
+        get: operations["who"];
+        put?: never;
+        /** Log in: the answer sets a cookie. */
+        post: operations["log_in"];
+        /** Log out: the session ends, here and everywhere its cookie is. */
+        delete: operations["log_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/silences": {
         parameters: {
             query?: never;
@@ -1558,6 +1577,11 @@ export interface components {
              */
             series_limit: number;
         };
+        /**
+         * @description What a caller may do; ordered, so that more is greater.
+         * @enum {string}
+         */
+        Role: "read" | "operate" | "administer";
         /** @description One rule. */
         RuleAnswer: {
             /** @description `regression`, `threshold`, `absence` or `objective`. */
@@ -1683,6 +1707,25 @@ export interface components {
             sent: number;
             /** @description Start of the step. */
             start_at: components["schemas"]["UtcInstant"];
+        };
+        /** @description Who asks, and what they may do. */
+        SessionAnswer: {
+            /** @description Whether logging in with a password is possible here. */
+            can_log_in: boolean;
+            /** @description Whether there is a session to end. */
+            can_log_out: boolean;
+            /** @description Whether anybody may look, with places blurred. */
+            is_public: boolean;
+            /** @description What they are called; null for anybody. */
+            name: string | null;
+            role: components["schemas"]["Role"] | null;
+        };
+        /** @description A name and a password. */
+        SessionBody: {
+            /** @description The user's name. */
+            name: string;
+            /** @description The user's password. */
+            password: string;
         };
         /** @description One silence. */
         SilenceAnswer: {
@@ -2968,6 +3011,104 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
+            };
+        };
+    };
+    who: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who asks, and what they may do. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionAnswer"];
+                };
+            };
+        };
+    };
+    log_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionBody"];
+            };
+        };
+        responses: {
+            /** @description Logged in; the cookie says so from now on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionAnswer"];
+                };
+            };
+            /** @description The body cannot be understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Name or password are wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Asked by a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many tries; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    log_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description There is no session any more. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
