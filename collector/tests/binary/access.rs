@@ -156,8 +156,8 @@ fn accounts_made_beside_a_running_collector_shut_the_door_and_open_it_to_their_o
 fn who_listens_to_others_gets_an_administrator_who_is_shown_once() {
     let directory = tempfile::tempdir().expect("a scratch directory");
     let start = || {
-        let mut command = crate::process::command(directory.path());
-        command.args(["--listen", "0.0.0.0:0", "--insecure-listen-anyway"]);
+        let mut command = crate::process::command_on("0.0.0.0:0", directory.path());
+        command.arg("--insecure-listen-anyway");
         Collector::spawn(command)
     };
     let collector = start();

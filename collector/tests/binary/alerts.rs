@@ -339,7 +339,7 @@ fn alerts_rules_and_silences_are_answered_and_changes_are_durable() {
         404
     );
     assert_eq!(
-        collector.counter("azimuth_alerting_requests_total{request=\"unsilence\",outcome=\"cross_site\"}"),
+        collector.counter("azimuth_access_refused_total{what=\"change\",reason=\"cross_site\"}"),
         1
     );
     collector.kill();

@@ -39,10 +39,15 @@ impl Answer {
 
 /// The command that serves from `data_dir`.
 pub(crate) fn command(data_dir: &Path) -> Command {
+    command_on("127.0.0.1:0", data_dir)
+}
+
+/// The same on another address.
+pub(crate) fn command_on(listen: &str, data_dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_azimuth-collector"));
     command
         .arg("serve")
-        .args(["--listen", "127.0.0.1:0"])
+        .args(["--listen", listen])
         .arg("--data-dir")
         .arg(data_dir);
     command
