@@ -8,6 +8,7 @@ import { startFakeCollector } from '../dev/fake-collector.mjs';
 import { alertTests } from './alerts.mjs';
 import { axeSource, json, WAIT } from './check.mjs';
 import { launch } from './chromium.mjs';
+import { overviewTests } from './overview.mjs';
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
 const fake = process.env.AZIMUTH_URL ? null : await startFakeCollector({ port: 0, dist });
@@ -132,7 +133,7 @@ for (const [name, { path, ready }] of Object.entries(SCREENS)) {
     const { page, clean } = await open(path, { lang: 'fr' });
     await page.waitForSelector(ready, WAIT);
     assert.equal(await page.evaluate(() => document.documentElement.lang), 'fr');
-    assert.match(await page.textContent('nav'), /Carte/);
+    assert.match(await page.textContent('nav'), /Aperçu/);
     await clean();
   };
 }
@@ -680,6 +681,7 @@ tests['a screen is loaded when it is opened, and one that cannot be loaded says 
   };
 
 Object.assign(tests, alertTests({ open, api, base, best, pair }));
+Object.assign(tests, overviewTests({ open, api, best }));
 
 let failed = 0;
 for (const [name, test] of Object.entries(tests)) {

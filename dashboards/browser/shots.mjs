@@ -11,6 +11,8 @@ mkdirSync(out, { recursive: true });
 const SCREENS = {
   map: '/?agent=brest-orange',
   'map-paris': '/?agent=paris-free&metric=p99',
+  'map-france': '/?vantage=country:FR&list=metro',
+  'map-star': '/?vantage=all&metro=Paris',
   matrix: '/matrix',
   'matrix-metro': '/matrix?group=metro&metric=loss&sort=typical',
   pair: '/pair?agent=brest-orange&zone=aws/eu-west-3/euw3-az1',
@@ -38,7 +40,7 @@ for (const width of [1440, 390]) {
       const page = await browser.newPage({
         viewport: { width, height: width === 390 ? 844 : 900 },
         colorScheme: theme,
-        locale: 'en-GB',
+        locale: process.env.AZIMUTH_SHOTS_LOCALE ?? 'en-GB',
       });
       page.on('console', (message) => message.type() === 'error' && console.error(file, message.text()));
       page.on('pageerror', (error) => console.error(file, error.message));

@@ -66,6 +66,33 @@ function pick(query) {
   return { agent, zone };
 }
 
+const NARROWING = ['agent', 'zone', 'city', 'country', 'network', 'provider', 'region', 'metro'];
+
+/** The vantage points and zones that the labels of a question leave. */
+function narrowed(query) {
+  const left = (list, valuesOf) =>
+    list.filter((one) =>
+      Object.entries(valuesOf(one)).every(
+        ([name, value]) => !query.has(name) || query.getAll(name).includes(value),
+      ),
+    );
+  const agentsOf = left(AGENTS, ({ agent, vantage_point: v }) => ({
+    agent,
+    city: v.city,
+    country: v.country,
+    network: `AS${v.asn}`,
+  }));
+  const zonesOf = left(ZONES, ({ zone, provider, region, metro }) => ({
+    zone,
+    provider,
+    region: `${provider}/${region}`,
+    metro,
+  }));
+  if (agentsOf.length === 0 || zonesOf.length === 0)
+    throw new Refusal('unknown_value', 'nothing is stored under a value');
+  return { agentsOf, zonesOf };
+}
+
 /** Nearest rank, as the collector computes it. */
 const quantile = (sorted, q) =>
   sorted.length === 0 ? null : sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)];
@@ -141,16 +168,13 @@ function agents(query, now_s) {
 }
 
 function map(query, now_s) {
-  only(query, ['from', 'to', 'method', 'agent', 'zone', 'load']);
+  only(query, ['from', 'to', 'method', 'load', ...NARROWING]);
   const { from_s, to_s } = windowOf(query, now_s, 'now-5m');
   const method = query.get('method') ?? 'stamp';
-  const wanted = query.getAll('agent');
-  const zones = query.getAll('zone');
+  const { agentsOf, zonesOf } = narrowed(query);
   const cells = [];
-  for (const agent of AGENTS) {
-    if (wanted.length > 0 && !wanted.includes(agent.agent)) continue;
-    for (const zone of ZONES) {
-      if (zones.length > 0 && !zones.includes(zone.zone)) continue;
+  for (const agent of agentsOf) {
+    for (const zone of zonesOf) {
       const all = gather(intervals(agent, zone, method, from_s, to_s, now_s, 30));
       if (all.sent === 0) continue;
       const { p10_us: _, ...rest } = summary(all);
@@ -333,50 +357,60 @@ function distribution(query, now_s) {
   };
 }
 
-/** Only by method or by zone, which is all the screens ask for. */
+/** Only by method or by zone, which is all the screens ask for; steps count from the epoch. */
 function groups(query, now_s) {
-  only(query, ['group_by', 'from', 'to', 'agent', 'zone', 'load', 'method']);
+  only(query, ['group_by', 'from', 'to', 'step', 'load', 'method', ...NARROWING]);
   const by = query.get('group_by');
   if (by !== 'method' && by !== 'zone') throw new Refusal('invalid_parameter', 'group_by: method or zone');
   const { from_s, to_s } = windowOf(query, now_s, 'now-1h');
-  const agentsOf = AGENTS.filter((one) => !query.has('agent') || query.getAll('agent').includes(one.agent));
-  const zonesOf = ZONES.filter((one) => !query.has('zone') || query.getAll('zone').includes(one.zone));
+  const { agentsOf, zonesOf } = narrowed(query);
   const asked = query.get('method') ?? 'stamp';
+  const step_s = query.has('step') ? Number.parseInt(query.get('step'), 10) : null;
+  if (step_s !== null && (!(step_s > 0) || step_s % 10 !== 0))
+    throw new Refusal('invalid_parameter', 'step: a multiple of 10s');
   const kinds =
     by === 'method'
       ? ['stamp', 'tcp_connect'].map((method) => ({ method, of: zonesOf, labels: { method } }))
       : zonesOf.map((zone) => ({ method: asked, of: [zone], labels: { zone: zone.zone } }));
-  const rows = kinds.map(({ method, of, labels }) => {
-    const all = { sent: 0, lost: 0, delays_us: [] };
-    const heard = { agents: new Set(), zones: new Set() };
-    for (const agent of agentsOf) {
-      for (const zone of of) {
-        const one = gather(intervals(agent, zone, method, from_s, to_s, now_s, 6));
-        if (one.sent === 0) continue;
-        heard.agents.add(agent);
-        heard.zones.add(zone);
-        all.sent += one.sent;
-        all.lost += one.lost;
-        all.delays_us.push(...one.delays_us);
+  const starts = [];
+  if (step_s === null) starts.push(from_s);
+  else for (let s = Math.floor(from_s / step_s) * step_s; s < to_s; s += step_s) starts.push(s);
+  // Of many vantage points fewer intervals each are drawn, so that the stand-in stays quick.
+  const most = Math.max(1, Math.ceil((agentsOf.length > 1 ? 8 : 40) / Math.ceil(starts.length / 4)));
+  const rows = starts.flatMap((start_s) =>
+    kinds.map(({ method, of, labels }) => {
+      const all = { sent: 0, lost: 0, delays_us: [] };
+      const heard = { agents: new Set(), zones: new Set() };
+      const [a, b] = [Math.max(from_s, start_s), step_s === null ? to_s : Math.min(to_s, start_s + step_s)];
+      for (const agent of agentsOf) {
+        for (const zone of of) {
+          const one = gather(intervals(agent, zone, method, a, b, now_s, most));
+          if (one.sent === 0) continue;
+          heard.agents.add(agent);
+          heard.zones.add(zone);
+          all.sent += one.sent;
+          all.lost += one.lost;
+          for (const delay of one.delays_us) all.delays_us.push(delay);
+        }
       }
-    }
-    all.delays_us.sort((a, b) => a - b);
-    const { p10_us: _, ...rest } = summary(all);
-    return {
-      start_at: iso(from_s),
-      labels,
-      agents: heard.agents.size,
-      zones: heard.zones.size,
-      ...rest,
-      loss_ratio: lossRatio(all),
-      clock: all.delays_us.length === 0 ? null : clockOf(method),
-      granularity: 'zone',
-    };
-  });
+      all.delays_us.sort((x, y) => x - y);
+      const { p10_us: _, ...rest } = summary(all);
+      return {
+        start_at: iso(start_s),
+        labels,
+        agents: heard.agents.size,
+        zones: heard.zones.size,
+        ...rest,
+        loss_ratio: lossRatio(all),
+        clock: all.delays_us.length === 0 ? null : clockOf(method),
+        granularity: 'zone',
+      };
+    }),
+  );
   return {
     from: iso(from_s),
     to: iso(to_s),
-    step_s: null,
+    step_s,
     group_by: [by],
     coverage: COVERAGE,
     gaps: [],
@@ -386,7 +420,8 @@ function groups(query, now_s) {
 
 /** Two windows of the same pairs. The figures of significance are made up from the shift; the collector computes them. */
 function compare(query, now_s) {
-  only(query, ['from', 'to', 'baseline_from', 'baseline_to', 'method', 'agent', 'zone', 'load']);
+  only(query, ['from', 'to', 'baseline_from', 'baseline_to', 'method', 'load', ...NARROWING]);
+  const { agentsOf, zonesOf } = narrowed(query);
   const now = windowOf(query, now_s, 'now-1h');
   const before = {
     from_s: instant(query.get('baseline_from') ?? 'now-25h', now_s),
@@ -402,10 +437,8 @@ function compare(query, now_s) {
     return { ...counts, loss_ratio: lossRatio(all), p50_us, p90_us, p99_us };
   };
   const pairs = [];
-  for (const agent of AGENTS) {
-    if (query.has('agent') && !query.getAll('agent').includes(agent.agent)) continue;
-    for (const zone of ZONES) {
-      if (query.has('zone') && !query.getAll('zone').includes(zone.zone)) continue;
+  for (const agent of agentsOf) {
+    for (const zone of zonesOf) {
       const [current, baseline] = [window(agent, zone, now), window(agent, zone, before)];
       if (current.sent + baseline.sent === 0) continue;
       const judged = current.n >= 8 && baseline.n >= 8;

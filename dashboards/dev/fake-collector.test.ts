@@ -84,6 +84,7 @@ describe.skipIf(api === null)('the fake collector', () => {
     ['silences', ''],
     ['groups', 'group_by=method&agent=brest-orange'],
     ['groups', 'group_by=zone&agent=brest-orange'],
+    ['groups', 'group_by=zone&country=FR&metro=Paris&step=30s'],
     ['compare', 'agent=brest-orange'],
     ['map', ''],
     ['series', pair],

@@ -78,6 +78,20 @@ function pooledLoss(zones: readonly RankedZone[]): number | null {
   return sent === 0 ? null : lost / sent;
 }
 
+/** Of each vantage point, by its id, the way to the best of some zones: a delay of one with enough samples, or all losses together. */
+export function bestViews(cells: readonly Cell[], metric: Metric): Map<string, number> {
+  const views = new Map<string, number>();
+  for (const [agent, list] of groupBy(cells, (cell) => cell.agent)) {
+    const enough = list.filter((cell) => !tooFew(metric, cell));
+    const values = enough.map((cell) => valueOf(cell, metric)).filter((value) => value !== null);
+    const sent = list.reduce((sum, cell) => sum + cell.sent, 0);
+    if (metric === 'loss' && sent > 0)
+      views.set(agent, list.reduce((sum, cell) => sum + cell.lost, 0) / sent);
+    else if (metric !== 'loss' && values.length > 0) views.set(agent, Math.min(...values));
+  }
+  return views;
+}
+
 /** Vantage points by city: two networks in one city are one dot. */
 export function gatherCities(agents: readonly Agent[]): City[] {
   const groups = groupBy(agents, ({ vantage_point }) => `${vantage_point.country} ${vantage_point.city}`);

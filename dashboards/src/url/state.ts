@@ -35,6 +35,10 @@ export interface ViewState {
   agent: string | null;
   zone: string | null;
   metro: string | null;
+  /** A group of vantage points to look from: `all`, `country:FR`, `network:AS3215`, `city:Paris`. */
+  vantage: string | null;
+  /** How the ranked list stands: zone by zone, or gathered by metro. */
+  list: 'zone' | 'metro';
   group: 'provider' | 'metro';
   sort: string;
   agentFilter: string;
@@ -73,6 +77,8 @@ export function readState(screen: Screen, query: URLSearchParams): ViewState {
     agent: query.get('agent'),
     zone: query.get('zone'),
     metro: query.get('metro'),
+    vantage: query.get('vantage'),
+    list: oneOf(query.get('list'), ['zone', 'metro'], 'zone'),
     group: oneOf(query.get('group'), ['provider', 'metro'], 'provider'),
     sort: query.get('sort') ?? 'name',
     agentFilter: query.get('agents') ?? '',
@@ -103,17 +109,53 @@ export function formatQuery(query: URLSearchParams): string {
 
 /** What the alerts are narrowed by; means nothing elsewhere. */
 const OF_ALERTS = ['show', 'severity', 'rule', 'q', 'id'];
+/** What the overview is asked in; means nothing elsewhere. */
+const OF_OVERVIEW = ['vantage', 'list'];
 /** Parameters that belong to one screen and would only clutter the address of another. */
 const LEFT_BEHIND: Record<string, readonly string[]> = {
   '/': ['zone', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'flow', ...OF_ALERTS],
-  '/matrix': ['zone', 'metro', 'by', 'of', 'flow', ...OF_ALERTS],
-  '/pair': ['metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', ...OF_ALERTS],
-  '/agent': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'flow', ...OF_ALERTS],
-  '/zone': ['metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'flow', ...OF_ALERTS],
-  '/compare': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'flow', ...OF_ALERTS],
-  '/alerts': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'id', 'flow'],
-  '/alert': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'flow'],
-  '/status': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'of', 'flow', ...OF_ALERTS],
+  '/matrix': ['zone', 'metro', 'by', 'of', 'flow', ...OF_ALERTS, ...OF_OVERVIEW],
+  '/pair': ['metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', ...OF_ALERTS, ...OF_OVERVIEW],
+  '/agent': [
+    'zone',
+    'metro',
+    'group',
+    'sort',
+    'agents',
+    'zones',
+    'by',
+    'of',
+    'flow',
+    ...OF_ALERTS,
+    ...OF_OVERVIEW,
+  ],
+  '/zone': ['metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'flow', ...OF_ALERTS, ...OF_OVERVIEW],
+  '/compare': [
+    'zone',
+    'metro',
+    'group',
+    'sort',
+    'agents',
+    'zones',
+    'by',
+    'flow',
+    ...OF_ALERTS,
+    ...OF_OVERVIEW,
+  ],
+  '/alerts': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'id', 'flow', ...OF_OVERVIEW],
+  '/alert': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'flow', ...OF_OVERVIEW],
+  '/status': [
+    'zone',
+    'metro',
+    'group',
+    'sort',
+    'agents',
+    'zones',
+    'of',
+    'flow',
+    ...OF_ALERTS,
+    ...OF_OVERVIEW,
+  ],
 };
 
 /**
