@@ -9,6 +9,7 @@ mod alerts;
 pub mod answers;
 mod backup;
 mod body;
+mod catalogue;
 mod compare;
 pub mod context;
 pub mod export;
@@ -53,6 +54,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/reports", post(reports::reports))
         .route("/api/v1/agents", get(inventory::agents))
         .route("/api/v1/zones", get(inventory::zones))
+        .route("/api/v1/catalogue", get(catalogue::catalogue))
         .route("/api/v1/map", get(map::map))
         .route("/api/v1/groups", get(groups::groups))
         .route("/api/v1/compare", get(compare::compare))

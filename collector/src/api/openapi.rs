@@ -14,6 +14,7 @@ use utoipa::OpenApi;
     paths(
         super::inventory::agents,
         super::inventory::zones,
+        super::catalogue::catalogue,
         super::map::map,
         super::groups::groups,
         super::compare::compare,
@@ -72,6 +73,7 @@ mod tests {
         for (path, allowed) in [
             ("agents", &[][..]),
             ("zones", &[]),
+            ("catalogue", &[]),
             ("status", status::ALLOWED),
             ("alerts", alerts::ALLOWED),
             ("incidents", incidents::ALLOWED),

@@ -75,6 +75,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/catalogue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is known of providers, zones and public endpoints, with dates and sources. */
+        get: operations["catalogue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/compare": {
         parameters: {
             query?: never;
@@ -650,6 +667,85 @@ export interface components {
              */
             low_us: number;
         };
+        /** @description `GET /api/v1/catalogue` */
+        CatalogueAnswer: {
+            /** @description Every public endpoint; of one region, the one to begin with first. */
+            endpoints: components["schemas"]["CatalogueEndpointAnswer"][];
+            /** @description Every provider, as written. */
+            providers: components["schemas"]["CatalogueProviderAnswer"][];
+            /** @description Every zone, as written. */
+            zones: components["schemas"]["CatalogueZoneAnswer"][];
+        };
+        /** @description An address in a region that answers the public. */
+        CatalogueEndpointAnswer: {
+            /** @description The day it was read, `YYYY-MM-DD`. */
+            as_of: string;
+            /** @description How sure it is. */
+            confidence: components["schemas"]["ConfidenceName"];
+            /** @description Not to be measured without the word of whoever owns it. */
+            consent: boolean;
+            /** @description How finely it is known. */
+            granularity: components["schemas"]["GranularityName"];
+            /** @description A name or an address. */
+            host: string;
+            /**
+             * Format: int32
+             * @description Never more often than this, in milliseconds.
+             */
+            least_period_ms: number;
+            /** @description What may be measured there. */
+            methods: components["schemas"]["MethodName"][];
+            /** @description Whose it is. */
+            ownership: components["schemas"]["OwnershipName"];
+            /**
+             * Format: int32
+             * @description Where it answers.
+             */
+            port: number;
+            /** @description Provider id. */
+            provider: string;
+            /** @description Region id, as the provider writes it. */
+            region: string;
+            /** @description Where it was read. */
+            source: string;
+            /** @description The one zone it stands in, where that is known. */
+            zone_id: string | null;
+        };
+        /** @description Who sells zones, and under whose law. */
+        CatalogueProviderAnswer: {
+            /** @description Provider name. */
+            name: string;
+            /** @description Where the company that runs it sits, ISO 3166-1 alpha-2; null where it is not known. */
+            operator_country: string | null;
+            /** @description Where the company that owns that one in the end sits. */
+            parent_country: string | null;
+            /** @description Provider id. */
+            provider: string;
+            /** @description What it was certified for, or not. */
+            qualifications: components["schemas"]["QualificationAnswer"][];
+        };
+        /** @description One zone, measured or not. */
+        CatalogueZoneAnswer: {
+            /** @description City or nearest town. */
+            city: string;
+            /** @description How sure the zone id is. */
+            confidence: components["schemas"]["ConfidenceName"];
+            /**
+             * Format: double
+             * @description How far off the coordinates may be, in kilometres.
+             */
+            coordinate_accuracy_km: number;
+            /** @description ISO 3166-1 alpha-2. */
+            country: string;
+            /** @description Metropolitan area to group by. */
+            metro: string;
+            /** @description Provider id. */
+            provider: string;
+            /** @description Region name. */
+            region_name: string;
+            /** @description `provider/region/zone`, as everywhere. */
+            zone: string;
+        };
         /**
          * @description Which clock stamped the delays of a histogram.
          * @enum {string}
@@ -809,6 +905,11 @@ export interface components {
             /** @description What to do about it. */
             remedy: string;
         };
+        /**
+         * @description How sure a fact is.
+         * @enum {string}
+         */
+        ConfidenceName: "verified" | "derived" | "reported" | "guessed";
         /** @description Which stored data an answer was made from, and what of the asked range it could not see. */
         CoverageAnswer: {
             /** @description Stretches of the asked range that nothing could answer. */
@@ -1473,6 +1574,11 @@ export interface components {
             /** @description Its end. */
             to: components["schemas"]["UtcInstant"];
         };
+        /**
+         * @description Whose an endpoint is.
+         * @enum {string}
+         */
+        OwnershipName: "provider" | "third_party" | "own";
         /** @description A change of path. */
         PathChange: {
             /** @description The path after. */
@@ -1539,6 +1645,21 @@ export interface components {
             title: string;
             /** @description Always `about:blank`: the reason says more than a link would. */
             type: string;
+        };
+        /** @description What was read about one certification on one day. */
+        QualificationAnswer: {
+            /** @description The day it was read, `YYYY-MM-DD`. */
+            as_of: string;
+            /** @description How sure it is. */
+            confidence: components["schemas"]["ConfidenceName"];
+            /** @description For example `SecNumCloud`. */
+            scheme: string;
+            /** @description What it covers; empty for all. */
+            scope: string;
+            /** @description Where it was read. */
+            source: string;
+            /** @description For example `held`, `not held`, `in progress`. */
+            status: string;
         };
         /**
          * @description What made an agent look at a path.
@@ -2230,6 +2351,44 @@ export interface operations {
                 };
             };
             /** @description Another backup is being taken. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    catalogue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is known of providers, zones and public endpoints, with dates and sources. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CatalogueAnswer"];
+                };
+            };
+            /** @description It has no parameters. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many queries at once; `Retry-After` says when to try again. */
             503: {
                 headers: {
                     [name: string]: unknown;
