@@ -8,6 +8,7 @@ import { startFakeCollector } from '../dev/fake-collector.mjs';
 import { alertTests } from './alerts.mjs';
 import { axeSource, json, WAIT } from './check.mjs';
 import { launch } from './chromium.mjs';
+import { matrixTests } from './matrix.mjs';
 import { overviewTests } from './overview.mjs';
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
@@ -682,6 +683,7 @@ tests['a screen is loaded when it is opened, and one that cannot be loaded says 
 
 Object.assign(tests, alertTests({ open, api, base, best, pair }));
 Object.assign(tests, overviewTests({ open, api, best }));
+Object.assign(tests, matrixTests({ open, api, best }));
 
 let failed = 0;
 for (const [name, test] of Object.entries(tests)) {

@@ -14,6 +14,7 @@ const SCREENS = {
   'map-france': '/?vantage=country:FR&list=metro',
   'map-star': '/?vantage=all&metro=Paris',
   matrix: '/matrix',
+  'matrix-versus': '/matrix?vs=1h&rows=network&group=country',
   'matrix-metro': '/matrix?group=metro&metric=loss&sort=typical',
   pair: '/pair?agent=brest-orange&zone=aws/eu-west-3/euw3-az1',
   agent: '/agent?agent=brest-orange',

@@ -168,7 +168,7 @@ function agents(query, now_s) {
 }
 
 function map(query, now_s) {
-  only(query, ['from', 'to', 'method', 'load', ...NARROWING]);
+  only(query, ['from', 'to', 'method', 'load', 'format', ...NARROWING]);
   const { from_s, to_s } = windowOf(query, now_s, 'now-5m');
   const method = query.get('method') ?? 'stamp';
   const { agentsOf, zonesOf } = narrowed(query);
@@ -656,7 +656,12 @@ export function startFakeCollector({ port = 8361, dist }) {
       }
       const route = /^\/api\/v1\/(\w+)$/.exec(url.pathname)?.[1];
       if (route && Object.hasOwn(ROUTES, route)) {
-        send(200, 'application/json', JSON.stringify(ROUTES[route](url.searchParams, now_s)));
+        const answer = ROUTES[route](url.searchParams, now_s);
+        if (route === 'map' && url.searchParams.get('format') === 'csv') {
+          const names = ['agent', 'zone', 'n', 'sent', 'lost', 'loss_ratio', 'p50_us', 'p90_us', 'p99_us'];
+          const line = (cell) => names.map((name) => cell[name] ?? '').join(',');
+          send(200, 'text/csv', [names.join(','), ...answer.cells.map(line), ''].join('\r\n'));
+        } else send(200, 'application/json', JSON.stringify(answer));
       } else {
         const { body, type } = await staticFile(dist, url.pathname);
         send(200, type, body);

@@ -4,8 +4,17 @@ import type { Cell } from './api/model.ts';
 import { exactMs, percent, shortMs } from './numbers/delay.ts';
 import type { Metric } from './url/state.ts';
 
+/** What of a cell is shown; a cell of a map, or a window of a comparison. */
+export type Seen = Pick<
+  Cell,
+  'n' | 'sent' | 'returned' | 'lost' | 'loss_ratio' | 'p50_us' | 'p90_us' | 'p99_us' | 'clock'
+>;
+
 /** Microseconds for a delay, a ratio for loss; null where nothing was measured. */
-export function valueOf(cell: Cell, metric: Metric): number | null {
+export function valueOf(
+  cell: Pick<Seen, 'p50_us' | 'p90_us' | 'p99_us' | 'loss_ratio'>,
+  metric: Metric,
+): number | null {
   switch (metric) {
     case 'p50':
       return cell.p50_us;
@@ -19,7 +28,7 @@ export function valueOf(cell: Cell, metric: Metric): number | null {
 }
 
 /** Probed, and nothing came back: there is no delay, and that is worse than any delay. */
-export function isDead(cell: Cell | null): boolean {
+export function isDead(cell: Pick<Seen, 'n' | 'sent' | 'returned'> | null): boolean {
   return cell !== null && cell.n === 0 && cell.sent > 0 && cell.returned === 0;
 }
 

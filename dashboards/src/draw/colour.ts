@@ -40,6 +40,17 @@ export function densityColour(density: number, theme: Theme): Rgb {
   return theme === 'light' ? along(INFERNO, 0.87 - 0.83 * d) : along(INFERNO, 0.3 + 0.7 * d);
 }
 
+/** ColorBrewer's PuOr, its violet half replaced by blue: told apart by every kind of colour vision. From blue to orange. */
+const DIVERGING = table('08519c 3182bd 6baed6 bdd7e7 f7f7f7 fdcc8a fdae61 e6730b a33b00');
+
+/** A difference: -1 (much better, blue) over 0 (none, the page's own grey) to 1 (much worse, orange). */
+export function differenceColour(difference: number, theme: Theme): Rgb {
+  const d = Math.min(1, Math.max(-1, difference));
+  if (theme === 'light') return along(DIVERGING, (d + 1) / 2);
+  // On a dark page none is dark and much is bright.
+  return along(table('9fd3ff 4a9fe0 1f6aa8 1a3d5c 20262c 57381a 9c5a17 e08a2e ffc27a'), (d + 1) / 2);
+}
+
 export function css(colour: Rgb): string {
   return `rgb(${colour[0]} ${colour[1]} ${colour[2]})`;
 }

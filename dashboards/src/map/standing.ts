@@ -24,7 +24,7 @@ export function sectionsOf(answer: GroupsAnswer | null, metric: Metric): Map<str
   const byZone = new Map<string, { start: string; value: number; weight: number }[]>();
   for (const row of answer?.groups ?? []) {
     const zone = row.labels['zone'];
-    const value = valueOf({ ...row, agent: '', zone: zone ?? '' }, metric);
+    const value = valueOf(row, metric);
     const weight = metric === 'loss' ? row.sent : row.n;
     if (zone == null || value === null || weight < LEAST_IN_SECTION[metric]) continue;
     const list = byZone.get(zone) ?? [];

@@ -10,7 +10,17 @@ const cells = [
   makeCell('brest', 'ovh/eu/c', { p50_us: 11_000 }),
   makeCell('lyon', 'aws/eu/a', { p50_us: 7_000 }),
 ];
-const view: MatrixView = { metric: 'p50', group: 'provider', sort: 'name', agentFilter: '', zoneFilter: '' };
+const view: MatrixView = {
+  metric: 'p50',
+  group: 'provider',
+  rows: 'none',
+  country: null,
+  network: null,
+  metro: null,
+  sort: 'name',
+  agentFilter: '',
+  zoneFilter: '',
+};
 
 describe('buildMatrix', () => {
   it('groups columns, large groups first, and aligns the cells with them', () => {
@@ -70,4 +80,27 @@ it('arrow keys stop at the edges', () => {
   expect(move({ row: 1, column: 2 }, 'End', 3, 4)).toEqual({ row: 1, column: 3 });
   expect(move({ row: 1, column: 2 }, 'Home', 3, 4, true)).toEqual({ row: 0, column: 0 });
   expect(move({ row: 1, column: 2 }, 'x', 3, 4)).toBeNull();
+});
+
+describe('gathering and narrowing', () => {
+  const four = ['a', 'b', 'c', 'd'].map((id) => makeAgent(id, id));
+  four[1]!.vantage_point.country = 'BE';
+  four[3]!.vantage_point.asn = 3215;
+  const names = (more: Partial<MatrixView>): string[] =>
+    buildMatrix(four, zones, cells, { ...view, ...more }).rows.map((row) => row.agent.agent);
+
+  it('rows of one country or network stand together, the largest group first', () => {
+    expect(names({ rows: 'country' })).toEqual(['a', 'c', 'd', 'b']);
+    const { rowGroups } = buildMatrix(four, zones, cells, { ...view, rows: 'network' });
+    expect(rowGroups.map((group) => [group.key, group.first, group.rows])).toEqual([
+      ['AS64496', 0, 3],
+      ['AS3215', 3, 1],
+    ]);
+  });
+
+  it('a country, a network and a metro narrow each other', () => {
+    expect(names({ country: 'FR', network: 'AS64496' })).toEqual(['a', 'c']);
+    expect(buildMatrix(four, zones, cells, { ...view, metro: 'Roubaix' }).zones.length).toBe(1);
+    expect(groupZones(zones, 'country').map((group) => group.key)).toEqual(['FR']);
+  });
 });

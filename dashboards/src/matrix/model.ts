@@ -1,10 +1,15 @@
 // The matrix before it is drawn: which rows, which columns in which groups, in what order, and where an arrow key leads.
 
-import type { Agent, Cell, Zone } from '../api/model.ts';
+import type { Agent, Cell, ComparedPair, Zone } from '../api/model.ts';
 import { groupBy } from '../group.ts';
-import { valueOf } from '../metric.ts';
+import { networkOf } from '../map/vantage.ts';
+import { valueOf, type Seen } from '../metric.ts';
 import { tooFew } from '../numbers/samples.ts';
 import type { Metric } from '../url/state.ts';
+import { differenceOf, seenOf, type Difference } from './difference.ts';
+
+export type ColumnKey = 'provider' | 'metro' | 'country';
+export type RowKey = 'none' | 'country' | 'network';
 
 export interface ColumnGroup {
   key: string;
@@ -13,9 +18,19 @@ export interface ColumnGroup {
 }
 
 export interface MatrixCell {
-  cell: Cell;
+  cell: Seen;
   value: number | null;
   few: boolean;
+  /** Only where the matrix is held against an earlier window. */
+  difference?: Difference;
+}
+
+export interface RowGroup {
+  key: string;
+  title: string;
+  /** Index of its first row. */
+  first: number;
+  rows: number;
 }
 
 export interface Row {
@@ -30,11 +45,17 @@ export interface Matrix {
   groups: ColumnGroup[];
   zones: Zone[];
   rows: Row[];
+  /** Empty when rows are not gathered. */
+  rowGroups: RowGroup[];
 }
 
 export interface MatrixView {
   metric: Metric;
-  group: 'provider' | 'metro';
+  group: ColumnKey;
+  rows: RowKey;
+  country: string | null;
+  network: string | null;
+  metro: string | null;
   sort: string;
   agentFilter: string;
   zoneFilter: string;
@@ -54,11 +75,17 @@ const agentText = ({ agent, vantage_point: v }: Agent): string =>
 const zoneText = (z: Zone): string =>
   `${z.zone} ${z.zone_id} ${z.provider_name ?? ''} ${z.region_name ?? ''} ${z.city ?? ''} ${z.metro} ${z.country ?? ''}`;
 
+const columnOf = (zone: Zone, by: ColumnKey): string => (by === 'country' ? (zone.country ?? '–') : zone[by]);
+
 /** Large groups first (Paris, AWS), then by name: the comparison most readers came for stands at the left. */
-export function groupZones(zones: readonly Zone[], by: 'provider' | 'metro'): ColumnGroup[] {
-  const groups = groupBy(zones, (zone) => (by === 'provider' ? zone.provider : zone.metro));
+export function groupZones(zones: readonly Zone[], by: ColumnKey): ColumnGroup[] {
+  const groups = groupBy(zones, (zone) => columnOf(zone, by));
   const within = (zone: Zone): string =>
-    by === 'provider' ? `${zone.metro === 'Paris' ? 0 : 1} ${zone.metro} ${zone.zone}` : zone.zone;
+    by === 'provider'
+      ? `${zone.metro === 'Paris' ? 0 : 1} ${zone.metro} ${zone.zone}`
+      : by === 'country'
+        ? `${zone.metro} ${zone.zone}`
+        : zone.zone;
   return [...groups]
     .map(([key, list]) => ({
       key,
@@ -73,23 +100,50 @@ function median(values: number[]): number | null {
   return sorted[Math.max(0, Math.ceil(sorted.length / 2) - 1)] ?? null;
 }
 
+/** The pairs of a comparison as cells of the matrix, each with what it was before. */
+export function comparedCells(pairs: readonly ComparedPair[], metric: Metric): PlacedCell[] {
+  return pairs.map((pair) => ({
+    ...seenOf(pair.window, pair.clock),
+    agent: pair.agent,
+    zone: pair.zone,
+    difference: differenceOf(pair, metric),
+  }));
+}
+
+export type PlacedCell = Seen & { agent: string; zone: string; difference?: Difference };
+
 export function buildMatrix(
   agents: readonly Agent[],
   zones: readonly Zone[],
-  cells: readonly Cell[],
+  cells: readonly (Cell | PlacedCell)[],
   view: MatrixView,
 ): Matrix {
-  const shownZones = zones.filter((zone) => matches(zoneText(zone), view.zoneFilter));
+  const shownZones = zones.filter(
+    (zone) => matches(zoneText(zone), view.zoneFilter) && (view.metro === null || zone.metro === view.metro),
+  );
   const groups = groupZones(shownZones, view.group);
   const columns = groups.flatMap((group) => group.zones);
-  const byPair = new Map(cells.map((cell) => [`${cell.agent} ${cell.zone}`, cell]));
+  const byPair = new Map<string, PlacedCell>(cells.map((cell) => [`${cell.agent} ${cell.zone}`, cell]));
   const rows = agents
-    .filter((agent) => matches(agentText(agent), view.agentFilter))
+    .filter(
+      (agent) =>
+        matches(agentText(agent), view.agentFilter) &&
+        (view.country === null || agent.vantage_point.country === view.country) &&
+        (view.network === null || networkOf(agent) === view.network),
+    )
     .map((agent): Row => {
-      const own = columns.map((zone) => {
+      const own = columns.map((zone): MatrixCell | null => {
         const cell = byPair.get(`${agent.agent} ${zone.zone}`);
         if (!cell) return null;
-        return { cell, value: valueOf(cell, view.metric), few: tooFew(view.metric, cell) };
+        const { difference } = cell;
+        const few =
+          tooFew(view.metric, cell) || (difference !== undefined && tooFew(view.metric, difference.before));
+        return {
+          cell,
+          value: valueOf(cell, view.metric),
+          few,
+          ...(difference === undefined ? {} : { difference }),
+        };
       });
       let best = -1; // of losses there is rarely one best: most are zero
       own.forEach((one, index) => {
@@ -98,7 +152,24 @@ export function buildMatrix(
       });
       return { agent, cells: own, best };
     });
-  return { groups, zones: columns, rows: sortRows(rows, columns, view.sort) };
+  const sorted = sortRows(rows, columns, view.sort);
+  return { groups, zones: columns, ...gatherRows(sorted, view.rows) };
+}
+
+/** Rows that share a country or a network stand together, in their own order; the largest group first. */
+function gatherRows(rows: Row[], by: RowKey): { rows: Row[]; rowGroups: RowGroup[] } {
+  if (by === 'none') return { rows, rowGroups: [] };
+  const keyOf = ({ agent }: Row): string =>
+    by === 'country' ? agent.vantage_point.country : networkOf(agent);
+  const gathered = [...groupBy(rows, keyOf)].sort(([, a], [, b]) => b.length - a.length);
+  let first = 0;
+  const rowGroups = gathered.map(([key, list]) => {
+    const title = by === 'country' ? key : list[0]!.agent.vantage_point.network;
+    const group = { key, title, first, rows: list.length };
+    first += list.length;
+    return group;
+  });
+  return { rows: gathered.flatMap(([, list]) => list), rowGroups };
 }
 
 function sortRows(rows: Row[], columns: readonly Zone[], sort: string): Row[] {

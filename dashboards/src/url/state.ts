@@ -7,6 +7,11 @@ import { isLive, type TimeRange } from './time.ts';
 export const METRICS = ['p50', 'p90', 'p99', 'loss'] as const;
 export type Metric = (typeof METRICS)[number];
 
+export const LOADS = ['idle', 'self_load', 'post_load'] as const;
+
+export const VERSUS = ['1h', '1d', '7d'] as const;
+export type Versus = (typeof VERSUS)[number];
+
 export const SCREENS = {
   '/': 'map',
   '/matrix': 'matrix',
@@ -39,7 +44,13 @@ export interface ViewState {
   vantage: string | null;
   /** How the ranked list stands: zone by zone, or gathered by metro. */
   list: 'zone' | 'metro';
-  group: 'provider' | 'metro';
+  group: 'provider' | 'metro' | 'country';
+  /** How the rows of the matrix are gathered. */
+  rows: 'none' | 'country' | 'network';
+  /** How much earlier the window is that the matrix is held against; null for none. */
+  versus: Versus | null;
+  country: string | null;
+  network: string | null;
   sort: string;
   agentFilter: string;
   zoneFilter: string;
@@ -79,7 +90,11 @@ export function readState(screen: Screen, query: URLSearchParams): ViewState {
     metro: query.get('metro'),
     vantage: query.get('vantage'),
     list: oneOf(query.get('list'), ['zone', 'metro'], 'zone'),
-    group: oneOf(query.get('group'), ['provider', 'metro'], 'provider'),
+    group: oneOf(query.get('group'), ['provider', 'metro', 'country'], 'provider'),
+    rows: oneOf(query.get('rows'), ['none', 'country', 'network'], 'none'),
+    versus: VERSUS.find((one) => one === query.get('vs')) ?? null,
+    country: query.get('country'),
+    network: query.get('network'),
     sort: query.get('sort') ?? 'name',
     agentFilter: query.get('agents') ?? '',
     zoneFilter: query.get('zones') ?? '',
@@ -111,11 +126,24 @@ export function formatQuery(query: URLSearchParams): string {
 const OF_ALERTS = ['show', 'severity', 'rule', 'q', 'id'];
 /** What the overview is asked in; means nothing elsewhere. */
 const OF_OVERVIEW = ['vantage', 'list'];
+/** What the matrix is gathered, held against and narrowed by. */
+const OF_MATRIX = ['rows', 'vs', 'country', 'network'];
 /** Parameters that belong to one screen and would only clutter the address of another. */
 const LEFT_BEHIND: Record<string, readonly string[]> = {
-  '/': ['zone', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'flow', ...OF_ALERTS],
+  '/': ['zone', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'flow', ...OF_ALERTS, ...OF_MATRIX],
   '/matrix': ['zone', 'metro', 'by', 'of', 'flow', ...OF_ALERTS, ...OF_OVERVIEW],
-  '/pair': ['metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', ...OF_ALERTS, ...OF_OVERVIEW],
+  '/pair': [
+    'metro',
+    'group',
+    'sort',
+    'agents',
+    'zones',
+    'by',
+    'of',
+    ...OF_ALERTS,
+    ...OF_OVERVIEW,
+    ...OF_MATRIX,
+  ],
   '/agent': [
     'zone',
     'metro',
@@ -129,7 +157,19 @@ const LEFT_BEHIND: Record<string, readonly string[]> = {
     ...OF_ALERTS,
     ...OF_OVERVIEW,
   ],
-  '/zone': ['metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'flow', ...OF_ALERTS, ...OF_OVERVIEW],
+  '/zone': [
+    'metro',
+    'group',
+    'sort',
+    'agents',
+    'zones',
+    'by',
+    'of',
+    'flow',
+    ...OF_ALERTS,
+    ...OF_OVERVIEW,
+    ...OF_MATRIX,
+  ],
   '/compare': [
     'zone',
     'metro',
@@ -142,8 +182,33 @@ const LEFT_BEHIND: Record<string, readonly string[]> = {
     ...OF_ALERTS,
     ...OF_OVERVIEW,
   ],
-  '/alerts': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'id', 'flow', ...OF_OVERVIEW],
-  '/alert': ['zone', 'metro', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'flow', ...OF_OVERVIEW],
+  '/alerts': [
+    'zone',
+    'metro',
+    'group',
+    'sort',
+    'agents',
+    'zones',
+    'by',
+    'of',
+    'id',
+    'flow',
+    ...OF_OVERVIEW,
+    ...OF_MATRIX,
+  ],
+  '/alert': [
+    'zone',
+    'metro',
+    'group',
+    'sort',
+    'agents',
+    'zones',
+    'by',
+    'of',
+    'flow',
+    ...OF_OVERVIEW,
+    ...OF_MATRIX,
+  ],
   '/status': [
     'zone',
     'metro',

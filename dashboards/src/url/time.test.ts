@@ -1,3 +1,4 @@
+import { earlierRange } from './time.ts';
 import { describe, expect, it } from 'vitest';
 import {
   brushedRange,
@@ -73,5 +74,20 @@ it('widerRange doubles the range and never ends in the future', () => {
   expect(widerRange({ from: 'now-1h', to: 'now' }, NOW)).toEqual({
     from: '2026-11-23T08:00:00Z',
     to: '2026-11-23T10:00:00Z',
+  });
+});
+
+describe('earlierRange', () => {
+  it('goes back by a day, and by more when the range is longer than that', () => {
+    const day = { from: '2026-11-23T10:00:00Z', to: '2026-11-23T11:00:00Z' };
+    expect(earlierRange(day, '1d', 0)).toEqual({ from: '2026-11-22T10:00:00Z', to: '2026-11-22T11:00:00Z' });
+    const long = { from: '2026-11-20T00:00:00Z', to: '2026-11-22T12:00:00Z' };
+    expect(earlierRange(long, '1d', 0)!.to).toBe('2026-11-19T12:00:00Z');
+    expect(earlierRange({ from: 'now-5m', to: 'now' }, '1h', 1e12)).toEqual({
+      from: 'now-3900s',
+      to: 'now-3600s',
+    });
+    expect(earlierRange({ from: 'now', to: 'now-5m' }, '1h', 1e12)).toBeNull();
+    expect(earlierRange({ from: 'then', to: 'now' }, '1h', 1e12)).toBeNull();
   });
 });

@@ -66,6 +66,20 @@ export function brushedRange(startMs: number, endMs: number): TimeRange {
   return { from: formatInstant(from), to: formatInstant(to) };
 }
 
+/**
+ * The same stretch earlier by `shift` (`1d`), or by as many times that as it takes not to overlap. Relative where the range is, so
+ * that the question stays the same while time passes. Null for a range that cannot be read.
+ */
+export function earlierRange(range: TimeRange, shift: string, nowMs: number): TimeRange | null {
+  const [from, to] = [parseInstant(range.from, nowMs), parseInstant(range.to, nowMs)];
+  const back = parseInstant(`now-${shift}`, 0);
+  if (from === null || to === null || back === null || back === 0 || from >= to) return null;
+  const shiftMs = Math.ceil((to - from) / -back) * -back;
+  if (!isLive(range)) return { from: formatInstant(from - shiftMs), to: formatInstant(to - shiftMs) };
+  const ago = (ms: number): string => `now-${Math.round(ms / 1000)}s`;
+  return { from: ago(nowMs - from + shiftMs), to: ago(nowMs - to + shiftMs) };
+}
+
 /** Twice the range around its middle, ending no later than now. */
 export function widerRange(range: TimeRange, nowMs: number): TimeRange {
   const from = parseInstant(range.from, nowMs) ?? nowMs - 3_600_000;
