@@ -43,12 +43,12 @@ const SECRET: [&str; 2] = ["/api/v1/backup", "/api/v1/audit"];
 /// What a request needs.
 pub fn need(method: &Method, path: &str) -> Need {
     let is_look = matches!(*method, Method::GET | Method::HEAD);
-    let is_under = |root: &&str| {
+    let is_under = |root: &str| {
         path.strip_prefix(root.trim_end_matches('/'))
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     if matches!(path, "/healthz" | "/readyz" | "/api/v1/session")
-        || OF_AGENTS.iter().any(|root| is_under(&root))
+        || OF_AGENTS.iter().any(|root| is_under(root))
     {
         return Need::Nothing;
     }
@@ -58,11 +58,11 @@ pub fn need(method: &Method, path: &str) -> Need {
     if !path.starts_with("/api/") {
         return Need::Nothing;
     }
-    match (is_look, SECRET.iter().any(|root| is_under(&root))) {
+    match (is_look, SECRET.iter().any(|root| is_under(root))) {
         (_, true) => Need::AtLeast(Role::Administer),
         (true, false) if PUBLIC.contains(&path) => Need::PublicRead,
         (true, false) => Need::AtLeast(Role::Read),
-        (false, false) if path.starts_with("/api/v1/alerts/") || is_under(&"/api/v1/silences") => {
+        (false, false) if path.starts_with("/api/v1/alerts/") || is_under("/api/v1/silences") => {
             Need::AtLeast(Role::Operate)
         }
         (false, false) => Need::AtLeast(Role::Administer),

@@ -247,7 +247,7 @@ pub fn api_token(command: TokenCommand, now_unix_ms: u64, out: &mut dyn Write) -
             say(
                 out,
                 format!("{token}\n{name} may {role}; the token is shown only now"),
-            )
+            );
         }),
         TokenCommand::Revoke { name, place } => {
             change(&place, now_unix_ms, "token_revoked", &name, |accounts| {
@@ -406,7 +406,7 @@ fn table<'a>(out: &mut dyn Write, json: bool, none: &str, rows: impl Iterator<It
         return say(out, serde_json::Value::from(rows).to_string());
     }
     if rows.is_empty() {
-        return say(out, none.to_owned());
+        return say(out, none);
     }
     let width = rows
         .iter()
@@ -433,8 +433,8 @@ fn table<'a>(out: &mut dyn Write, json: bool, none: &str, rows: impl Iterator<It
 }
 
 /// A reader that left has nothing more to be told.
-fn say(out: &mut dyn Write, text: String) {
-    let _ = writeln!(out, "{text}");
+fn say(out: &mut dyn Write, text: impl AsRef<str>) {
+    let _ = writeln!(out, "{}", text.as_ref());
 }
 
 fn told(done: Result<(), FileError>) -> ExitCode {
