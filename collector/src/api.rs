@@ -12,6 +12,7 @@ mod body;
 mod catalogue;
 mod compare;
 pub mod context;
+pub mod explain;
 pub mod export;
 mod groups;
 mod incidents;
@@ -61,6 +62,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/series", get(pair::series))
         .route("/api/v1/heatmap", get(pair::heatmap))
         .route("/api/v1/distribution", get(pair::distribution))
+        .route("/api/v1/explain", get(explain::explain))
         .route("/api/v1/paths", get(paths::paths))
         .route("/api/v1/export", get(export::export))
         .route("/api/v1/backup", get(backup::backup))

@@ -4,6 +4,7 @@
 
 pub mod compare;
 pub mod distribution;
+pub mod explain;
 pub mod facts;
 pub mod gaps;
 pub mod group;

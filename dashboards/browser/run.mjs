@@ -300,6 +300,40 @@ tests['dragging zooms to absolute times, Back and a double click undo it'] = asy
   await clean();
 };
 
+tests['a rectangle of time and delay is explained, by button, by hand, and from its address, in French too'] =
+  async () => {
+    const { page, clean } = await open(pair, { lang: 'fr' });
+    await page.waitForSelector(SCREENS.pair.ready, WAIT);
+    await page.getByRole('button', { name: 'Qu’est-ce qui ressort' }).click();
+    await page.waitForSelector('.explain .number', WAIT);
+    assert.match(await page.textContent('.explain'), /dedans.*dehors.*Examinés/s);
+    const first = new URL(page.url()).searchParams;
+    assert.match(first.get('to'), /^\d{4}-/, 'what is read does not move');
+    const heat = await (await page.$('.heat')).boundingBox();
+    await page.mouse.move(heat.x + heat.width * 0.5, heat.y + heat.height * 0.1);
+    await page.mouse.down();
+    await page.mouse.move(heat.x + heat.width * 0.8, heat.y + heat.height * 0.6, { steps: 5 });
+    await page.mouse.up();
+    await page.waitForFunction(
+      (before) => new URLSearchParams(location.search).get('box') !== before,
+      first.get('box'),
+      WAIT,
+    );
+    const [from, to, low, high] = new URL(page.url()).searchParams.get('box').split('~');
+    assert.ok(Date.parse(to) - Date.parse(from) < 1_800_000 && Number(low) < Number(high));
+    assert.ok(await page.$('.heat rect.box'), 'the rectangle is drawn');
+    await page.reload();
+    await page.waitForSelector('.explain .number', WAIT);
+    assert.equal(new URL(page.url()).searchParams.get('box'), [from, to, low, high].join('~'));
+    const input = page.locator('.explain input').first();
+    await input.fill(String(Number(low) / 2000));
+    await input.press('Enter');
+    await page.waitForFunction((low) => !location.search.includes(`~${low}~`), low, WAIT);
+    await page.getByRole('button', { name: 'Fermer' }).click();
+    assert.equal(await page.$('.explain'), null);
+    await clean();
+  };
+
 tests['the keyboard reads and zooms the charts too'] = async () => {
   const { page, clean } = await open(pair);
   await page.waitForSelector('.brush', WAIT);

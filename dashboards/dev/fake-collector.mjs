@@ -357,6 +357,74 @@ function distribution(query, now_s) {
   };
 }
 
+/** Counts by address (two of them, told apart by the second a probe left) and by hour; a rougher account than the collector's. */
+function explain(query, now_s) {
+  only(query, [
+    'agent',
+    'zone',
+    'method',
+    'from',
+    'to',
+    'load',
+    'inside_from',
+    'inside_to',
+    'low_us',
+    'high_us',
+  ]);
+  const { agent, zone } = pick(query);
+  const { from_s, to_s } = windowOf(query, now_s, 'now-1h');
+  const method = query.get('method') ?? 'stamp';
+  const inside = {
+    from_s: instant(query.get('inside_from'), now_s),
+    to_s: instant(query.get('inside_to'), now_s),
+  };
+  const [low, high] = [Number(query.get('low_us')), Number(query.get('high_us'))];
+  const counts = new Map();
+  const total = { inside: 0, outside: 0 };
+  for (const interval of intervals(agent, zone, method, from_s, to_s, now_s)) {
+    const then = inside.from_s <= interval.start_s && interval.start_s < inside.to_s;
+    for (const delay of interval.delays_us) {
+      const side = then && low <= delay && delay <= high ? 'inside' : 'outside';
+      const address = `192.0.2.${delay > high * 0.9 || delay % 3 === 0 ? 11 : 10}`;
+      if (!counts.has(address)) counts.set(address, { inside: 0, outside: 0 });
+      counts.get(address)[side] += 1;
+      total[side] += 1;
+    }
+  }
+  const lines = [...counts].flatMap(([value, n]) => {
+    const lift = n.inside / total.inside / (n.outside / total.outside);
+    if (!(lift > 1.05) || n.inside < 8) return [];
+    const of = { of_inside: total.inside, of_outside: total.outside };
+    return [{ trait: 'address', value, ...n, ...of, lift, lift_least: 1 + (lift - 1) * 0.7 }];
+  });
+  const trait = (name, values) => ({ trait: name, values, too_few: 0 });
+  return {
+    from: iso(from_s),
+    to: iso(to_s),
+    inside_from: iso(inside.from_s),
+    inside_to: iso(inside.to_s),
+    low_us: low,
+    high_us: high,
+    agent: agent.agent,
+    zone: zone.zone,
+    method,
+    load: query.get('load') ?? 'idle',
+    flow: null,
+    clock: clockOf(method),
+    coverage: COVERAGE,
+    n_inside: total.inside,
+    n_outside: total.outside,
+    traits: [
+      trait('address', counts.size),
+      trait('flow', 1),
+      trait('hour', 1),
+      trait('method', 1),
+      trait('load', 1),
+    ],
+    lines,
+  };
+}
+
 /** Only by method or by zone, which is all the screens ask for; steps count from the epoch. */
 function groups(query, now_s) {
   only(query, ['group_by', 'from', 'to', 'step', 'load', 'method', ...NARROWING]);
@@ -611,6 +679,7 @@ const ROUTES = {
   series,
   heatmap,
   paths,
+  explain,
   distribution,
 };
 

@@ -21,6 +21,7 @@ use utoipa::OpenApi;
         super::pair::series,
         super::pair::heatmap,
         super::pair::distribution,
+        super::explain::explain,
         super::paths::paths,
         super::export::export,
         super::reports::reports,
@@ -64,7 +65,7 @@ impl Description {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{alerts, compare, export, groups, incidents, map, pair, paths, status};
+    use super::super::{alerts, compare, explain, export, groups, incidents, map, pair, paths, status};
     use super::*;
 
     #[test]
@@ -85,6 +86,7 @@ mod tests {
             ("series", pair::ALLOWED_SERIES),
             ("heatmap", pair::ALLOWED_HEATMAP),
             ("distribution", pair::ALLOWED_DISTRIBUTION),
+            ("explain", explain::ALLOWED),
             ("paths", paths::ALLOWED),
             ("export", export::ALLOWED),
         ] {

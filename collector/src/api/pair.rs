@@ -206,7 +206,8 @@ pub(super) async fn distribution(State(context): State<Arc<Context>>, RawQuery(q
     }
 }
 
-fn question(params: &Params, now_unix_ms: u64) -> Result<PairQuestion, Problem> {
+/// The pair, and the window.
+pub(super) fn question(params: &Params, now_unix_ms: u64) -> Result<PairQuestion, Problem> {
     Ok(PairQuestion {
         agent: params.required("agent")?,
         zone: params.required("zone")?,

@@ -126,6 +126,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What stands out in a rectangle of the heat map: addresses, flows, hours, methods and load labels whose share inside is
+         *     larger than outside.
+         */
+        get: operations["explain"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/export": {
         parameters: {
             query?: never;
@@ -1007,6 +1027,109 @@ export interface components {
          * @enum {string}
          */
         Estimate: "sealed_growth" | "beyond_ten_years" | "too_little_sealed" | "free_space_unknown";
+        /** @description `GET /api/v1/explain` */
+        ExplainAnswer: {
+            /** @description The agent. */
+            agent: string;
+            clock: components["schemas"]["ClockName"] | null;
+            /** @description What was read. */
+            coverage: components["schemas"]["CoverageAnswer"];
+            /**
+             * Format: int32
+             * @description The one flow; null when all are meant.
+             */
+            flow: number | null;
+            /** @description Start of the window. */
+            from: components["schemas"]["UtcInstant"];
+            /**
+             * Format: int32
+             * @description Longest delay of the rectangle. A bin of the histogram belongs where its shortest delay does.
+             */
+            high_us: number;
+            /** @description Start of the rectangle, brought out to a whole 10 s. */
+            inside_from: components["schemas"]["UtcInstant"];
+            /** @description End of the rectangle, exclusive, brought out to a whole 10 s. */
+            inside_to: components["schemas"]["UtcInstant"];
+            /** @description What is more common inside than outside, the surest first, at most 12. Empty when nothing stands out. */
+            lines: components["schemas"]["ExplainLine"][];
+            /** @description The load label asked for. */
+            load: components["schemas"]["LoadName"];
+            /**
+             * Format: int32
+             * @description Shortest delay of the rectangle.
+             */
+            low_us: number;
+            /** @description The method asked for. */
+            method: components["schemas"]["MethodName"];
+            /**
+             * Format: int64
+             * @description Delays of the pair, by this method, in the rectangle.
+             */
+            n_inside: number;
+            /**
+             * Format: int64
+             * @description Delays of the pair, by this method, in the rest of the window.
+             */
+            n_outside: number;
+            /** @description End of the window, exclusive. */
+            to: components["schemas"]["UtcInstant"];
+            /** @description How much there was to tell apart, by what. */
+            traits: components["schemas"]["ExplainTrait"][];
+            /** @description The zone, `provider/region/zone`. */
+            zone: string;
+        };
+        /** @description A value that is more common inside. */
+        ExplainLine: {
+            /**
+             * Format: int64
+             * @description Delays of this value inside.
+             */
+            inside: number;
+            /**
+             * Format: double
+             * @description Share inside over share outside; null when none is outside.
+             */
+            lift: number | null;
+            /**
+             * Format: double
+             * @description The least that lift may be: lower end of its 99 % interval, delays taken for independent. Above 1 for every line.
+             */
+            lift_least: number;
+            /**
+             * Format: int64
+             * @description Delays of any value inside.
+             */
+            of_inside: number;
+            /**
+             * Format: int64
+             * @description Delays of any value outside.
+             */
+            of_outside: number;
+            /**
+             * Format: int64
+             * @description Delays of this value outside.
+             */
+            outside: number;
+            /** @description What it is a value of. */
+            trait: components["schemas"]["Trait"];
+            /** @description The value. */
+            value: string;
+        };
+        /** @description How much there was to tell apart. */
+        ExplainTrait: {
+            /**
+             * Format: int32
+             * @description Of those, values with too few delays inside to judge; none inside is not too few.
+             */
+            too_few: number;
+            /** @description By what. */
+            trait: components["schemas"]["Trait"];
+            /**
+             * Format: int32
+             * @description Values with delays in the window. Of one alone nothing can be told.
+             */
+            values: number;
+        };
         /** @description How delay varied, where probes were lost, and which errors were met. */
         Facts: {
             /**
@@ -2038,6 +2161,11 @@ export interface components {
             reached: boolean;
         };
         /**
+         * @description By what delays are told apart.
+         * @enum {string}
+         */
+        Trait: "address" | "flow" | "hour" | "method" | "load";
+        /**
          * Format: date-time
          * @description An instant in UTC. Written in JSON as ISO 8601, for example `2026-11-23T10:00:00Z`.
          * @example 2026-11-23T10:00:00Z
@@ -2511,6 +2639,76 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DistributionAnswer"];
+                };
+            };
+            /** @description A parameter is missing, unknown, repeated or out of range; the detail says what is allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such agent or zone. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many queries at once, or the store cannot be read; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explain: {
+        parameters: {
+            query: {
+                /** @description The agent. */
+                agent: string;
+                /** @description The zone, `provider/region/zone`. */
+                zone: string;
+                /** @description The method of the heat map. Default `stamp`. */
+                method?: components["schemas"]["MethodName"];
+                /** @description The load label of the heat map. Default `idle`. */
+                load?: components["schemas"]["LoadName"];
+                /** @description The flow (source port) of the heat map, from 0. Default: all. */
+                flow?: number;
+                /** @description Start of the window: `2026-11-23T10:00:00Z`, or `now-1h` (units s, m, h, d). Default `now-1h`. */
+                from?: string;
+                /** @description End of the window, exclusive, written like `from`. Default `now`. */
+                to?: string;
+                /** @description Start of the rectangle, written like `from`; brought out to a whole 10 s. */
+                inside_from: string;
+                /** @description End of the rectangle, exclusive, written like `from`; brought out to a whole 10 s. */
+                inside_to: string;
+                /** @description Shortest delay of the rectangle. Default 0. */
+                low_us?: number;
+                /** @description Longest delay of the rectangle. Default: the longest there may be. */
+                high_us?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What stands out. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExplainAnswer"];
                 };
             };
             /** @description A parameter is missing, unknown, repeated or out of range; the detail says what is allowed. */

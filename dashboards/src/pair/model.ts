@@ -25,6 +25,19 @@ export function sharedStepS(span: TimeSpan): number {
   );
 }
 
+/** Height of the heat map, in pixels. */
+export const HEAT_PX = 260;
+
+/** The delays the heat map shows, bottom to top; null without any. */
+export function delaySpan(answer: HeatmapAnswer, floorUs: number | null): Span | null {
+  const low = answer.rows[0]?.low_us;
+  const high = answer.rows.at(-1)?.high_us;
+  if (low === undefined || high === undefined) return null;
+  // Room for the floor when it is near enough to say something about this path.
+  const lowest = floorUs !== null && floorUs > low / 3 ? Math.min(low, floorUs) : low;
+  return { low: lowest / 1.06, high: Math.max(high, lowest * 1.4) * 1.03 };
+}
+
 export interface HeatCell {
   x: number;
   y: number;

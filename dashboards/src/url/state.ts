@@ -229,6 +229,8 @@ const LEFT_BEHIND: Record<string, readonly string[]> = {
  */
 export function linkTo(path: string, query: URLSearchParams, changes: Changes = {}): string {
   const dropped: Changes = Object.fromEntries((LEFT_BEHIND[path] ?? []).map((name) => [name, null]));
+  // A rectangle of the heat map means nothing off it.
+  if (path !== '/pair') dropped['box'] = null;
   const live = isLive({ from: query.get('from') ?? '', to: query.get('to') ?? 'now' });
   if (live) Object.assign(dropped, { from: null, to: null });
   return path + formatQuery(changeQuery(query, { ...dropped, ...changes }));
