@@ -72,6 +72,7 @@ impl Reporter {
             interval: closed.interval,
             records,
             paths: Vec::new(),
+            throughput: Vec::new(),
             health: AgentHealth {
                 send_lateness: DelayHistogram::from_values_us(&mut lateness_us),
                 reports_dropped: totals.reports_dropped,

@@ -48,6 +48,7 @@ fn report(number: u64) -> Report {
         interval: Interval::new(START_UNIX_MS + number * 10_000, 10_000).unwrap(),
         records,
         paths: Vec::new(),
+        throughput: Vec::new(),
         health: AgentHealth {
             send_lateness: DelayHistogram::from_values_us(&mut delays(20)),
             ..AgentHealth::default()

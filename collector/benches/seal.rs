@@ -60,6 +60,7 @@ fn item(report: &Report) -> Item {
         received_at_unix_ms: report.interval.end_unix_ms(),
         clock_skew_ms: 0,
         paths: Vec::new(),
+        throughput: Vec::new(),
         send_lateness_p99_us: None,
         frame: encode_report(report),
     })

@@ -55,6 +55,7 @@ fn report_of(interval: u64) -> Report {
         interval: Interval::new(slot.start_unix_ms, slot.length_ms).expect("on the grid"),
         records: (0..SERIES).map(&mut record).collect(),
         paths: Vec::new(),
+        throughput: Vec::new(),
         health: AgentHealth {
             send_lateness: DelayHistogram::from_values_us(&mut lateness_us),
             ..AgentHealth::default()

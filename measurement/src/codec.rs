@@ -13,6 +13,7 @@ pub mod manifest;
 pub mod path;
 mod protobuf;
 pub mod report;
+pub mod throughput;
 pub mod varint;
 pub mod walk;
 
@@ -24,6 +25,7 @@ use crate::interval::IntervalError;
 use crate::path::PathError;
 use crate::report::ReportError;
 use crate::series::ManifestError;
+use crate::throughput::ThroughputError;
 use crate::zone::ZoneKeyError;
 
 pub use batch::{Batch, BatchItem, decode_batch, encode_batch};
@@ -123,6 +125,9 @@ pub enum CodecError {
     /// A path event that contradicts itself.
     #[error(transparent)]
     Path(#[from] PathError),
+    /// A throughput result that contradicts itself.
+    #[error(transparent)]
+    Throughput(#[from] ThroughputError),
     /// A manifest that cannot be measured.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -148,6 +153,7 @@ impl CodecError {
             Self::Bins(_) => "bad_histogram",
             Self::Report(_) => "contradictory_counts",
             Self::Path(_) => "bad_path",
+            Self::Throughput(_) => "bad_throughput_result",
             Self::Manifest(_) => "bad_manifest",
         }
     }

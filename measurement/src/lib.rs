@@ -8,6 +8,7 @@
 //! | [`zone`], [`vantage`], [`method`], [`series`] | where from, where to, by which method: the identity of a series |
 //! | [`interval`], [`counts`], [`histogram`] | what one series saw in one interval |
 //! | [`path`] | the routers on the way to a target, and the event that they changed |
+//! | [`throughput`] | what one throughput test found, and how sure that is |
 //! | [`report`] | one agent, one interval, all its series; and the tombstone that stands where reports were lost |
 //! | [`codec`] | version 1 of the wire form: protobuf in zstd, every size capped before it is allocated |
 //! | `interchange` (feature) | HdrHistogram V2 and interval logs: how histograms leave for, and come from, other tools |
@@ -30,6 +31,7 @@ pub mod path;
 pub mod report;
 pub mod series;
 mod text;
+pub mod throughput;
 pub mod vantage;
 pub mod variation;
 pub mod zone;
@@ -42,9 +44,14 @@ pub use histogram::{Accumulator, BucketIndex, DelayHistogram};
 pub use interval::Interval;
 pub use method::{Answer, Granularity, LoadLabel, LossCause, Method, Phase, StampClock};
 pub use one_way::{AsymmetryUnknown, OneWay, OneWayMeans, OneWaySample};
+pub use method::{
+    Answer, Granularity, LoadLabel, LossCause, Method, Phase, StampClock, StopReason, TransferDirection,
+    TransferLimit,
+};
 pub use path::{Path, PathEvent, PathHop, PathReason};
 pub use report::{AgentHealth, Report, SeriesRecord, Tombstone};
 pub use series::{Manifest, ManifestId, Outgoing, SeriesDescriptor};
+pub use throughput::{PhaseDelays, SenderView, ThroughputResult};
 pub use vantage::VantagePoint;
 pub use variation::Ipdv;
 pub use zone::ZoneKey;

@@ -167,6 +167,51 @@ closed_set! {
 }
 
 closed_set! {
+    /// Which way the octets of a throughput test go.
+    TransferDirection, "direction":
+    /// From the target to the agent.
+    Download = 1, "download";
+    /// From the agent to the target.
+    Upload = 2, "upload";
+}
+
+closed_set! {
+    /// Why a throughput test ended.
+    StopReason, "reason to stop":
+    /// The rate had settled.
+    Stable = 1, "stable";
+    /// It had moved as many octets as it may.
+    ByteCap = 2, "byte_cap";
+    /// It had lasted as long as it may.
+    TimeCap = 3, "time_cap";
+    /// The agent gave it up: it was told to stop, or the host has become busy.
+    Aborted = 4, "aborted";
+    /// The other end closed the connection, as it may at any time.
+    PeerClosed = 5, "peer_closed";
+    /// Nothing moved any more.
+    Stalled = 6, "stalled";
+    /// The reflector would not begin: no ticket it takes, or another test is running.
+    Refused = 7, "refused";
+    /// There was no connection.
+    Unreachable = 8, "unreachable";
+    /// The other end said what the protocol does not know.
+    Malformed = 9, "malformed";
+}
+
+closed_set! {
+    /// What held the sender of a throughput test back for most of the time.
+    TransferLimit, "limit":
+    /// The network: what congestion control let out.
+    Network = 1, "network";
+    /// The receiver's window.
+    ReceiveWindow = 2, "receive_window";
+    /// The sender's buffer.
+    SendBuffer = 3, "send_buffer";
+    /// The sender had nothing to send: the program or its caps, not the path.
+    Sender = 4, "sender";
+}
+
+closed_set! {
     /// Why sequences will never come as reports of their own.
     LossCause, "cause of loss":
     /// The queue or spool was full and the oldest had to go.

@@ -10,6 +10,7 @@ use crate::interval::Interval;
 use crate::method::{LossCause, StampClock};
 use crate::path::{MAX_EVENT_HOPS, MAX_PATH_EVENTS, PathError, PathEvent};
 use crate::series::{MAX_SERIES, ManifestId};
+use crate::throughput::{MAX_RESULTS, ThroughputError, ThroughputResult};
 
 /// What one series saw in one interval.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -54,6 +55,8 @@ pub struct Report {
     pub records: Vec<SeriesRecord>,
     /// Paths told in the interval, or in one shortly before; rarely any.
     pub paths: Vec<PathEvent>,
+    /// Throughput tests that ended in the interval, or in one shortly before; rarely any.
+    pub throughput: Vec<ThroughputResult>,
     /// How the agent fared.
     pub health: AgentHealth,
 }
@@ -118,6 +121,17 @@ pub enum ReportError {
         /// What does not fit.
         source: PathError,
     },
+    /// More throughput results than allowed.
+    #[error("{0} throughput results; a report holds at most {MAX_RESULTS}")]
+    TooManyResults(usize),
+    /// A throughput result contradicts itself.
+    #[error("a throughput result of series {series}: {source}")]
+    Throughput {
+        /// Position in the manifest.
+        series: u32,
+        /// What does not fit.
+        source: ThroughputError,
+    },
     /// Not a range of sequences or of time.
     #[error("tombstone of sequences {first} to {last} is not a range")]
     TombstoneRange {
@@ -154,6 +168,15 @@ impl Report {
         for event in &self.paths {
             event.check().map_err(|source| ReportError::Path {
                 series: event.series,
+                source,
+            })?;
+        }
+        if self.throughput.len() > MAX_RESULTS {
+            return Err(ReportError::TooManyResults(self.throughput.len()));
+        }
+        for result in &self.throughput {
+            result.check().map_err(|source| ReportError::Throughput {
+                series: result.series,
                 source,
             })?;
         }

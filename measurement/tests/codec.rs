@@ -51,6 +51,8 @@ mod independent {
         pub(crate) columns: Option<Columns>,
         #[prost(message, repeated, tag = "20")]
         pub(crate) paths: Vec<PathEvent>,
+        #[prost(bytes = "vec", repeated, tag = "30")]
+        pub(crate) throughput: Vec<Vec<u8>>,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
@@ -228,6 +230,7 @@ fn report() -> Report {
             delays: vec![(StampClock::Kernel, kernel), (StampClock::User, user)],
         }],
         paths: Vec::new(),
+        throughput: Vec::new(),
         health: AgentHealth {
             send_lateness: DelayHistogram::from_values_us(&mut [40, 55]),
             clock_steps: 1,
@@ -279,6 +282,7 @@ fn in_rows(report: &Report) -> Vec<u8> {
         }),
         columns: None,
         paths: Vec::new(),
+        throughput: Vec::new(),
     };
     message.encode_to_vec()
 }
@@ -739,6 +743,7 @@ prop_compose! {
             interval: Interval::new(slot * 10_000, 10_000).unwrap(),
             records,
             paths: Vec::new(),
+            throughput: Vec::new(),
             health: AgentHealth { send_lateness, reports_dropped: epoch, ..Default::default() },
         }
     }

@@ -49,6 +49,10 @@ pub(crate) fn merge(reports: &[Report], level_ms: u32, dense: &mut Accumulator) 
         .iter()
         .flat_map(|report| report.paths.iter().cloned())
         .collect();
+    let throughput = reports
+        .iter()
+        .flat_map(|report| report.throughput.iter().cloned())
+        .collect();
     let lateness: Vec<&DelayHistogram> = reports
         .iter()
         .map(|report| &report.health.send_lateness)
@@ -57,6 +61,7 @@ pub(crate) fn merge(reports: &[Report], level_ms: u32, dense: &mut Accumulator) 
         interval,
         records,
         paths,
+        throughput,
         health: AgentHealth {
             send_lateness: add(&lateness, dense)?,
             ..last.health.clone()
@@ -112,6 +117,7 @@ mod tests {
                 .map(record)
                 .collect(),
             paths: Vec::new(),
+            throughput: Vec::new(),
             health: AgentHealth {
                 reports_dropped: sequence,
                 ..AgentHealth::default()

@@ -151,6 +151,7 @@ fn report(agent: &str, manifest: ManifestId, interval: Interval, token: u64) -> 
             )],
         }],
         paths: Vec::new(),
+        throughput: Vec::new(),
         health: AgentHealth::default(),
     }
 }

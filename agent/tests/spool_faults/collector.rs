@@ -154,6 +154,7 @@ impl Pushes {
                 delays: vec![(StampClock::Kernel, DelayHistogram::from_values_us(&mut [11_700]))],
             }],
             paths: Vec::new(),
+            throughput: Vec::new(),
             health: AgentHealth {
                 send_lateness: DelayHistogram::from_values_us(&mut lateness),
                 ..AgentHealth::default()

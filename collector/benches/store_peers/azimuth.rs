@@ -228,6 +228,7 @@ impl Agent {
             interval: Interval::new(slot.start_unix_ms, slot.length_ms)?,
             records,
             paths: Vec::new(),
+            throughput: Vec::new(),
             health: AgentHealth {
                 send_lateness: DelayHistogram::from_values_us(&mut lateness_us),
                 ..AgentHealth::default()

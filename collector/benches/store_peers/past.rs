@@ -53,6 +53,7 @@ fn item(agent: &mut Agent, slot: Slot) -> anyhow::Result<Item> {
         received_at_unix_ms: slot.end_unix_ms() + 1_000,
         clock_skew_ms: 0,
         paths: Vec::new(),
+        throughput: Vec::new(),
         send_lateness_p99_us: None,
         frame: encode_report(&report),
         agent: report.agent,

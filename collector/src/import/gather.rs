@@ -193,6 +193,7 @@ impl Gather {
                 delays,
             }],
             paths: Vec::new(),
+            throughput: Vec::new(),
             health: AgentHealth::default(),
         };
         report.check().map_err(|error| {

@@ -115,6 +115,7 @@ pub(crate) fn report_of(manifest: &Manifest, sequence: u64, slot: u64, delays_us
         interval: Interval::new(T0 + slot * u64::from(LENGTH_MS), LENGTH_MS).expect("on the grid"),
         records: (0..manifest.series.len() as u32).map(record).collect(),
         paths: Vec::new(),
+        throughput: Vec::new(),
         health: AgentHealth::default(),
     }
 }

@@ -69,6 +69,7 @@ pub(crate) fn report(manifest: &Manifest, sequence: u64, start_unix_ms: u64, del
             })
             .collect(),
         paths: Vec::new(),
+        throughput: Vec::new(),
         health: AgentHealth::default(),
     }
 }

@@ -2,7 +2,7 @@
 //! first, are still read.
 
 use super::protobuf::{Fields, Writer};
-use super::{CodecError, VERSION, columns, frame, path};
+use super::{CodecError, VERSION, columns, frame, path, throughput};
 use crate::agent_id::AgentId;
 use crate::counts::ProbeCounts;
 use crate::histogram::{DelayHistogram, PROFILE};
@@ -11,6 +11,7 @@ use crate::method::StampClock;
 use crate::path::{MAX_EVENT_HOPS, MAX_PATH_EVENTS, PathEvent};
 use crate::report::{AgentHealth, Report, SeriesRecord};
 use crate::series::{MAX_SERIES, ManifestId};
+use crate::throughput::MAX_RESULTS;
 
 /// Field number of the first clock's histogram; the others follow in clock order.
 pub(super) const DELAY_FIELDS: u32 = 13;
@@ -43,6 +44,9 @@ pub(crate) fn encode_plain(report: &Report) -> Vec<u8> {
     for event in &report.paths {
         out.message(20, &path::message(event));
     }
+    for result in &report.throughput {
+        out.message(30, &throughput::message(result));
+    }
     out.bytes
 }
 
@@ -58,6 +62,7 @@ fn decode_plain(plain: &[u8]) -> Result<Report, CodecError> {
     let mut records = Vec::new();
     let mut health = AgentHealth::default();
     let mut paths = Vec::new();
+    let mut results = Vec::new();
     let mut fields = Fields::of(plain);
     while let Some((field, value)) = fields.next()? {
         match field {
@@ -79,6 +84,13 @@ fn decode_plain(plain: &[u8]) -> Result<Report, CodecError> {
             10 => health = decode_health(value.bytes(field)?)?,
             11 => columns::decode(value.bytes(field)?, &mut records)?,
             20 => take_event(value.bytes(field)?, &mut paths)?,
+            30 if results.len() == MAX_RESULTS => {
+                return Err(CodecError::TooMany {
+                    what: "throughput results",
+                    limit: MAX_RESULTS,
+                });
+            }
+            30 => results.push(throughput::decode_throughput_result(value.bytes(field)?)?),
             _ => {}
         }
     }
@@ -96,6 +108,7 @@ fn decode_plain(plain: &[u8]) -> Result<Report, CodecError> {
         interval: Interval::new(start_unix_ms, length_ms)?,
         records,
         paths,
+        throughput: results,
         health,
     };
     report.check()?;

@@ -311,6 +311,7 @@ mod tests {
             records,
             health: AgentHealth::default(),
             paths: Vec::new(),
+            throughput: Vec::new(),
         }
     }
 

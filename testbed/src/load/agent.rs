@@ -224,6 +224,7 @@ impl Agent {
             interval,
             records: (0..self.manifest.series.len() as u32).map(record).collect(),
             paths: Vec::new(),
+            throughput: Vec::new(),
             health: AgentHealth::default(),
         }
     }
