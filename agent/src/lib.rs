@@ -31,5 +31,6 @@ pub mod signals;
 pub mod spool;
 pub mod stamp;
 pub mod tally;
+pub mod throughput;
 pub mod uplink;
 pub mod web;

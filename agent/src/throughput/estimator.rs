@@ -1,0 +1,270 @@
+//! When a throughput test has seen enough, and what its rate is. Pure; handed times and octets.
+//!
+//! The time is cut into windows of about two round trips. While the best window still grows by a quarter within three windows,
+//! the flow is ramping up (as BBR leaves its start-up, draft-ietf-ccwg-bbr). The rate is the mean over the last half of what came
+//! after: the mean since the start is biased low by the ramp. It has settled when both quarters of that half agree and its windows
+//! scatter little enough for their number.
+
+use azimuth_measurement::StopReason;
+
+use crate::clock::{Monotonic, NS_PER_MS, NS_PER_S};
+
+/// The shortest and the longest window.
+const WINDOW_NS: std::ops::RangeInclusive<i64> = 20 * NS_PER_MS..=50 * NS_PER_MS;
+/// Growth of the best window, in percent, that is still ramping up.
+const GROWTH_PERCENT: u64 = 25;
+/// Windows without such growth that end the ramp-up.
+const FLAT_WINDOWS: usize = 3;
+/// Windows that the settled half must have.
+const LEAST_WINDOWS: usize = 6;
+/// Most that the two quarters of the settled half may differ, as a share.
+const QUARTERS_SHARE: f64 = 0.03;
+/// Most that the standard error of the mean of its windows may be, as a share of the mean.
+const ERROR_SHARE: f64 = 0.015;
+/// No estimate before so many round trips, and not before [`LEAST_NS`].
+const LEAST_ROUND_TRIPS: i64 = 10;
+const LEAST_NS: i64 = 500 * NS_PER_MS;
+/// Windows kept; when there are more, neighbours become one, so that memory stays and long tests still see all of their time.
+const MOST_WINDOWS: usize = 2_048;
+
+/// What a test may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Octets.
+    pub max_bytes: u64,
+    /// Nanoseconds of load.
+    pub max_ns: i64,
+    /// Nothing for so long is a stall.
+    pub stall_ns: i64,
+    /// Go on to a cap when the rate has settled: a test in depth.
+    pub to_the_end: bool,
+}
+
+impl Limits {
+    /// The usual test.
+    pub const USUAL: Self = Self {
+        max_bytes: 10_000_000,
+        max_ns: 2 * NS_PER_S,
+        stall_ns: NS_PER_S,
+        to_the_end: false,
+    };
+    /// The test in depth: on demand, never by schedule.
+    pub const DEEP: Self = Self {
+        max_bytes: 250_000_000,
+        max_ns: 8 * NS_PER_S,
+        stall_ns: 2 * NS_PER_S,
+        to_the_end: true,
+    };
+}
+
+/// What a test came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// Bits per second; 0 when nothing can be said.
+    pub bps: u64,
+    /// Whether the rate had settled; otherwise it is a lower bound.
+    pub settled: bool,
+    /// Octets moved.
+    pub bytes: u64,
+    /// How long the load lasted.
+    pub duration_ns: i64,
+    /// Why it ended.
+    pub stop: StopReason,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    bytes: u64,
+    ns: i64,
+}
+
+impl Window {
+    fn bps(self) -> u64 {
+        bps(self.bytes, self.ns)
+    }
+}
+
+/// Watches one flow.
+#[derive(Debug)]
+pub struct Estimator {
+    limits: Limits,
+    window_ns: i64,
+    least_ns: i64,
+    began: Monotonic,
+    /// Where the window under way began, and what had been moved then.
+    window_at: Monotonic,
+    window_from_bytes: u64,
+    windows: Vec<Window>,
+    bytes: u64,
+    moved_at: Monotonic,
+    last_at: Monotonic,
+    /// Windows before the ramp-up had ended; `None` while it goes on.
+    ramp: Option<usize>,
+    settled: bool,
+}
+
+impl Estimator {
+    /// Watches a flow that begins at `began`, on a path with this round trip (0 when it is not known).
+    #[must_use]
+    pub fn new(limits: Limits, round_trip_ns: i64, began: Monotonic) -> Self {
+        let round_trip_ns = round_trip_ns.clamp(0, NS_PER_S);
+        Self {
+            limits,
+            window_ns: (2 * round_trip_ns).clamp(*WINDOW_NS.start(), *WINDOW_NS.end()),
+            least_ns: LEAST_NS.max(LEAST_ROUND_TRIPS * round_trip_ns),
+            began,
+            window_at: began,
+            window_from_bytes: 0,
+            windows: Vec::new(),
+            bytes: 0,
+            moved_at: began,
+            last_at: began,
+            ramp: None,
+            settled: false,
+        }
+    }
+
+    /// When to look again, even if nothing moves.
+    #[must_use]
+    pub fn next_at(&self) -> Monotonic {
+        let cap_at = self.began.plus_ns(self.limits.max_ns);
+        self.window_at.plus_ns(self.window_ns).min(cap_at)
+    }
+
+    /// So many octets had been moved since the start by now. Says when it is enough. Neither time nor octets run backwards
+    /// here, whatever the caller's clock or peer says.
+    pub fn note(&mut self, now: Monotonic, bytes: u64) -> Option<StopReason> {
+        let now = now.max(self.last_at);
+        self.last_at = now;
+        if bytes > self.bytes {
+            self.bytes = bytes;
+            self.moved_at = now;
+        }
+        let window_ns = now.since_ns(self.window_at);
+        if window_ns >= self.window_ns {
+            self.windows.push(Window {
+                bytes: self.bytes - self.window_from_bytes,
+                ns: window_ns,
+            });
+            self.window_at = now;
+            self.window_from_bytes = self.bytes;
+            self.look();
+        }
+        let lasted_ns = now.since_ns(self.began);
+        if self.bytes >= self.limits.max_bytes {
+            Some(StopReason::ByteCap)
+        } else if self.settled && !self.limits.to_the_end && lasted_ns >= self.least_ns {
+            Some(StopReason::Stable)
+        } else if lasted_ns >= self.limits.max_ns {
+            Some(StopReason::TimeCap)
+        } else if now.since_ns(self.moved_at) >= self.limits.stall_ns {
+            Some(StopReason::Stalled)
+        } else {
+            None
+        }
+    }
+
+    /// What it comes to when it ends now, for this reason.
+    #[must_use]
+    pub fn finish(&self, stop: StopReason) -> Estimate {
+        let duration_ns = self.last_at.since_ns(self.began);
+        // The time of a stall is no part of the rate before it, and the rate before it is no estimate.
+        let settled = self.settled && stop != StopReason::Stalled;
+        let half = self.half();
+        let rate = if half.is_empty() {
+            bps(self.bytes, duration_ns)
+        } else {
+            mean_bps(half)
+        };
+        // A last half of nothing after some octets is still a bound: what the whole time came to.
+        let rate = if rate == 0 {
+            bps(self.bytes, duration_ns)
+        } else {
+            rate
+        };
+        Estimate {
+            bps: rate,
+            settled: settled && rate > 0 && duration_ns >= self.least_ns,
+            bytes: self.bytes,
+            duration_ns,
+            stop,
+        }
+    }
+
+    /// The rate of the last window, for whoever watches, in bits per second.
+    #[must_use]
+    pub fn recent_bps(&self) -> u64 {
+        self.windows.last().map_or(0, |window| window.bps())
+    }
+
+    /// Octets moved so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn look(&mut self) {
+        if self.windows.len() > MOST_WINDOWS {
+            let joined = self.windows.chunks(2).map(|pair| Window {
+                bytes: pair.iter().map(|window| window.bytes).sum(),
+                ns: pair.iter().map(|window| window.ns).sum(),
+            });
+            self.windows = joined.collect();
+            self.window_ns *= 2;
+            self.ramp = self.ramp.map(|ramp| ramp / 2);
+        }
+        if self.ramp.is_none() {
+            self.ramp = ramp(&self.windows);
+        }
+        self.settled = self.ramp.is_some() && is_settled(self.half());
+    }
+
+    /// The last half of the windows after the ramp-up, or of all while it goes on.
+    fn half(&self) -> &[Window] {
+        let after = &self.windows[self.ramp.unwrap_or(0).min(self.windows.len())..];
+        &after[after.len() / 2..]
+    }
+}
+
+/// How many windows the ramp-up took, once it has ended: up to the first whose best is not beaten by a quarter within the next.
+fn ramp(windows: &[Window]) -> Option<usize> {
+    let (flat, before) = windows
+        .len()
+        .checked_sub(FLAT_WINDOWS)
+        .map(|at| (&windows[at..], &windows[..at]))?;
+    let best = |windows: &[Window]| windows.iter().map(|window| window.bps()).max();
+    let before_bps = best(before).filter(|bps| *bps > 0)?;
+    let flat_bps = best(flat)?;
+    (flat_bps <= before_bps.saturating_mul(100 + GROWTH_PERCENT) / 100).then_some(before.len())
+}
+
+fn is_settled(half: &[Window]) -> bool {
+    if half.len() < LEAST_WINDOWS {
+        return false;
+    }
+    let (first, second) = half.split_at(half.len() / 2);
+    let mean = mean_bps(half) as f64;
+    if mean <= 0.0 || mean_bps(first).abs_diff(mean_bps(second)) as f64 > mean * QUARTERS_SHARE {
+        return false;
+    }
+    let n = half.len() as f64;
+    let squares = half.iter().map(|window| (window.bps() as f64 - mean).powi(2));
+    let deviation = (squares.sum::<f64>() / (n - 1.0)).sqrt();
+    deviation / n.sqrt() <= mean * ERROR_SHARE
+}
+
+fn mean_bps(windows: &[Window]) -> u64 {
+    bps(
+        windows.iter().map(|window| window.bytes).sum(),
+        windows.iter().map(|window| window.ns).sum(),
+    )
+}
+
+fn bps(bytes: u64, ns: i64) -> u64 {
+    let bits_in_ns = u128::from(bytes) * 8 * NS_PER_S as u128;
+    let rate = bits_in_ns.checked_div(u128::try_from(ns).unwrap_or(0));
+    u64::try_from(rate.unwrap_or(0)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! The estimator over synthetic flows: slow start into a bottleneck, loss, stalls, cuts; and what holds for any flow.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const START: Monotonic = Monotonic::from_ns(7 * NS_PER_S);
+
+/// Octets moved `at_ns` after the start: slow start that doubles each round trip from ten segments, up to the bottleneck.
+fn slow_start(rate_bps: f64, round_trip_ns: i64) -> impl Fn(i64) -> u64 {
+    move |at_ns| {
+        let (mut window, mut moved, mut passed_ns) = (14_480.0_f64, 0.0_f64, 0_i64);
+        let full = rate_bps / 8.0 * round_trip_ns as f64 / 1e9;
+        while window < full && passed_ns + round_trip_ns <= at_ns {
+            moved += window;
+            window *= 2.0;
+            passed_ns += round_trip_ns;
+        }
+        let rest = (at_ns - passed_ns) as f64 / 1e9;
+        moved += rest * rate_bps.min(window * 8.0 * 1e9 / round_trip_ns as f64) / 8.0;
+        moved as u64
+    }
+}
+
+/// Runs a test over the flow, looking every two milliseconds; until it stops.
+fn run(limits: Limits, round_trip_ns: i64, moved: impl Fn(i64) -> u64) -> Estimate {
+    let mut estimator = Estimator::new(limits, round_trip_ns, START);
+    for step in 1..10_000_i64 {
+        let at_ns = step * 2 * NS_PER_MS;
+        if let Some(stop) = estimator.note(START.plus_ns(at_ns), moved(at_ns)) {
+            return estimator.finish(stop);
+        }
+    }
+    panic!("it never stops");
+}
+
+fn error_percent(estimate: Estimate, rate_bps: f64) -> f64 {
+    (estimate.bps as f64 / rate_bps - 1.0).abs() * 100.0
+}
+
+#[test]
+fn a_clean_link_is_estimated_within_a_second_of_its_octets() {
+    for rate in [1e6, 10e6, 50e6, 100e6] {
+        for round_trip_ms in [2, 10, 30] {
+            let round_trip_ns = round_trip_ms * NS_PER_MS;
+            let found = run(Limits::USUAL, round_trip_ns, slow_start(rate, round_trip_ns));
+            assert_eq!(
+                (found.stop, found.settled),
+                (StopReason::Stable, true),
+                "{rate} {found:?}"
+            );
+            assert!(error_percent(found, rate) < 0.5, "{rate} {found:?}");
+            assert!(found.duration_ns < NS_PER_S, "{rate} {found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_fast_link_is_cut_by_its_octets_and_that_is_a_lower_bound() {
+    let round_trip_ns = 10 * NS_PER_MS;
+    let found = run(Limits::USUAL, round_trip_ns, slow_start(1e9, round_trip_ns));
+    assert_eq!((found.stop, found.settled), (StopReason::ByteCap, false));
+    assert!(found.bps > 0 && found.bps <= 1_000_000_000, "{found:?}");
+}
+
+#[test]
+fn a_test_in_depth_goes_on_to_its_cap_and_is_an_estimate() {
+    let round_trip_ns = 10 * NS_PER_MS;
+    let found = run(Limits::DEEP, round_trip_ns, slow_start(50e6, round_trip_ns));
+    assert_eq!((found.stop, found.settled), (StopReason::TimeCap, true));
+    assert!(error_percent(found, 50e6) < 0.1);
+    assert_eq!(found.duration_ns, Limits::DEEP.max_ns);
+}
+
+#[test]
+fn a_rate_that_swings_is_no_estimate() {
+    // Half a second at full rate, half a second at a quarter.
+    let swinging = |at_ns: i64| {
+        let whole = at_ns / NS_PER_S;
+        let rest_ns = at_ns % NS_PER_S;
+        let in_rest = rest_ns.min(NS_PER_S / 2) + (rest_ns - NS_PER_S / 2).max(0) / 4;
+        let full_ns = whole * (NS_PER_S / 2 + NS_PER_S / 8) + in_rest;
+        (full_ns / 1_000) as u64
+    };
+    let limits = Limits {
+        max_ns: 900 * NS_PER_MS,
+        ..Limits::USUAL
+    };
+    let found = run(limits, 10 * NS_PER_MS, swinging);
+    assert!(!found.settled || error_percent(found, 8e6) < 3.0, "{found:?}");
+}
+
+#[test]
+fn a_stall_is_seen_and_leaves_a_lower_bound() {
+    let moved = slow_start(100e6, 10 * NS_PER_MS);
+    let stalls = |at_ns: i64| moved(at_ns.min(300 * NS_PER_MS));
+    let found = run(Limits::USUAL, 10 * NS_PER_MS, stalls);
+    assert_eq!((found.stop, found.settled), (StopReason::Stalled, false));
+    assert!(found.bps > 0 && found.bps < 100_000_000, "{found:?}");
+    let nothing = run(Limits::USUAL, 0, |_| 0);
+    assert_eq!(
+        (nothing.stop, nothing.bps, nothing.settled),
+        (StopReason::Stalled, 0, false)
+    );
+}
+
+#[test]
+fn a_clock_that_steps_back_and_counts_that_fall_change_nothing() {
+    let mut estimator = Estimator::new(Limits::USUAL, 0, START);
+    assert_eq!(estimator.note(START.plus_ns(30 * NS_PER_MS), 5_000), None);
+    assert_eq!(estimator.note(START.plus_ns(-NS_PER_S), 4_000), None);
+    let found = estimator.finish(StopReason::Aborted);
+    assert_eq!((found.bytes, found.duration_ns), (5_000, 30 * NS_PER_MS));
+}
+
+#[test]
+fn a_long_test_is_seen_whole_in_bounded_memory() {
+    let limits = Limits {
+        max_bytes: u64::MAX,
+        max_ns: 600 * NS_PER_S,
+        ..Limits::DEEP
+    };
+    let mut estimator = Estimator::new(limits, 0, START);
+    let mut at_ns = 0;
+    let stop = loop {
+        at_ns += 5 * NS_PER_MS;
+        if let Some(stop) = estimator.note(START.plus_ns(at_ns), (at_ns / 80) as u64) {
+            break stop;
+        }
+        assert!(estimator.windows.len() <= MOST_WINDOWS + 1);
+    };
+    let found = estimator.finish(stop);
+    assert_eq!((found.stop, found.settled), (StopReason::TimeCap, true));
+    assert!(error_percent(found, 100e6) < 0.1, "{found:?}");
+}
+
+proptest! {
+    /// Whatever moves: it ends by its caps, and only a settled rate after the least time is an estimate.
+    #[test]
+    fn any_flow_ends_within_its_caps(steps in prop::collection::vec((1_u32..200, 0_u32..2_000_000), 1..200), round_trip_ms in 0_i64..300) {
+        let round_trip_ns = round_trip_ms * NS_PER_MS;
+        let mut estimator = Estimator::new(Limits::USUAL, round_trip_ns, START);
+        let (mut at_ns, mut bytes, mut stopped) = (0, 0, None);
+        for (ms, more) in steps.iter().cycle().take(20_000) {
+            at_ns += i64::from(*ms) * NS_PER_MS;
+            bytes += u64::from(*more);
+            stopped = estimator.note(START.plus_ns(at_ns), bytes);
+            if stopped.is_some() {
+                break;
+            }
+        }
+        let stop = stopped.expect("time alone ends it");
+        let found = estimator.finish(stop);
+        prop_assert!(at_ns <= Limits::USUAL.max_ns + 200 * NS_PER_MS);
+        prop_assert_eq!((found.bytes, found.duration_ns), (bytes, at_ns));
+        if found.settled {
+            prop_assert!(found.duration_ns >= LEAST_NS.max(10 * round_trip_ns));
+            prop_assert!(found.bps > 0);
+        }
+        prop_assert!(stop != StopReason::Stable || found.settled);
+        // No window was faster than the rate claimed by more than the windows can be told apart.
+        let fastest = estimator.windows.iter().map(|window| window.bps()).max().unwrap_or(u64::MAX);
+        prop_assert!(found.bps <= fastest.max(bps(bytes, at_ns)));
+    }
+}
