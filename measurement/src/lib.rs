@@ -11,6 +11,7 @@
 //! | [`throughput`] | what one throughput test found, and how sure that is |
 //! | [`report`] | one agent, one interval, all its series; and the tombstone that stands where reports were lost |
 //! | [`codec`] | version 1 of the wire form: protobuf in zstd, every size capped before it is allocated |
+//! | [`enrolment`] | the token and the signed statements by which an agent joins its collector |
 //! | `interchange` (feature) | HdrHistogram V2 and interval logs: how histograms leave for, and come from, other tools |
 //! | `catalogue` (feature) | the built-in list of providers, regions and zones |
 
@@ -19,6 +20,7 @@ pub mod agent_id;
 pub mod catalogue;
 pub mod codec;
 pub mod counts;
+pub mod enrolment;
 pub mod errors;
 pub mod facet;
 pub mod histogram;
