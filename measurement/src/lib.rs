@@ -44,7 +44,6 @@ pub use errors::{ErrorCounts, ErrorKind};
 pub use facet::Facet;
 pub use histogram::{Accumulator, BucketIndex, DelayHistogram};
 pub use interval::Interval;
-pub use method::{Answer, Granularity, LoadLabel, LossCause, Method, Phase, StampClock};
 pub use one_way::{AsymmetryUnknown, OneWay, OneWayMeans, OneWaySample};
 pub use method::{
     Answer, Granularity, LoadLabel, LossCause, Method, Phase, StampClock, StopReason, TransferDirection,
