@@ -340,7 +340,8 @@ fn alerts_rules_and_silences_are_answered_and_changes_are_durable() {
     );
     assert_eq!(
         collector.counter("azimuth_access_refused_total{what=\"change\",reason=\"cross_site\"}"),
-        1
+        2,
+        "the acknowledgement above, and this silence"
     );
     collector.kill();
 
