@@ -8,6 +8,7 @@ import { startFakeCollector } from '../dev/fake-collector.mjs';
 import { alertTests } from './alerts.mjs';
 import { axeSource, json, WAIT } from './check.mjs';
 import { launch } from './chromium.mjs';
+import { compareTests } from './compare.mjs';
 import { matrixTests } from './matrix.mjs';
 import { overviewTests } from './overview.mjs';
 
@@ -718,6 +719,7 @@ tests['a screen is loaded when it is opened, and one that cannot be loaded says 
 Object.assign(tests, alertTests({ open, api, base, best, pair }));
 Object.assign(tests, overviewTests({ open, api, best }));
 Object.assign(tests, matrixTests({ open, api, best }));
+Object.assign(tests, compareTests({ open, api }));
 
 let failed = 0;
 for (const [name, test] of Object.entries(tests)) {

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeAlerts } from './alerts.mjs';
+import { catalogue } from './catalogue.mjs';
 import { AGENTS, INTERVAL_S, ZONES, hash, intervalOf, queueGap, silentSince } from './world.mjs';
 
 export const STRICT_CSP =
@@ -661,6 +662,10 @@ const ROUTES = {
   rules: alerting.rules,
   silences: alerting.silences,
   agents,
+  catalogue: (query) => {
+    only(query, []);
+    return catalogue();
+  },
   groups,
   compare,
   session: () => ({

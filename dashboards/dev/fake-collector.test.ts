@@ -78,6 +78,7 @@ describe.skipIf(api === null)('the fake collector', () => {
   it.each([
     ['agents', ''],
     ['zones', ''],
+    ['catalogue', ''],
     ['status', 'agents=100'],
     ['alerts', ''],
     ['rules', ''],

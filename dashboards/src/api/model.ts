@@ -8,6 +8,7 @@ export type Agent = Schemas['AgentAnswer'];
 export type AgentsAnswer = Schemas['AgentsAnswer'];
 export type Zone = Schemas['ZoneAnswer'];
 export type ZonesAnswer = Schemas['ZonesAnswer'];
+export type CatalogueAnswer = Schemas['CatalogueAnswer'];
 export type Cell = Schemas['MapCell'];
 export type MapAnswer = Schemas['MapAnswer'];
 export type SeriesAnswer = Schemas['SeriesAnswer'];

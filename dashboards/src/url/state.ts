@@ -126,12 +126,26 @@ export function formatQuery(query: URLSearchParams): string {
 const OF_ALERTS = ['show', 'severity', 'rule', 'q', 'id'];
 /** What the overview is asked in; means nothing elsewhere. */
 const OF_OVERVIEW = ['vantage', 'list'];
+/** What is asked of the zones of a comparison. */
+const OF_COMPARE = ['in', 'owner', 'qualified'];
 /** What the matrix is gathered, held against and narrowed by. */
 const OF_MATRIX = ['rows', 'vs', 'country', 'network'];
 /** Parameters that belong to one screen and would only clutter the address of another. */
 const LEFT_BEHIND: Record<string, readonly string[]> = {
-  '/': ['zone', 'group', 'sort', 'agents', 'zones', 'by', 'of', 'flow', ...OF_ALERTS, ...OF_MATRIX],
-  '/matrix': ['zone', 'metro', 'by', 'of', 'flow', ...OF_ALERTS, ...OF_OVERVIEW],
+  '/': [
+    'zone',
+    'group',
+    'sort',
+    'agents',
+    'zones',
+    'by',
+    'of',
+    'flow',
+    ...OF_ALERTS,
+    ...OF_MATRIX,
+    ...OF_COMPARE,
+  ],
+  '/matrix': ['zone', 'metro', 'by', 'of', 'flow', ...OF_ALERTS, ...OF_OVERVIEW, ...OF_COMPARE],
   '/pair': [
     'metro',
     'group',
