@@ -23,9 +23,10 @@ pub enum Need {
 const OF_AGENTS: [&str; 3] = ["/api/v1/reports", "/api/v1/join", "/api/v1/agent/"];
 /// What a public collector shows to everybody: measurements and what follows from them. Not hop addresses, whole exports or how
 /// the machine fares.
-const PUBLIC: [&str; 12] = [
+const PUBLIC: [&str; 13] = [
     "/api/v1/agents",
     "/api/v1/zones",
+    "/api/v1/catalogue",
     "/api/v1/map",
     "/api/v1/groups",
     "/api/v1/compare",
