@@ -33,9 +33,14 @@ const point = (s: number, more: Partial<SeriesPoint> = {}): SeriesPoint => ({
   ipdv_mean_us: null,
   pdv_p95_us: null,
   pdv_p99_us: null,
+  late: 0,
+  duplicate: 0,
+  reordered: 0,
   lost_out: 0,
   lost_back: 0,
   lost_unknown: 0,
+  one_way: null,
+  asymmetry_unknown: 'clocks_not_synchronised',
   errors: {},
   ...more,
 });
@@ -158,9 +163,11 @@ it('pointAt finds the step under the pointer', () => {
 });
 
 it('CSV keeps absent numbers empty', () => {
-  const lines = seriesCsv(series([point(0, { n: 0, p50_us: null })])).split('\r\n');
+  const lines = seriesCsv(series([point(0, { n: 0, p50_us: null, late: 1, lost_back: 2 })])).split('\r\n');
   expect(lines[0]).toBe(
-    'start_at_utc,step_s,agent,zone,method,load,n,sent,returned,lost,min_us,p10_us,p50_us,p90_us,p99_us,max_us',
+    'start_at_utc,step_s,agent,zone,method,load,n,sent,returned,lost,late,duplicate,reordered,lost_out,lost_back,min_us,p10_us,p50_us,p90_us,p99_us,max_us',
   );
-  expect(lines[1]).toBe('2026-11-23T10:00:00Z,10,a,p/r/z,stamp,idle,0,10,10,0,9000,9100,,12000,20000,21000');
+  expect(lines[1]).toBe(
+    '2026-11-23T10:00:00Z,10,a,p/r/z,stamp,idle,0,10,10,0,1,0,0,0,2,9000,9100,,12000,20000,21000',
+  );
 });
