@@ -1,19 +1,21 @@
-//! `azimuth-agent doctor`: tries each method with real packets to a reflector of its own on loopback, and says which work,
+//! `azimuth-agent doctor`: tries each method with real packets to a reflector and servers of its own on loopback, and says which work,
 //! which clock stamps them, and what to do about the rest.
 //!
 //! Real packets, because a socket option that is accepted proves nothing: there are systems that take `SO_TIMESTAMPING`
 //! and never deliver a stamp.
 
+mod servers;
+
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
 use azimuth_measurement::{Accumulator, Method, ProbeCounts, StampClock};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use self::servers::{NAME, Servers};
 use crate::icmp::Family;
 use crate::net::clock_error::clock_error_ns;
 use crate::net::icmp::EchoSocket;
@@ -91,7 +93,7 @@ fn examine() -> anyhow::Result<Vec<Finding>> {
     // A host may do without IPv6; that is no illness of the agent.
     let six = start(v6);
     let reflectors = std::iter::once(&reflector).chain(&six);
-    let resolver = echo_answers().context("a resolver on 127.0.0.1")?;
+    let servers = Servers::start()?;
     let mut plans: Vec<SeriesPlan> = reflectors
         .flat_map(|reflector| {
             let stamp = reflector.udp.iter().map(|at| plan(*at, Method::Stamp));
@@ -103,20 +105,46 @@ fn examine() -> anyhow::Result<Vec<Finding>> {
             stamp.chain(echo).chain(connect).collect::<Vec<_>>()
         })
         .collect();
-    // The last, because its sides are series of their own after it.
-    plans.push(SeriesPlan {
-        request: Some(Request::Dns {
-            question: "localhost".into(),
-            kind: DnsKind::A,
-        }),
-        ..plan(resolver, Method::DnsQuery)
-    });
+    let server_name: std::sync::Arc<str> = NAME.into();
+    let exchanges = [
+        (
+            servers.tls,
+            Method::TlsHandshake,
+            Request::Tls {
+                server_name: server_name.clone(),
+            },
+        ),
+        (
+            servers.https,
+            Method::HttpsFirstByte,
+            Request::Https {
+                server_name,
+                path: "/".into(),
+            },
+        ),
+        (
+            servers.resolver,
+            Method::DnsQuery,
+            Request::Dns {
+                question: NAME.into(),
+                kind: DnsKind::A,
+            },
+        ),
+    ];
+    plans.extend(exchanges.map(|(at, method, request)| SeriesPlan {
+        request: Some(request),
+        ..plan(at, method)
+    }));
     let (out, mut intervals) = mpsc::channel(CHANNEL);
-    let prober = Prober::start(&plans, INTERVAL_MS, out)?;
+    let prober = Prober::start_believing(&plans, INTERVAL_MS, out, servers.trust)?;
     prober.join().context("the probing thread panicked")?;
     let mut tallies = vec![SeriesTally::default(); plans.len()];
     while let Ok(delivery) = intervals.try_recv() {
-        for (tally, series) in tallies.iter_mut().zip(delivery.closed.series) {
+        let mut all = delivery.closed.series.into_iter();
+        for (tally, plan) in tallies.iter_mut().zip(&plans) {
+            // After it come the series of its sides.
+            let Some(series) = all.next() else { break };
+            all.by_ref().take(sides(plan.method).len()).for_each(drop);
             tally.counts = tally
                 .counts
                 .plus(&series.counts)
@@ -129,7 +157,15 @@ fn examine() -> anyhow::Result<Vec<Finding>> {
         .zip(&tallies)
         .map(|(plan, tally)| judge(plan, tally, || why_no_echo(plan)))
         .collect();
-    findings.push(authorities(Trust::of_the_system().believed()));
+    let unbelieving = authorities(Trust::of_the_system().believed());
+    for finding in &mut findings {
+        if [Method::TlsHandshake, Method::HttpsFirstByte]
+            .map(Method::as_str)
+            .contains(&finding.method)
+        {
+            finding.remedy = finding.remedy.take().or_else(|| unbelieving.clone());
+        }
+    }
     if let Err(error) = six {
         findings.extend([Method::Stamp, Method::IcmpEcho, Method::TcpConnect].map(|method| Finding {
             method: method.as_str(),
@@ -145,42 +181,11 @@ fn examine() -> anyhow::Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// A resolver that answers twenty questions with themselves; where.
-fn echo_answers() -> std::io::Result<SocketAddr> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-    socket.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let at = socket.local_addr()?;
-    std::thread::Builder::new()
-        .name("resolver".to_owned())
-        .spawn(move || {
-            let mut message = [0_u8; 512];
-            for _ in 0..PROBES {
-                let Ok((octets, from)) = socket.recv_from(&mut message) else {
-                    return;
-                };
-                // The bit that makes a question an answer (RFC 1035 section 4.1.1).
-                message[2] |= 0x80;
-                // One that cannot be sent shows as a lost probe.
-                let _ = socket.send_to(&message[..octets], from);
-            }
-        })?;
-    Ok(at)
-}
-
-/// TLS needs a server with a certificate, which a doctor has not; what it needs of this host are authorities to believe.
-fn authorities(believed: usize) -> Finding {
+/// What TLS needs of this host beside a way: authorities to believe. The doctor's own server is believed without any.
+fn authorities(believed: usize) -> Option<String> {
     let remedy = "This host believes no authority, so every certificate would be untrusted: install ca-certificates, or name a \
                   file with SSL_CERT_FILE";
-    Finding {
-        method: Method::TlsHandshake.as_str(),
-        family: "any",
-        works: believed > 0,
-        clock: Some(StampClock::User.as_str()),
-        sent: 0,
-        returned: 0,
-        p50_us: None,
-        remedy: (believed == 0).then(|| remedy.to_owned()),
-    }
+    (believed == 0).then(|| remedy.to_owned())
 }
 
 fn plan(address: SocketAddr, method: Method) -> SeriesPlan {
@@ -291,13 +296,13 @@ fn table(findings: &[Finding]) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "  {:<13} {:<6} {:<8} {:<9} {:>9}  {:>12}",
+        "  {:<16} {:<6} {:<8} {:<9} {:>9}  {:>12}",
         "method", "over", "works", "clock", "answered", "p50 ms"
     );
     for finding in findings {
         let _ = writeln!(
             text,
-            "  {:<13} {:<6} {:<8} {:<9} {:>9}  {:>12}",
+            "  {:<16} {:<6} {:<8} {:<9} {:>9}  {:>12}",
             finding.method,
             finding.family,
             if finding.works { "yes" } else { "no" },
@@ -374,12 +379,28 @@ mod tests {
         ];
         let userspace = vec![(StampClock::User, 9)];
         assert_eq!(judged(Method::DnsQuery, counts(1, 1), userspace).remedy, None);
-        assert_eq!(authorities(1).remedy, None);
-        let nobody = authorities(0).remedy.unwrap_or_default();
+        assert_eq!(authorities(1), None);
+        let nobody = authorities(0).unwrap_or_default();
         assert!(nobody.contains("ca-certificates"), "{nobody}");
         for (method, counts, delays_us, expected) in ill {
             let remedy = judged(method, counts, delays_us).remedy.unwrap_or_default();
             assert!(remedy.contains(expected), "{method} {counts:?}: {remedy}");
+        }
+    }
+
+    #[test]
+    fn exchanges_are_tried_with_servers_of_its_own() {
+        let findings = examine().expect("loopback");
+        for method in [Method::TlsHandshake, Method::HttpsFirstByte, Method::DnsQuery] {
+            let found: Vec<_> = findings
+                .iter()
+                .filter(|finding| finding.method == method.as_str())
+                .collect();
+            let [finding] = found[..] else {
+                unreachable!("one each: {findings:?}");
+            };
+            assert!(finding.works && finding.sent == PROBES, "{finding:?}");
+            assert_eq!(finding.clock, Some("user"), "{finding:?}");
         }
     }
 

@@ -42,7 +42,7 @@ use crate::probe::core::Strays;
 use crate::probe::lane::Lanes;
 use crate::probe::{Core, ProbeToken, SeriesPlan, Transmit};
 use crate::tally::ClosedInterval;
-use crate::web::{Order, Web};
+use crate::web::{Order, Trust, Web};
 
 use self::lanes::{Counting, LaneSockets};
 
@@ -122,7 +122,22 @@ impl Prober {
         interval_ms: u32,
         out: mpsc::Sender<Delivery>,
     ) -> Result<Self, StartError> {
-        Self::start_core(plans, out, |start| Core::new(plans, interval_ms, start))
+        Self::start_core(plans, out, Trust::of_the_system, |start| {
+            Core::new(plans, interval_ms, start)
+        })
+    }
+
+    /// The same; exchanges believe the authorities of `trust` instead of the system's.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_believing(
+        plans: &[SeriesPlan],
+        interval_ms: u32,
+        out: mpsc::Sender<Delivery>,
+        trust: Trust,
+    ) -> Result<Self, StartError> {
+        Self::start_core(plans, out, || trust, |start| Core::new(plans, interval_ms, start))
     }
 
     /// The same for a person who watches: each interval leaves as soon as all its probes are settled.
@@ -134,12 +149,15 @@ impl Prober {
         interval_ms: u32,
         out: mpsc::Sender<Delivery>,
     ) -> Result<Self, StartError> {
-        Self::start_core(plans, out, |start| Core::new(plans, interval_ms, start).eager())
+        Self::start_core(plans, out, Trust::of_the_system, |start| {
+            Core::new(plans, interval_ms, start).eager()
+        })
     }
 
     fn start_core(
         plans: &[SeriesPlan],
         out: mpsc::Sender<Delivery>,
+        trust: impl FnOnce() -> Trust + Send + 'static,
         core: impl FnOnce(Moment) -> Core,
     ) -> Result<Self, StartError> {
         let stop = Arc::new(Stop {
@@ -167,7 +185,7 @@ impl Prober {
             inbox,
         };
         if plans.iter().any(|plan| plan.request.is_some()) {
-            turning.web = Some(Web::start(letterbox.clone())?);
+            turning.web = Some(Web::start_believing(letterbox.clone(), trust)?);
         }
         let of_thread = Arc::clone(&stop);
         let thread = std::thread::Builder::new()

@@ -57,13 +57,24 @@ impl Web {
     /// # Errors
     /// When there is no thread or no event loop to be had.
     pub fn start(letterbox: Letterbox) -> io::Result<Self> {
+        Self::start_believing(letterbox, Trust::of_the_system)
+    }
+
+    /// The same, believing what `trust` returns; it is called on the new thread.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_believing(
+        letterbox: Letterbox,
+        trust: impl FnOnce() -> Trust + Send + 'static,
+    ) -> io::Result<Self> {
         let (orders, arriving) = mpsc::channel(ORDERS);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         std::thread::Builder::new()
             .name("web".to_owned())
-            .spawn(move || runtime.block_on(serve(arriving, &letterbox)))?;
+            .spawn(move || runtime.block_on(serve(arriving, &letterbox, &trust())))?;
         Ok(Self { orders })
     }
 
@@ -74,8 +85,7 @@ impl Web {
     }
 }
 
-async fn serve(mut orders: mpsc::Receiver<Order>, letterbox: &Letterbox) {
-    let trust = Trust::of_the_system();
+async fn serve(mut orders: mpsc::Receiver<Order>, letterbox: &Letterbox, trust: &Trust) {
     let mut under_way = JoinSet::new();
     loop {
         let order = tokio::select! {
