@@ -379,7 +379,13 @@ export function alertTests({ open, api, base, best, pair }) {
         /Incidents.*: 1$/,
         'an incident without an alert is not nothing',
       );
+      assert.match(await alone.page.textContent('nav a[href^="/alerts"]'), /\s1\D/, 'the bar counts it');
       await alone.clean();
+      const inside = SOME_ALERTS.map((one) => ({ ...one, suppressed: one.id === incident.alerts[0] }));
+      const both = await open('/map', { lang, route: alertsOf(inside, { incidents: [incident] }) });
+      // The other alert that is open, and the incident; what is inside it is no third.
+      await both.page.waitForSelector('nav a[href^="/alerts"]:has-text("2")', WAIT);
+      await both.clean();
       await page.click('article h2 a');
       await page.waitForFunction(() => location.pathname === '/zone', null, WAIT);
       await clean();
@@ -415,6 +421,41 @@ export function alertTests({ open, api, base, best, pair }) {
         await page.evaluate(() => window.owned ?? document.querySelectorAll('main img, main b').length),
         0,
       );
+      await clean();
+    }
+  };
+
+  tests['on a phone an alert is a card of a few lines, and still a row of a table'] = async () => {
+    for (const lang of ['en', 'fr']) {
+      const { page, clean } = await open('/alerts?show=all', {
+        lang,
+        width: 390,
+        bypassCSP: true,
+        route: alertsOf(SOME_ALERTS),
+      });
+      await page.waitForSelector('.alerts-screen tbody tr', WAIT);
+      const rows = page.locator('.alerts-screen table').first().locator('tbody tr');
+      if (process.env.SHOT) await page.screenshot({ path: `${process.env.SHOT}-${lang}.png` });
+      for (const row of await rows.all()) {
+        const { height } = await row.boundingBox();
+        assert.ok(height <= 124, `${height} px: ${await row.innerText()}`);
+      }
+      assert.equal(
+        await page.locator('.alerts-screen table').first().getByRole('row').count(),
+        5,
+        'a head and four alerts',
+      );
+      await page.evaluate(axeSource);
+      const { violations } = await page.evaluate(() =>
+        window.axe.run('table', { resultTypes: ['violations'] }),
+      );
+      assert.deepEqual(
+        violations.filter((one) => ['serious', 'critical'].includes(one.impact)).map((one) => one.id),
+        [],
+      );
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      assert.ok(wide <= 0, `${wide} px too wide`);
+      if (process.env.SHOT) await page.screenshot({ path: `${process.env.SHOT}-${lang}.png` });
       await clean();
     }
   };
