@@ -11,6 +11,7 @@ import { launch } from './chromium.mjs';
 import { compareTests } from './compare.mjs';
 import { matrixTests } from './matrix.mjs';
 import { overviewTests } from './overview.mjs';
+import { settingsTests } from './settings.mjs';
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
 const fake = process.env.AZIMUTH_URL ? null : await startFakeCollector({ port: 0, dist });
@@ -78,6 +79,7 @@ const SCREENS = {
   zone: { path: `/zone?zone=${best.zone.replaceAll('%', '%25')}`, ready: 'td.p50 strong' },
   compare: { path: '/compare?from=now-5m', ready: 'section[aria-labelledby=curves-title] path.curve[d^=M]' },
   alerts: { path: '/alerts', ready: '.alerts-screen section[aria-labelledby=rules-title]' },
+  settings: { path: '/settings', ready: 'section[aria-labelledby=catalogue-title] tbody td' },
   status: { path: '/status', ready: '.status-screen table tbody tr td.silent' },
 };
 
@@ -720,6 +722,7 @@ Object.assign(tests, alertTests({ open, api, base, best, pair }));
 Object.assign(tests, overviewTests({ open, api, best }));
 Object.assign(tests, matrixTests({ open, api, best }));
 Object.assign(tests, compareTests({ open, api }));
+Object.assign(tests, settingsTests({ open, api, best }));
 
 let failed = 0;
 for (const [name, test] of Object.entries(tests)) {

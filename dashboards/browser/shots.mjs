@@ -23,6 +23,7 @@ const SCREENS = {
     '/compare?of=aws/eu-west-3/euw3-az1,gcp/europe-west9/europe-west9-a,scaleway/fr-par/fr-par-2,alibaba/eu-west-2/eu-west-2a',
   alerts: '/alerts',
   status: '/status',
+  settings: '/settings',
 };
 // Pages about an alert need one: the first that is about a change of level.
 const { alerts } = await (await fetch(`${base}/api/v1/alerts`)).json();

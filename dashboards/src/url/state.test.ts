@@ -52,3 +52,13 @@ it('screenOf knows three screens and says so for the rest', () => {
     'unknown',
   ]);
 });
+
+it('what belongs to one screen stays there, what belongs to no screen goes along', () => {
+  const query = new URLSearchParams(
+    'vantage=all&list=metro&vs=1d&rows=country&country=FR&owner=US&of=a&by=n&find=x&q=y&clock=utc&mine=1',
+  );
+  expect(linkTo('/pair', query)).toBe('/pair?clock=utc&mine=1');
+  expect(linkTo('/', query)).toBe('/?vantage=all&list=metro&clock=utc&mine=1');
+  expect(linkTo('/matrix', query)).toBe('/matrix?vs=1d&rows=country&country=FR&clock=utc&mine=1');
+  expect(linkTo('/compare', query)).toBe('/compare?owner=US&of=a&clock=utc&mine=1');
+});

@@ -22,6 +22,7 @@ export const SCREENS = {
   '/alerts': 'alerts',
   '/alert': 'alert',
   '/status': 'status',
+  '/settings': 'settings',
 } as const;
 export type Screen = (typeof SCREENS)[keyof typeof SCREENS] | 'unknown';
 
@@ -69,6 +70,7 @@ const DEFAULT_FROM: Record<Screen, string> = {
   alerts: 'now-5m',
   alert: 'now-5m',
   status: 'now-5m',
+  settings: 'now-5m',
   unknown: 'now-5m',
 };
 const REFRESH_S = 10;
@@ -122,119 +124,33 @@ export function formatQuery(query: URLSearchParams): string {
   return text === '' ? '' : `?${text}`;
 }
 
-/** What the alerts are narrowed by; means nothing elsewhere. */
-const OF_ALERTS = ['show', 'severity', 'rule', 'q', 'id'];
-/** What the overview is asked in; means nothing elsewhere. */
-const OF_OVERVIEW = ['vantage', 'list'];
-/** What is asked of the zones of a comparison. */
-const OF_COMPARE = ['in', 'owner', 'qualified'];
-/** What the matrix is gathered, held against and narrowed by. */
-const OF_MATRIX = ['rows', 'vs', 'country', 'network'];
-/** Parameters that belong to one screen and would only clutter the address of another. */
-const LEFT_BEHIND: Record<string, readonly string[]> = {
-  '/': [
-    'zone',
-    'group',
-    'sort',
-    'agents',
-    'zones',
-    'by',
-    'of',
-    'flow',
-    ...OF_ALERTS,
-    ...OF_MATRIX,
-    ...OF_COMPARE,
-  ],
-  '/matrix': ['zone', 'metro', 'by', 'of', 'flow', ...OF_ALERTS, ...OF_OVERVIEW, ...OF_COMPARE],
-  '/pair': [
-    'metro',
-    'group',
-    'sort',
-    'agents',
-    'zones',
-    'by',
-    'of',
-    ...OF_ALERTS,
-    ...OF_OVERVIEW,
-    ...OF_MATRIX,
-  ],
-  '/agent': [
-    'zone',
-    'metro',
-    'group',
-    'sort',
-    'agents',
-    'zones',
-    'by',
-    'of',
-    'flow',
-    ...OF_ALERTS,
-    ...OF_OVERVIEW,
-  ],
-  '/zone': [
-    'metro',
-    'group',
-    'sort',
-    'agents',
-    'zones',
-    'by',
-    'of',
-    'flow',
-    ...OF_ALERTS,
-    ...OF_OVERVIEW,
-    ...OF_MATRIX,
-  ],
-  '/compare': [
-    'zone',
-    'metro',
-    'group',
-    'sort',
-    'agents',
-    'zones',
-    'by',
-    'flow',
-    ...OF_ALERTS,
-    ...OF_OVERVIEW,
-  ],
-  '/alerts': [
-    'zone',
-    'metro',
-    'group',
-    'sort',
-    'agents',
-    'zones',
-    'by',
-    'of',
-    'id',
-    'flow',
-    ...OF_OVERVIEW,
-    ...OF_MATRIX,
-  ],
-  '/alert': [
-    'zone',
-    'metro',
-    'group',
-    'sort',
-    'agents',
-    'zones',
-    'by',
-    'of',
-    'flow',
-    ...OF_OVERVIEW,
-    ...OF_MATRIX,
-  ],
-  '/status': [
-    'zone',
-    'metro',
-    'group',
-    'sort',
-    'agents',
-    'zones',
-    'of',
-    'flow',
-    ...OF_ALERTS,
-    ...OF_OVERVIEW,
-  ],
+/** Parameters that mean something on some screens only, and would clutter the address of another. */
+const ONLY_ON: Record<string, readonly string[]> = {
+  zone: ['/pair', '/zone'],
+  flow: ['/pair'],
+  box: ['/pair'],
+  metro: ['/'],
+  vantage: ['/'],
+  list: ['/'],
+  group: ['/matrix'],
+  rows: ['/matrix'],
+  sort: ['/matrix'],
+  agents: ['/matrix'],
+  zones: ['/matrix'],
+  country: ['/matrix'],
+  network: ['/matrix'],
+  vs: ['/matrix'],
+  of: ['/compare'],
+  in: ['/compare'],
+  owner: ['/compare'],
+  qualified: ['/compare'],
+  by: ['/status'],
+  show: ['/alerts', '/alert'],
+  severity: ['/alerts', '/alert'],
+  rule: ['/alerts', '/alert'],
+  q: ['/alerts', '/alert'],
+  id: ['/alert'],
+  find: ['/settings'],
 };
 
 /**
@@ -242,9 +158,11 @@ const LEFT_BEHIND: Record<string, readonly string[]> = {
  * screen starts with its own natural window.
  */
 export function linkTo(path: string, query: URLSearchParams, changes: Changes = {}): string {
-  const dropped: Changes = Object.fromEntries((LEFT_BEHIND[path] ?? []).map((name) => [name, null]));
-  // A rectangle of the heat map means nothing off it.
-  if (path !== '/pair') dropped['box'] = null;
+  const dropped: Changes = Object.fromEntries(
+    Object.entries(ONLY_ON)
+      .filter(([, screens]) => !screens.includes(path))
+      .map(([name]) => [name, null]),
+  );
   const live = isLive({ from: query.get('from') ?? '', to: query.get('to') ?? 'now' });
   if (live) Object.assign(dropped, { from: null, to: null });
   return path + formatQuery(changeQuery(query, { ...dropped, ...changes }));
