@@ -27,6 +27,7 @@ mod reply;
 mod reports;
 mod session;
 mod silences;
+pub mod snapshots;
 mod status;
 mod stream;
 
@@ -80,6 +81,11 @@ pub fn router(context: Arc<Context>) -> Router {
             get(session::who).post(session::log_in).delete(session::log_out),
         )
         .route("/api/v1/openapi.json", get(operation::openapi))
+        .route(
+            "/api/v1/snapshots",
+            get(snapshots::snapshots).post(snapshots::keep),
+        )
+        .merge(snapshots::reading())
         .route("/api/v1/status", get(status::status))
         .route("/metrics", get(operation::metrics))
         .route("/healthz", get(operation::healthz))

@@ -40,6 +40,7 @@ pub mod remote_write;
 pub mod run;
 pub mod serve;
 pub mod site;
+pub mod snapshot;
 pub mod status;
 pub mod store;
 pub mod utc;

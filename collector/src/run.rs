@@ -24,6 +24,7 @@ use crate::notify::notifier::Notifier;
 use crate::remote_write::RemoteWrite;
 use crate::serve::{Listeners, bind_unix, serve};
 use crate::site;
+use crate::snapshot::Snapshots;
 use crate::status::{LOOK_EVERY, Watch};
 use crate::store::Store;
 use crate::store::embedded::EmbeddedStore;
@@ -74,16 +75,18 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     };
     let guard = Arc::new(guard.await?.context("cannot use the accounts")?);
     let watch = Arc::new(Watch::new(started, config.data_dir.clone(), retention));
-    let context = Arc::new(Context::new(
+    let snapshots = Snapshots::open(&config.data_dir).context("cannot open the snapshots")?;
+    let context = Context::new(
         Arc::clone(&store),
         ingest,
         Arc::clone(&metrics),
         Arc::clone(&watch),
         Arc::clone(&desk),
         guard,
+        Arc::new(snapshots),
         clock::unix_ms,
-        config.query_timeout,
-    ));
+    );
+    let context = Arc::new(context.with_query_timeout(config.query_timeout));
 
     let tcp = TcpListener::bind(config.listen).await.with_context(|| {
         format!(

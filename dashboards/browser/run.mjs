@@ -303,6 +303,43 @@ tests['dragging zooms to absolute times, Back and a double click undo it'] = asy
   await clean();
 };
 
+tests['a snapshot shows what was answered then, without asking again, and says so when it is gone'] =
+  async () => {
+    const [from, to] = [20, 10].map((m) =>
+      new Date(Date.now() - m * 60_000).toISOString().replace(/\.\d+Z/, 'Z'),
+    );
+    const { page, clean } = await open(`${pair}&from=${from}&to=${to}`);
+    await page.waitForSelector(SCREENS.pair.ready, WAIT);
+    await page.locator('header button.export').click();
+    await page.getByRole('button', { name: 'Keep a snapshot' }).click();
+    const link = await page.waitForSelector('.freeze a', WAIT);
+    const path =
+      new URL(await link.getAttribute('href')).pathname + new URL(await link.getAttribute('href')).search;
+    const seen = await page.textContent('.tiles');
+    await clean();
+
+    const kept = await open(path, { lang: 'fr', timezoneId: 'Europe/Paris' });
+    const asked = [];
+    kept.page.on('request', (request) => request.url().includes('/api/') && asked.push(request.url()));
+    await kept.page.waitForSelector(SCREENS.pair.ready, WAIT);
+    await kept.page.waitForSelector('.snapshot', WAIT);
+    assert.match(await kept.page.textContent('.snapshot'), /Instantané du .* UTC\+1/);
+    const digits = (text) => text.replace(/\D/g, '');
+    assert.equal(digits(await kept.page.textContent('.tiles')), digits(seen), 'the figures that were kept');
+    assert.match(kept.page.url(), /\/pair\?.*snapshot=/);
+    await kept.page.reload();
+    await kept.page.waitForSelector(SCREENS.pair.ready, WAIT);
+    // Another screen was not kept, and nothing is asked of the collector to fill it.
+    await kept.page.locator('nav a[href^="/matrix"]').click();
+    await kept.page.waitForSelector('text=instantané', WAIT);
+    assert.deepEqual([...new Set(asked.map((url) => new URL(url).pathname.split('/')[3]))], ['snapshots']);
+    await kept.clean();
+
+    const gone = await open('/snapshot?id=ffffffffffffffffffffffff', { allow: /Failed to load resource/ });
+    await gone.page.waitForSelector('.missing h1', WAIT);
+    await gone.clean();
+  };
+
 tests['a rectangle of time and delay is explained, by button, by hand, and from its address, in French too'] =
   async () => {
     const { page, clean } = await open(pair, { lang: 'fr' });

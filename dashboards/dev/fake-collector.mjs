@@ -649,6 +649,7 @@ function status(query, now_s) {
 }
 
 const alerting = makeAlerts();
+const snapshots = new Map();
 
 const ROUTES = {
   alerts: (query, now_s) => {
@@ -718,6 +719,18 @@ export function startFakeCollector({ port = 8361, dist }) {
         const chunks = [];
         for await (const chunk of request) chunks.push(chunk);
         const text = Buffer.concat(chunks).toString();
+        if (url.pathname === '/api/v1/snapshots' && request.method === 'POST') {
+          const { title, view, questions } = JSON.parse(text);
+          const answers = questions.map((question) => {
+            const asked = new URL(question, 'http://localhost');
+            const answer = ROUTES[asked.pathname.replace('/api/v1/', '')](asked.searchParams, now_s);
+            return { url: question, answer, refused: null };
+          });
+          const id = String(snapshots.size + 1).padStart(24, '0');
+          const head = { id, title, view, created_at: iso(now_s) };
+          snapshots.set(id, { ...head, answers });
+          return send(201, 'application/json', JSON.stringify({ ...head, bytes: text.length }));
+        }
         const changed = alerting.change(
           request.method,
           url.pathname,
@@ -727,6 +740,17 @@ export function startFakeCollector({ port = 8361, dist }) {
         if (changed === null) send(405, 'text/plain; charset=utf-8', 'not here\n');
         else send(changed[0], 'application/json', changed[1] === null ? '' : JSON.stringify(changed[1]));
         return;
+      }
+      const kept = /^\/api\/v1\/snapshots\/(\w+)$/.exec(url.pathname)?.[1];
+      if (kept !== undefined) {
+        if (snapshots.has(kept)) return send(200, 'application/json', JSON.stringify(snapshots.get(kept)));
+        const problem = {
+          title: 'Not Found',
+          status: 404,
+          detail: 'there is no such snapshot',
+          reason: 'unknown_snapshot',
+        };
+        return send(404, 'application/problem+json', JSON.stringify(problem));
       }
       const route = /^\/api\/v1\/(\w+)$/.exec(url.pathname)?.[1];
       if (route && Object.hasOwn(ROUTES, route)) {

@@ -15,6 +15,7 @@ use azimuth_collector::api::router;
 use azimuth_collector::evaluate::desk::Desk;
 use azimuth_collector::ingest::Ingest;
 use azimuth_collector::metrics::Metrics;
+use azimuth_collector::snapshot::Snapshots;
 use azimuth_collector::status::Watch;
 use azimuth_collector::store::embedded::EmbeddedStore;
 use azimuth_collector::store::{Retention, SeriesLimits, Store};
@@ -73,15 +74,17 @@ impl World {
             NOW,
         )
         .expect("openable");
+        let snapshots = Snapshots::open(directory.path()).expect("openable");
         let context = Context::new(
             store,
             ingest,
             metrics,
             Arc::new(watch),
             Arc::new(desk),
+            Arc::new(snapshots),
             || NOW,
-            Duration::from_secs(60),
-        );
+        )
+        .with_query_timeout(Duration::from_secs(60));
         let world = Self {
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()

@@ -19,6 +19,7 @@ use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::query::{Label, QueryError, Source, Stop};
+use crate::snapshot::Snapshots;
 use crate::status::Watch;
 use crate::status::exposition;
 use crate::store::{Coverage, Store};
@@ -27,6 +28,8 @@ use crate::store::{Coverage, Store};
 const MAX_QUERIES_AT_ONCE: usize = 2;
 /// Queries that may wait for their turn.
 const MAX_QUERIES_WAITING: usize = 64;
+/// How long a query may take, waiting included, unless something else is said.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(30);
 /// When too many wait, readers are told to come back within this many seconds, each at another.
 const RETRY_SPREAD_S: std::ops::RangeInclusive<u32> = 1..=5;
 
@@ -44,6 +47,8 @@ pub struct Context {
     pub desk: Arc<Desk>,
     /// Who may do what.
     pub guard: Arc<Guard>,
+    /// Views that were kept.
+    pub snapshots: Arc<Snapshots>,
     /// Names and places of zones.
     pub catalogue: Catalogue,
     /// The clock, in unix milliseconds.
@@ -58,7 +63,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Puts together what handlers need. A query is given up after `query_timeout`, waiting included.
+    /// Puts together what handlers need.
     #[expect(
         clippy::too_many_arguments,
         reason = "the parts that run.rs puts together, each once"
@@ -70,8 +75,8 @@ impl Context {
         watch: Arc<Watch>,
         desk: Arc<Desk>,
         guard: Arc<Guard>,
+        snapshots: Arc<Snapshots>,
         now_unix_ms: fn() -> u64,
-        query_timeout: Duration,
     ) -> Self {
         Self {
             store,
@@ -80,14 +85,22 @@ impl Context {
             watch,
             desk,
             guard,
+            snapshots,
             catalogue: Catalogue::built_in(),
             now_unix_ms,
-            query_timeout,
+            query_timeout: QUERY_TIMEOUT,
             turns: Arc::new(Semaphore::new(MAX_QUERIES_AT_ONCE)),
             present: AtomicUsize::new(0),
             backup_turn: Arc::new(Semaphore::new(1)),
             export_turn: Arc::new(Semaphore::new(1)),
         }
+    }
+
+    /// The same, but a query is given up after so long, waiting included.
+    #[must_use]
+    pub fn with_query_timeout(mut self, query_timeout: Duration) -> Self {
+        self.query_timeout = query_timeout;
+        self
     }
 
     /// Everything for Prometheus, as it is now. Reads procfs; async callers use a blocking thread.
@@ -97,6 +110,7 @@ impl Context {
             &self.store.dictionary(),
             self.ingest.queued_bytes(),
         );
+        families.extend(super::snapshots::families(&self.snapshots));
         match super::status::of(self, 0) {
             Ok(status) => families.extend(exposition::families(&status)),
             // The counters are there without it, and say in what state the store is.

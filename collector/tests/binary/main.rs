@@ -21,5 +21,6 @@ mod remote_write;
 #[path = "../notify/sinks.rs"]
 mod sinks;
 mod slow;
+mod snapshots;
 mod status;
 mod surface;

@@ -3,6 +3,7 @@
 import { untrack } from 'svelte';
 import { nowMs } from '../clock.svelte.ts';
 import { get } from './client.ts';
+import { frozen } from './frozen.ts';
 import { answered, asked, nextAskMs, unasked, type Freshness } from './freshness.ts';
 
 export interface Question {
@@ -34,7 +35,7 @@ export function live<T>(question: () => Question | null): Live<T> {
   let turn = $state(0);
   const current = $derived(question());
   const url = $derived(current?.url ?? null);
-  const isLive = $derived(current?.live ?? false);
+  const isLive = $derived((current?.live ?? false) && frozen() === null);
   const refreshS = $derived(current?.refreshS ?? 0);
 
   $effect(() => {

@@ -33,5 +33,7 @@ export type SilencesAnswer = Schemas['SilencesAnswer'];
 export type Session = Schemas['SessionAnswer'];
 export type StatusAnswer = Schemas['StatusAnswer'];
 export type AgentStanding = Schemas['AgentStanding'];
+export type SnapshotHead = Schemas['SnapshotHead'];
+export type SnapshotAnswer = Schemas['SnapshotAnswer'];
 export type Problem = Schemas['Problem'];
 export type Coverage = Schemas['CoverageAnswer'];

@@ -374,6 +374,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/snapshots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every snapshot, without its answers. */
+        get: operations["snapshots"];
+        put?: never;
+        /** Keeps a view: asks what it asks, and stores the answers. They stay until they are deleted, whatever retention removes. */
+        post: operations["keep"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/snapshots/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A view as it was kept. */
+        get: operations["snapshot"];
+        put?: never;
+        post?: never;
+        /** Deletes a snapshot. */
+        delete: operations["forget"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/status": {
         parameters: {
             query?: never;
@@ -2017,6 +2053,58 @@ export interface components {
             /** @description Those to come, those in force, and those that ended within a week. */
             silences: components["schemas"]["SilenceAnswer"][];
         };
+        /** @description `GET /api/v1/snapshots/{id}` */
+        SnapshotAnswer: {
+            /** @description What was asked and answered. */
+            answers: components["schemas"]["SnapshotAnswered"][];
+            /** @description When it was kept. */
+            created_at: components["schemas"]["UtcInstant"];
+            /** @description Its id. */
+            id: string;
+            /** @description What people call it. */
+            title: string;
+            /** @description The address of the view. */
+            view: string;
+        };
+        /** @description A question, and what was answered then. */
+        SnapshotAnswered: {
+            /** @description The answer, as it was; null when it was refused. */
+            answer: Record<string, never>;
+            /** @description Why it was refused; null when it was answered. */
+            refused: string | null;
+            /** @description The question, from `/api/v1/`. */
+            url: string;
+        };
+        /** @description A view to keep. */
+        SnapshotBody: {
+            /** @description What the view asks, each from `/api/v1/`, times absolute; at most 24. */
+            questions: string[];
+            /** @description What people call it. */
+            title: string;
+            /** @description The address of the view, from the first slash, its times absolute. */
+            view: string;
+        };
+        /** @description A snapshot without its answers. */
+        SnapshotHead: {
+            /**
+             * Format: int64
+             * @description Bytes it takes.
+             */
+            bytes: number;
+            /** @description When it was kept. */
+            created_at: components["schemas"]["UtcInstant"];
+            /** @description Its id. */
+            id: string;
+            /** @description What people call it. */
+            title: string;
+            /** @description The address of the view. */
+            view: string;
+        };
+        /** @description `GET /api/v1/snapshots` */
+        SnapshotsAnswer: {
+            /** @description The newest first. */
+            snapshots: components["schemas"]["SnapshotHead"][];
+        };
         /**
          * @description Whether anything needs a person.
          * @enum {string}
@@ -3623,6 +3711,193 @@ export interface operations {
                 };
             };
             /** @description It could not be written. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    snapshots: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The snapshots, the newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnapshotsAnswer"];
+                };
+            };
+        };
+    };
+    keep: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SnapshotBody"];
+            };
+        };
+        responses: {
+            /** @description The snapshot; durable. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnapshotHead"];
+                };
+            };
+            /** @description The body cannot be understood, or names a question that cannot be kept; the detail says why. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not asked from this machine, or by a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no room for another snapshot. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, or what the view shows, is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A question cannot be answered now, or the snapshot not be written. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    snapshot: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The snapshot's `id`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answers behind the view. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnapshotAnswer"];
+                };
+            };
+            /** @description There is no such snapshot. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Its file cannot be read. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    forget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The snapshot's `id`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone; durable. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not asked from this machine, or by a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such snapshot. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It could not be removed. */
             503: {
                 headers: {
                     [name: string]: unknown;

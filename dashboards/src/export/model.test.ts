@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { csvOf, curlOf, fileName, fixed, nameOf, quoted } from './model.ts';
+import { csvOf, curlOf, fileName, fixed, nameOf, quoted, toKeep } from './model.ts';
 
 const NOW = Date.parse('2026-11-25T16:00:00Z');
 
@@ -25,6 +25,11 @@ describe('a view to take away', () => {
     expect(csvOf('/api/v1/map?from=now-5m', NOW)).toBe('/api/v1/map?from=2026-11-25T15:55:00Z&format=csv');
     expect([csvOf('/api/v1/series?agent=a', NOW), csvOf('/api/v1/agents', NOW)]).toEqual([null, null]);
     expect(nameOf('/api/v1/compare?x')).toBe('compare');
+  });
+
+  it('is kept by its questions, once each, at absolute times, without what cannot be kept', () => {
+    const asked = ['/api/v1/agents', '/api/v1/map?from=now-5m', '/api/v1/map?from=now-5m', '/api/v1/status'];
+    expect(toKeep(asked, NOW)).toEqual(['/api/v1/agents', '/api/v1/map?from=2026-11-25T15:55:00Z']);
   });
 
   it('has a name that every file system takes', () => {

@@ -34,6 +34,15 @@ export function csvOf(url: string, nowMs: number): string | null {
   return AS_CSV.test(url) ? `${fixed(url, nowMs)}&format=csv` : null;
 }
 
+/** What a snapshot can hold of what is asked. */
+const KEPT =
+  /^\/api\/v1\/(agents|zones|map|groups|compare|series|heatmap|explain|distribution|paths|alerts|incidents|rules|silences)(\?|$)/;
+
+/** What has to be asked to keep a view: each question once, at absolute times. */
+export function toKeep(urls: readonly string[], nowMs: number): string[] {
+  return [...new Set(urls.filter((url) => KEPT.test(url)).map((url) => fixed(url, nowMs)))];
+}
+
 /** What a question is about, for a list and a file name: `map`, `compare`. */
 export function nameOf(url: string): string {
   return /^\/api\/v1\/(\w+)/.exec(url)?.[1] ?? 'view';
