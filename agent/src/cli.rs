@@ -92,6 +92,14 @@ pub enum Command {
         code 1 if a method does not work or is not stamped by the kernel."
     )]
     Doctor(DoctorArgs),
+    /// Join a collector with a token: make a key on this host, prove it, get a name
+    #[command(after_help = "Example:\n  \
+        azimuth-agent join --identity /var/lib/azimuth-agent/identity.json - < token\n\n\
+        The key stays in that file, which only its owner may read; run this as the user the agent runs as. Should the \
+        answer get lost, the same command again gets the same name and uses the token up no further.")]
+    Join(JoinArgs),
+    /// Give this host, which has joined, another key
+    RotateKey(RotateKeyArgs),
     /// Look at a configuration file
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -106,6 +114,44 @@ pub struct RunArgs {
     /// The configuration file (TOML)
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+}
+
+/// `join`.
+#[derive(Debug, Args)]
+pub struct JoinArgs {
+    /// The token that azimuth-collector token create printed; - reads it from standard input, where nobody else sees it
+    pub token: String,
+    /// Where to keep the identity
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/var/lib/azimuth-agent/identity.json"
+    )]
+    pub identity: PathBuf,
+    /// The name to ask for [default: made from the token's site and the key]
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Send the token in the clear, where something else protects the way
+    #[arg(long)]
+    pub allow_plain_http: bool,
+}
+
+/// `rotate-key`.
+#[derive(Debug, Args)]
+pub struct RotateKeyArgs {
+    /// Where the identity is
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/var/lib/azimuth-agent/identity.json"
+    )]
+    pub identity: PathBuf,
+    /// Talk in the clear, where something else protects the way
+    #[arg(long)]
+    pub allow_plain_http: bool,
 }
 
 /// `reflect`.

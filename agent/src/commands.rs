@@ -1,3 +1,4 @@
 //! The bodies of commands that look at something and print it; each is one file.
 
+pub mod join;
 pub mod spool_check;

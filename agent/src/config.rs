@@ -3,6 +3,7 @@
 //! [`document`] reads TOML and names mistakes; this file knows the keys and their ranges, [`leaving`] those about sockets; [`plan`] turns a
 //! configuration into what the prober and the reports need.
 
+pub mod collector;
 pub mod document;
 pub mod leaving;
 pub mod plan;
@@ -13,13 +14,17 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use azimuth_measurement::enrolment::TlsTrust;
 use azimuth_measurement::series::{MAX_SERIES, MAX_WAITING_TIME_MS};
 use azimuth_measurement::{AgentId, Granularity, Method, VantagePoint, ZoneKey};
 
+pub use self::collector::CollectorAddress;
+use self::collector::{collector_address, read_collector};
 use self::document::{Document, Section, Wrong, boolean, integer, number, parsed, shown, text};
 pub use self::document::{Mistake, Mistakes};
 use self::leaving::{Given, Leaving, Of};
 use crate::cli::{STAMP_PORT, TCP_PORT};
+use crate::identity::Identity;
 use crate::key_file;
 use crate::probe::exchange::{Request, sides};
 use crate::probe::lane::{Lanes, MAX_LANES, PortRange};
@@ -42,6 +47,10 @@ pub struct Config {
     pub agent: AgentId,
     /// Whom to tell.
     pub collector: CollectorAddress,
+    /// How it is known, where it is reached over TLS.
+    pub trust: TlsTrust,
+    /// Where the identity of an agent that has joined is; `None` for one that has not.
+    pub identity: Option<PathBuf>,
     /// Where the agent stands.
     pub vantage_point: VantagePoint,
     /// Where reports wait while the collector is away.
@@ -65,15 +74,6 @@ pub struct NamesConfig {
     pub every_s: u32,
     /// Addresses of one name that are probed at once; what is beyond is counted.
     pub addresses: usize,
-}
-
-/// How the collector is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CollectorAddress {
-    /// `http://host:port`, without a trailing slash.
-    Http(String),
-    /// A unix socket.
-    Unix(PathBuf),
 }
 
 /// Where undelivered reports wait.
@@ -188,13 +188,20 @@ pub fn parse(text: &str, file: &Path) -> Result<Config, Mistakes> {
 }
 
 fn read_config(mut root: Section<'_>) -> Option<Config> {
-    let agent = root.required("agent", |value| {
+    let joined = root.optional("identity", |value| {
+        let file = PathBuf::from(text(value)?);
+        let identity = Identity::load(&file)
+            .map_err(|error| Wrong(error.to_string(), "Join first, or remove the key".into()))?;
+        Ok((file, identity))
+    });
+    let agent = root.optional("agent", |value| {
         let text = text(value)?;
         text.parse::<AgentId>().map_err(|_| {
             let remedy = "Use 1 to 63 lower-case letters, digits and hyphens, not starting with a hyphen";
             Wrong(format!("{} is not an agent id", shown(&text)), remedy.into())
         })
     });
+    let agent = settle_agent(&root, agent, joined.as_ref().map(|(_, identity)| identity));
     let interval_ms = root.optional("interval_ms", |value| {
         let interval_ms = integer(1_000..=3_600_000)(value)?;
         if interval_ms.is_multiple_of(1_000) {
@@ -210,7 +217,14 @@ fn read_config(mut root: Section<'_>) -> Option<Config> {
         let remedy = "Use \"LOW-HIGH\" with at least 32 ports from 10000 up, for example \"61000-65535\"";
         parsed(remedy)(value)
     });
-    let collector = root.section("collector").and_then(read_collector);
+    let collector = match &joined {
+        // What it joined is where it reports, unless the file names another way there.
+        Some((_, identity)) => match root.optional_section("collector") {
+            Some(section) => read_collector(section),
+            None => collector_address(&identity.collector),
+        },
+        None => root.section("collector").and_then(read_collector),
+    };
     let vantage_point = root.section("vantage_point").and_then(read_vantage_point);
     let spool = read_spool(root.optional_section("spool"));
     let paths = read_paths(root.optional_section("path"));
@@ -221,6 +235,10 @@ fn read_config(mut root: Section<'_>) -> Option<Config> {
         Some(Config {
             agent,
             collector,
+            trust: joined
+                .as_ref()
+                .map_or(TlsTrust::System, |(_, identity)| identity.tls),
+            identity: joined.map(|(file, _)| file),
             vantage_point,
             spool,
             paths,
@@ -242,6 +260,29 @@ fn read_config(mut root: Section<'_>) -> Option<Config> {
     }
     root.finish();
     config
+}
+
+/// The agent's name: the one it got when it joined, or the one in the file. Two that differ are a mistake.
+fn settle_agent(root: &Section<'_>, written: Option<AgentId>, joined: Option<&Identity>) -> Option<AgentId> {
+    match (written, joined) {
+        (Some(written), Some(joined)) if written != joined.agent => {
+            let what = format!(
+                "{written} is not what this host joined as, which is {}",
+                joined.agent
+            );
+            root.wrong("agent", Wrong(what, "Remove the key".into()));
+            None
+        }
+        (Some(written), _) => Some(written),
+        (None, Some(joined)) => Some(joined.agent.clone()),
+        (None, None) => {
+            if !root.has("agent") && !root.has("identity") {
+                let remedy = "Add `agent` to this table".to_owned();
+                root.wrong("agent", Wrong("missing".into(), remedy));
+            }
+            None
+        }
+    }
 }
 
 fn read_spool(section: Option<Section<'_>>) -> SpoolConfig {
@@ -284,36 +325,6 @@ fn read_names(section: Option<Section<'_>>) -> NamesConfig {
         every_s: u32::try_from(every_s.unwrap_or(DEFAULT_NAMES_EVERY_S)).unwrap_or(u32::MAX),
         addresses: usize::try_from(addresses.unwrap_or(DEFAULT_NAMES_ADDRESSES)).unwrap_or(1),
     }
-}
-
-fn read_collector(mut section: Section<'_>) -> Option<CollectorAddress> {
-    let url = section.required("url", |value| {
-        let url = text(value)?;
-        collector_address(&url).ok_or_else(|| {
-            let remedy =
-                "Use http://host:port or unix:/path/to/collector.sock (https comes with a later version)";
-            Wrong(
-                format!("{} is not the address of a collector", shown(&url)),
-                remedy.into(),
-            )
-        })
-    });
-    section.finish();
-    url
-}
-
-fn collector_address(url: &str) -> Option<CollectorAddress> {
-    if let Some(path) = url.strip_prefix("unix:") {
-        return path.starts_with('/').then(|| CollectorAddress::Unix(path.into()));
-    }
-    let parsed = reqwest::Url::parse(url).ok()?;
-    let plain = parsed.scheme() == "http"
-        && parsed.has_host()
-        && parsed.path() == "/"
-        && parsed.query().is_none()
-        && parsed.fragment().is_none()
-        && parsed.username().is_empty();
-    plain.then(|| CollectorAddress::Http(url.trim_end_matches('/').to_owned()))
 }
 
 fn read_vantage_point(mut section: Section<'_>) -> Option<VantagePoint> {

@@ -3,7 +3,7 @@
 //! The way of one probe: [`schedule`] says it is due, [`probe`] makes it, [`prober`] (a thread of its own) sends it
 //! through [`net`] and brings back stamps and answers, [`probe`] judges the delay, [`tally`] counts it, [`report`]
 //! makes its interval a report, [`outbox`] keeps it in the [`spool`], [`uplink`] delivers it. [`reflect`] is the far end,
-//! [`path`] what lies in between.
+//! [`path`] what lies in between. [`identity`] says who the agent is to its collector.
 //!
 //! Pure rooms, which are handed the time and touch nothing: [`schedule`], [`stamp`], [`icmp`], [`probe`], [`tally`], [`report`],
 //! [`config`] below its `load`, `reflect::rules`, `uplink::answer`, `uplink::backoff`. The rest does.
@@ -14,6 +14,7 @@ pub mod commands;
 pub mod config;
 pub mod doctor;
 pub mod icmp;
+pub mod identity;
 pub mod key_file;
 pub mod net;
 pub mod oneshot;

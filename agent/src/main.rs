@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use azimuth_agent::cli::{Cli, Command, ConfigCommand, SpoolCommand};
-use azimuth_agent::commands::spool_check;
+use azimuth_agent::commands::{join, spool_check};
 use azimuth_agent::{config, doctor, oneshot, path, reflect, run};
 use clap::Parser;
 use tracing::level_filters::LevelFilter;
@@ -70,6 +70,8 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
             Ok(config) => block_on(run::run(config)),
             Err(errors) => Ok(refuse(&errors)),
         },
+        Command::Join(args) => block_on(join::join(args)),
+        Command::RotateKey(args) => block_on(join::rotate_key(args)),
         Command::Reflect(args) => block_on(reflect::command::run(args)),
         Command::Doctor(args) => doctor::run(args.json),
         Command::Probe(args) => block_on(oneshot::run(args)),

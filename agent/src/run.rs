@@ -21,6 +21,8 @@ use crate::roster::{Lookup, Moved, Roster};
 use crate::signals::Stop;
 use crate::spool::Now;
 use crate::uplink::Uplink;
+use crate::uplink::link::Link;
+use crate::uplink::session::Sessions;
 use crate::web::Web;
 
 /// Closed intervals on their way from the probing thread; each waits only for the disk to take it.
@@ -39,7 +41,8 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let mut roster = Roster::new(config.clone());
     let manifest = roster.manifest();
     let outbox = Outbox::open(&config.spool, &manifest, now());
-    let uplink = Uplink::new(&config.collector).context("making the HTTP client")?;
+    let sessions = config.identity.clone().map(Sessions::new).transpose()?;
+    let uplink = Uplink::new(Link::new(&config.collector, config.trust)).in_sessions(sessions);
     let (out, mut intervals) = mpsc::channel(CHANNEL_INTERVALS);
     let prober = Prober::start(&config.series_plans(), config.interval_ms, out)?;
     let every = Duration::from_secs(config.names.every_s.into());

@@ -4,35 +4,37 @@
 pub mod answer;
 pub mod backoff;
 pub mod complaints;
+pub mod link;
+pub mod session;
+pub mod trust;
 
 use std::time::Duration;
 
 use azimuth_measurement::codec::{MAX_BATCH_BYTES, encode_batch};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use thiserror::Error;
 use tracing::{debug, info, warn};
 
 use self::answer::{Step, Verdict, judge};
 use self::backoff::Backoff;
 use self::complaints::{Complaints, Told};
-use crate::config::CollectorAddress;
+use self::link::{Link, LinkError, Reply};
+use self::session::{SessionError, Sessions};
 use crate::outbox::Outbox;
 use crate::spool::picker::Turn;
 use crate::spool::{self, Dispatch, Now, Sent};
 
-/// A post that takes longer has failed.
-const TIMEOUT: Duration = Duration::from_secs(15);
-/// Longest answer read: a batch full of refusals, each with its problem.
-const MAX_ANSWER_BYTES: usize = 1 << 20;
-/// A connection that takes longer to come about has failed, and is known to have carried nothing.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Where reports go, and what they are.
+const REPORTS: &str = "/api/v1/reports";
+const CONTENT_TYPE: &str = "application/x-protobuf";
 /// The backlog gets its share of the requests in time, without a new report to wake it.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Posts to one collector.
 #[derive(Debug)]
 pub struct Uplink {
-    client: reqwest::Client,
-    url: String,
+    link: Link,
+    /// `None` for an agent that has not joined, which posts without a session.
+    sessions: Option<Sessions>,
     /// Most bytes in one post; halved when the collector refuses a body as a whole.
     batch_bytes: usize,
     backoff: Backoff,
@@ -40,28 +42,23 @@ pub struct Uplink {
 }
 
 impl Uplink {
-    /// An uplink to this collector.
-    ///
-    /// # Errors
-    /// When no HTTP client can be made.
-    pub fn new(to: &CollectorAddress) -> reqwest::Result<Self> {
-        let builder = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .user_agent(concat!("azimuth-agent/", env!("CARGO_PKG_VERSION")));
-        let (builder, base) = match to {
-            CollectorAddress::Http(url) => (builder, url.as_str()),
-            CollectorAddress::Unix(path) => (builder.unix_socket(path.as_path()), "http://collector"),
-        };
-        Ok(Self {
-            client: builder.build()?,
-            url: format!("{base}/api/v1/reports"),
+    /// An uplink over this link.
+    #[must_use]
+    pub fn new(link: Link) -> Self {
+        Self {
+            link,
+            sessions: None,
             batch_bytes: MAX_BATCH_BYTES,
             backoff: Backoff::default(),
             complaints: Complaints::default(),
-        })
+        }
+    }
+
+    /// The same, in sessions of an agent that has joined.
+    #[must_use]
+    pub fn in_sessions(mut self, sessions: Option<Sessions>) -> Self {
+        self.sessions = sessions;
+        self
     }
 
     /// Delivers for ever; returns once the outbox is closed and either empty or not deliverable at the first attempt.
@@ -109,16 +106,19 @@ impl Uplink {
         };
         let mut sent = Sent::Perhaps;
         let step = match answer {
-            Ok((status, retry_after, body)) => {
-                judge(status, retry_after.as_deref(), &body, &dispatch.sequences())
-            }
-            Err(error) => {
-                if error.is_connect() {
+            Ok(reply) => judge(
+                reply.status,
+                reply.retry_after.as_deref(),
+                &reply.body,
+                &dispatch.sequences(),
+            ),
+            Err(failure) => {
+                if failure.carried_nothing() {
                     sent = Sent::Nothing;
                 }
                 Step::TryAgain {
                     not_before_s: None,
-                    why: in_full(&error),
+                    why: failure.to_string(),
                 }
             }
         };
@@ -193,31 +193,47 @@ impl Uplink {
         later > 0 || (manifest_wanted && with_manifest)
     }
 
-    async fn post(&self, body: Vec<u8>) -> reqwest::Result<(u16, Option<String>, Vec<u8>)> {
-        let request = self
-            .client
-            .post(&self.url)
-            .header(CONTENT_TYPE, "application/x-protobuf");
-        let mut response = request
-            .header(ACCEPT, "application/json")
-            .body(body)
-            .send()
-            .await?;
-        let status = response.status().as_u16();
-        let retry_after = response
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok());
-        let retry_after = retry_after.map(str::to_owned);
-        let mut answer = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            if answer.len() + chunk.len() > MAX_ANSWER_BYTES {
-                // Cut here it is no JSON, so it is tried again and said so.
-                break;
-            }
-            answer.extend_from_slice(&chunk);
+    /// Posts, in a session where the agent has an identity. One that is over is opened anew, once.
+    async fn post(&mut self, body: Vec<u8>) -> Result<Reply, Failure> {
+        let Some(sessions) = &mut self.sessions else {
+            let posted = self.link.post(REPORTS, CONTENT_TYPE, None, body).await;
+            return posted.map_err(Failure::Post);
+        };
+        let bearer = sessions.bearer(&self.link).await?;
+        let reply = self
+            .link
+            .post(REPORTS, CONTENT_TYPE, Some(&bearer), body.clone())
+            .await;
+        let reply = reply.map_err(Failure::Post)?;
+        if reply.status != 401 {
+            return Ok(reply);
         }
-        Ok((status, retry_after, answer))
+        sessions.forget();
+        if session::reason_of(&reply.body).as_deref() != Some("session_unknown") {
+            return Ok(reply);
+        }
+        let bearer = sessions.bearer(&self.link).await?;
+        let posted = self.link.post(REPORTS, CONTENT_TYPE, Some(&bearer), body).await;
+        posted.map_err(Failure::Post)
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+enum Failure {
+    #[error(transparent)]
+    Post(#[from] LinkError),
+    /// Before anything of the reports was told to anybody.
+    #[error("no session: {0}")]
+    Session(#[from] SessionError),
+}
+
+impl Failure {
+    fn carried_nothing(&self) -> bool {
+        match self {
+            Self::Post(error) => error.carried_nothing(),
+            Self::Session(_) => true,
+        }
     }
 }
 
@@ -235,15 +251,4 @@ fn hand_in(outbox: &Outbox, dispatch: Dispatch, verdicts: &[spool::Verdict]) {
     if let Err(error) = outbox.settle(dispatch, verdicts) {
         warn!(%error, "verdicts do not fit what was sent");
     }
-}
-
-/// reqwest's own message leaves out what the system said.
-fn in_full(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

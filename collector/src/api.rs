@@ -13,6 +13,7 @@ mod catalogue;
 mod compare;
 pub mod context;
 pub mod explain;
+mod enrolment;
 pub mod export;
 mod groups;
 mod incidents;
@@ -54,6 +55,10 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 pub fn router(context: Arc<Context>) -> Router {
     Router::new()
         .route("/api/v1/reports", post(reports::reports))
+        .route("/api/v1/join", post(enrolment::join))
+        .route("/api/v1/agent/challenge", post(enrolment::challenge))
+        .route("/api/v1/agent/session", post(enrolment::session))
+        .route("/api/v1/agent/key", post(enrolment::key))
         .route("/api/v1/agents", get(inventory::agents))
         .route("/api/v1/zones", get(inventory::zones))
         .route("/api/v1/catalogue", get(catalogue::catalogue))

@@ -6,6 +6,7 @@ pub mod backup;
 pub mod catalogue;
 pub mod config_check;
 pub mod export;
+pub mod fleet;
 mod http;
 pub mod import;
 pub mod rules;

@@ -60,6 +60,8 @@ pub struct Config {
     pub alerting: alerting::Settings,
     /// What of access is not an account.
     pub access: access::settings::Settings,
+    /// Whether reports are taken from agents that joined only.
+    pub require_enrolment: bool,
 }
 
 /// Flags of the command line; each wins over the file.
@@ -119,6 +121,8 @@ struct File {
     unix_socket: Option<PathBuf>,
     data_dir: Option<PathBuf>,
     query_timeout: Option<toml::Spanned<String>>,
+    #[serde(default)]
+    require_enrolment: bool,
     #[serde(default)]
     retention: RetentionTable,
     #[serde(default)]
@@ -300,6 +304,7 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
             .access
             .resolve()
             .map_err(|mistakes| several(file, text, mistakes))?,
+        require_enrolment: given.require_enrolment,
     })
 }
 

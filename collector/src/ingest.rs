@@ -24,6 +24,7 @@ pub mod verdict;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
+use azimuth_measurement::AgentId;
 use tokio::sync::Semaphore;
 
 use self::arrival::BodyLimits;
@@ -146,6 +147,19 @@ impl Ingest {
     /// # Errors
     /// A problem with the body as a whole, or with the collector: nothing of the body was stored, or nobody knows.
     pub async fn take(&self, body: HeldBody, received_at_unix_ms: u64) -> Result<Verdicts, Problem> {
+        self.take_if(body, received_at_unix_ms, |_| Ok(())).await
+    }
+
+    /// The same, if everything in the body is of agents that its sender `may` report as; otherwise nothing of it is stored.
+    ///
+    /// # Errors
+    /// As [`Self::take`], and what `may` says.
+    pub async fn take_if(
+        &self,
+        body: HeldBody,
+        received_at_unix_ms: u64,
+        may: impl Fn(&AgentId) -> Result<(), Problem>,
+    ) -> Result<Verdicts, Problem> {
         self.metrics.bodies.add(1);
         self.metrics.body_bytes.add(body.bytes().len() as u64);
         let Ok(turn) = Arc::clone(&self.examining).acquire_owned().await else {
@@ -158,6 +172,8 @@ impl Ingest {
             examine(body.bytes(), &known, &skews, received_at_unix_ms)
         })
         .await?;
+        // As late as can be, so that a revocation counts for a body that was under way.
+        examined.agents().try_for_each(may)?;
         self.settle(examined).await
     }
 

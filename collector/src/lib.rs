@@ -14,6 +14,7 @@
 //! | [`notify`] | pages to people: Alertmanager, webhook, chat, mail |
 //! | [`evaluate`] | from what is stored to what the rules are held against |
 //! | [`access`] | who may do what: accounts, tokens, sessions, the gate before the API |
+//! | [`fleet`] | who may report: tokens, agents, sessions |
 //! | [`status`] | how the collector itself fares, and what needs a person |
 //! | [`commands`] | the command line, one file a command |
 //! | [`config`], [`limits`], [`clock`], [`csv`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
@@ -29,6 +30,7 @@ pub mod csv;
 pub mod evaluate;
 pub mod export;
 pub mod exposition;
+pub mod fleet;
 pub mod import;
 pub mod ingest;
 pub mod limits;

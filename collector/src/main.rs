@@ -10,6 +10,7 @@ use azimuth_collector::commands::backup::{self, BackupArgs, RestoreArgs};
 use azimuth_collector::commands::catalogue::{self, CatalogueCommand};
 use azimuth_collector::commands::config_check;
 use azimuth_collector::commands::export::{self, ExportArgs};
+use azimuth_collector::commands::fleet::{self, AgentCommand, TokenCommand};
 use azimuth_collector::commands::import::{self, ImportArgs};
 use azimuth_collector::commands::rules::files::{self, CheckArgs, TestArgs};
 use azimuth_collector::commands::rules::notify_test::{self, NotifyTestArgs};
@@ -37,6 +38,12 @@ enum Command {
     Restore(RestoreArgs),
     Export(Box<ExportArgs>),
     Import(Box<ImportArgs>),
+    /// Make, list and revoke the tokens with which agents join a running collector
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// List and revoke the agents that joined a running collector
+    #[command(subcommand)]
+    Agent(AgentCommand),
     /// Check rules, try them on cases, and ask what they would have told
     #[command(subcommand)]
     Rules(Rules),
@@ -90,6 +97,8 @@ fn main() -> ExitCode {
         Command::Audit(command) => accounts::audit(&command, &mut stdout().lock()),
         Command::Config(Config::Check { file }) => config_check::check(&file, &mut stdout().lock()),
         Command::Catalogue(command) => catalogue::catalogue(&command, &mut stdout().lock()),
+        Command::Token(command) => fleet::token(&command, &mut stdout().lock()),
+        Command::Agent(command) => fleet::agent(&command, &mut stdout().lock()),
         Command::Export(args) => export::export(&args),
         Command::Import(args) => import::import(&args),
         Command::Rules(Rules::Check(args)) => files::check(&args, &mut stdout().lock(), &mut stderr().lock()),

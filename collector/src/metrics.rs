@@ -61,6 +61,8 @@ pub struct Metrics {
     pub items: Family,
     /// Whole bodies refused, by reason.
     pub bodies_refused: Family,
+    /// What agents asked to join and to open sessions, by outcome.
+    pub enrolment: Family,
     /// Queries by endpoint and outcome.
     pub queries: Family,
     /// Requests not answered because of who asked: by what they were about and the reason.
@@ -203,6 +205,12 @@ impl Metrics {
                 "Whole POST bodies refused.",
                 ("status", "reason"),
                 &self.bodies_refused,
+            ),
+            labelled(
+                "azimuth_enrolment_requests_total",
+                "Requests to join, for challenges, sessions and keys, by outcome: ok or the reason of the problem.",
+                ("request", "outcome"),
+                &self.enrolment,
             ),
             labelled(
                 "azimuth_queries_total",

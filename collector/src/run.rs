@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::evaluate::desk::Desk;
 use crate::evaluate::regularly::Evaluation;
 use crate::evaluate::telling::Telling;
+use crate::fleet::{Fleet, admin};
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::notify::notifier::Notifier;
@@ -74,6 +75,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         })
     };
     let guard = Arc::new(guard.await?.context("cannot use the accounts")?);
+    let (directory, required) = (config.data_dir.clone(), config.require_enrolment);
+    let fleet = tokio::task::spawn_blocking(move || Fleet::open(&directory, required)).await?;
+    let fleet = Arc::new(fleet.context("cannot open the fleet")?);
     let watch = Arc::new(Watch::new(started, config.data_dir.clone(), retention));
     let snapshots = Snapshots::open(&config.data_dir).context("cannot open the snapshots")?;
     let context = Context::new(
@@ -84,6 +88,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         Arc::clone(&desk),
         guard,
         Arc::new(snapshots),
+        Arc::clone(&fleet),
         clock::unix_ms,
     );
     let context = Arc::new(context.with_query_timeout(config.query_timeout));
@@ -138,6 +143,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             clock::unix_ms,
         )
     });
+    let admin = admin_socket(fleet).await;
     let maintaining = tokio::spawn(maintain_regularly(Arc::clone(&store), Arc::clone(&metrics)));
 
     let evaluation = Evaluation::start(Arc::clone(&store), desk, clock::unix_ms);
@@ -166,6 +172,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     )
     .await;
 
+    if let Some(admin) = admin {
+        admin.abort();
+    }
     maintaining.abort();
     watching.abort();
     evaluation.finish().await;
@@ -182,6 +191,24 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     tracing::info!("stopped; everything accepted is durable");
     Ok(())
+}
+
+/// The socket of the command line. Without it the collector does all but take orders.
+async fn admin_socket(fleet: Arc<Fleet>) -> Option<tokio::task::JoinHandle<()>> {
+    let path = fleet.admin_socket();
+    match bind_unix(&path).await {
+        Ok(listener) => {
+            let app = admin::router(fleet, clock::unix_ms);
+            Some(tokio::spawn(admin::serve(listener, app)))
+        }
+        Err(error) => {
+            let path = path.display();
+            tracing::error!(
+                "cannot listen on {path}: {error}; tokens and agents cannot be changed until it can"
+            );
+            None
+        }
+    }
 }
 
 async fn look_regularly(watch: Arc<Watch>, metrics: Arc<Metrics>) {

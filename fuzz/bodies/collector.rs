@@ -10,9 +10,13 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::http::Request;
+use azimuth_collector::access::files::AccessFiles;
+use azimuth_collector::access::guard::Guard;
+use azimuth_collector::access::settings;
 use azimuth_collector::api::context::Context;
 use azimuth_collector::api::router;
 use azimuth_collector::evaluate::desk::Desk;
+use azimuth_collector::fleet::Fleet;
 use azimuth_collector::ingest::Ingest;
 use azimuth_collector::metrics::Metrics;
 use azimuth_collector::snapshot::Snapshots;
@@ -74,6 +78,8 @@ impl World {
             NOW,
         )
         .expect("openable");
+        let files = AccessFiles::new(directory.path());
+        let guard = Guard::open(files, settings::Settings::default(), || NOW);
         let snapshots = Snapshots::open(directory.path()).expect("openable");
         let context = Context::new(
             store,
@@ -81,7 +87,9 @@ impl World {
             metrics,
             Arc::new(watch),
             Arc::new(desk),
+            Arc::new(guard.expect("openable")),
             Arc::new(snapshots),
+            Arc::new(Fleet::open(directory.path(), false).expect("openable")),
             || NOW,
         )
         .with_query_timeout(Duration::from_secs(60));

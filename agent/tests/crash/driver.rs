@@ -12,6 +12,8 @@ use azimuth_agent::config::{CollectorAddress, SpoolConfig};
 use azimuth_agent::outbox::Outbox;
 use azimuth_agent::spool::Now;
 use azimuth_agent::uplink::Uplink;
+use azimuth_agent::uplink::link::Link;
+use azimuth_measurement::enrolment::TlsTrust;
 use azimuth_measurement::{
     AgentHealth, DelayHistogram, Granularity, Interval, LoadLabel, Manifest, ManifestId, Method, ProbeCounts,
     Report, SeriesDescriptor, SeriesRecord, StampClock, VantagePoint, ZoneKey,
@@ -198,11 +200,15 @@ async fn carry_out(orders: &Orders) {
         let report = report(&orders.agent, manifest.id(), interval, token);
         outbox.push(None, report, interval.end_unix_ms(), now());
         note(&mut journal, &format!("flushed {token}\n"));
-        Uplink::new(&address).unwrap().run(&outbox, now).await;
+        Uplink::new(Link::new(&address, TlsTrust::System))
+            .run(&outbox, now)
+            .await;
         tokio::time::sleep(PACE).await;
     }
     while outbox.holdings().reports + outbox.holdings().tombstones > 0 {
-        Uplink::new(&address).unwrap().run(&outbox, now).await;
+        Uplink::new(Link::new(&address, TlsTrust::System))
+            .run(&outbox, now)
+            .await;
         tokio::time::sleep(PACE).await;
     }
     outbox.finish(now());

@@ -15,6 +15,7 @@ use super::reply::Reply;
 use crate::access::guard::Guard;
 use crate::evaluate::desk::Desk;
 use crate::exposition::family::Family;
+use crate::fleet::Fleet;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::problem::Problem;
@@ -49,6 +50,8 @@ pub struct Context {
     pub guard: Arc<Guard>,
     /// Views that were kept.
     pub snapshots: Arc<Snapshots>,
+    /// Who may report.
+    pub fleet: Arc<Fleet>,
     /// Names and places of zones.
     pub catalogue: Catalogue,
     /// The clock, in unix milliseconds.
@@ -64,10 +67,7 @@ pub struct Context {
 
 impl Context {
     /// Puts together what handlers need.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the parts that run.rs puts together, each once"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "one a room; there is one caller")]
     pub fn new(
         store: Arc<dyn Store>,
         ingest: Ingest,
@@ -76,6 +76,7 @@ impl Context {
         desk: Arc<Desk>,
         guard: Arc<Guard>,
         snapshots: Arc<Snapshots>,
+        fleet: Arc<Fleet>,
         now_unix_ms: fn() -> u64,
     ) -> Self {
         Self {
@@ -86,6 +87,7 @@ impl Context {
             desk,
             guard,
             snapshots,
+            fleet,
             catalogue: Catalogue::built_in(),
             now_unix_ms,
             query_timeout: QUERY_TIMEOUT,

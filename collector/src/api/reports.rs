@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use azimuth_measurement::AgentId;
 use azimuth_measurement::codec::MAX_BATCH_BYTES;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
@@ -31,6 +32,8 @@ const CONTENT_TYPE: &str = "application/x-protobuf";
     responses(
         (status = 200, description = "One verdict per item, in the order of the items.", body = Verdicts),
         (status = 400, description = "The body is not a batch; nothing was stored.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "The session is not good, or a session is needed; nothing was stored.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "The session is of another agent; nothing was stored.", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body did not arrive in time.", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The body, or something in it, is too large; nothing was stored.", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "The body is not application/x-protobuf.", body = Problem, content_type = "application/problem+json"),
@@ -68,8 +71,10 @@ async fn take(context: &Context, headers: &HeaderMap, body: Body) -> Result<Verd
             format!("send the batch as {CONTENT_TYPE}"),
         ));
     }
+    let sender = super::enrolment::sender(context, headers)?;
     let body = read(&context.ingest, headers, body).await?;
-    context.ingest.take(body, (context.now_unix_ms)()).await
+    let may = |agent: &AgentId| context.fleet.may_report(sender.as_ref(), agent);
+    context.ingest.take_if(body, (context.now_unix_ms)(), may).await
 }
 
 /// Reads a body up to its cap, each byte within the room for all bodies, and none of it too slowly.

@@ -1,4 +1,4 @@
-//! One GET to a running collector, over TCP or a unix socket: HTTP/1.0, so that the answer is neither chunked nor kept
+//! One request to a running collector, over TCP or a unix socket: HTTP/1.0, so that the answer is neither chunked nor kept
 //! alive and ends where the stream ends. Not for large answers, and not for other servers: a collector behind TLS is
 //! asked through its proxy's own tools.
 
@@ -64,17 +64,25 @@ pub struct Answer {
 /// # Errors
 /// A sentence: nobody answers there, or what answers is no HTTP.
 pub fn get(address: &Address, path: &str) -> Result<Answer, String> {
+    request(address, "GET", path, &[])
+}
+
+/// Asks with another method, and with JSON to go with it.
+///
+/// # Errors
+/// A sentence: nobody answers there, or what answers is no HTTP.
+pub fn request(address: &Address, method: &str, path: &str, json: &[u8]) -> Result<Answer, String> {
     let named = |error: std::io::Error| format!("{address}: {error}; is the collector running there?");
     let bytes = match address {
         Address::Tcp(authority) => {
             let stream = connect(authority).map_err(named)?;
             stream.set_read_timeout(Some(PATIENCE)).map_err(named)?;
-            exchange(stream, authority, path)
+            exchange(stream, authority, (method, path), json)
         }
         Address::Unix(socket) => {
             let stream = UnixStream::connect(socket).map_err(named)?;
             stream.set_read_timeout(Some(PATIENCE)).map_err(named)?;
-            exchange(stream, "localhost", path)
+            exchange(stream, "localhost", (method, path), json)
         }
     };
     parse(&bytes.map_err(named)?).ok_or_else(|| format!("{address}: what answers there is no collector"))
@@ -91,8 +99,18 @@ fn connect(authority: &str) -> std::io::Result<TcpStream> {
     Err(last)
 }
 
-fn exchange(mut stream: impl Read + Write, host: &str, path: &str) -> std::io::Result<Vec<u8>> {
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n")?;
+fn exchange(
+    mut stream: impl Read + Write,
+    host: &str,
+    (method, path): (&str, &str),
+    json: &[u8],
+) -> std::io::Result<Vec<u8>> {
+    let mut asked = format!("{method} {path} HTTP/1.0\r\nHost: {host}\r\n");
+    if !json.is_empty() {
+        let length = json.len();
+        asked += &format!("Content-Type: application/json\r\nContent-Length: {length}\r\n");
+    }
+    stream.write_all(&[asked.as_bytes(), b"\r\n", json].concat())?;
     let mut bytes = Vec::new();
     stream.take(ANSWER_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)

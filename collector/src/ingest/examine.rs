@@ -23,6 +23,23 @@ pub struct Examined {
     pub items: Vec<Finding>,
 }
 
+impl Examined {
+    /// Of whom it says something that would be stored.
+    pub fn agents(&self) -> impl Iterator<Item = &AgentId> {
+        let items = self.items.iter().filter_map(|finding| match finding {
+            Finding::Sound(sound) => Some(match &sound.item {
+                Item::Report(report) => &report.agent,
+                Item::Tombstone(tombstone) => &tombstone.agent,
+            }),
+            Finding::Unsound(_) => None,
+        });
+        self.manifests
+            .iter()
+            .map(|offer| &offer.manifest.agent)
+            .chain(items)
+    }
+}
+
 /// What the examination of one item came to.
 #[derive(Debug)]
 pub enum Finding {

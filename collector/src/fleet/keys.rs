@@ -1,0 +1,82 @@
+//! Keys: the collector's own Ed25519 key (RFC 8032) in a file, what it says of others' signatures, random secrets and
+//! their hashes. All arithmetic is ring's.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use azimuth_measurement::enrolment::{KEY_BYTES, base64url};
+use ring::rand::{SecureRandom, SystemRandom};
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+
+use super::journal::{JournalError, write_private};
+
+/// Bytes of a signature.
+pub const SIGNATURE_BYTES: usize = 64;
+
+/// What the collector signs challenges and plans with. Agents know its public half from their token.
+pub struct CollectorKey(Ed25519KeyPair);
+
+impl CollectorKey {
+    /// Reads the key, or makes one and keeps it.
+    ///
+    /// # Errors
+    /// When the file cannot be had, or holds no key.
+    pub fn load_or_make(file: &Path) -> Result<Self, JournalError> {
+        let text = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let seed: [u8; KEY_BYTES] = random();
+                let text = base64url::encode(&seed);
+                write_private(file, text.as_bytes()).map_err(JournalError::io(file))?;
+                text
+            }
+            Err(error) => return Err(JournalError::io(file)(error)),
+        };
+        let seed = base64url::decode_exactly::<KEY_BYTES>(text.trim());
+        let pair = seed.and_then(|seed| Ed25519KeyPair::from_seed_unchecked(&seed).ok());
+        pair.map(Self).ok_or_else(|| JournalError::Damaged {
+            file: file.to_owned(),
+            line: 1,
+            reason: "it holds no key".to_owned(),
+        })
+    }
+
+    /// The half that others may know.
+    pub fn public(&self) -> [u8; KEY_BYTES] {
+        self.0.public_key().as_ref().try_into().unwrap_or_default()
+    }
+
+    /// Signs.
+    pub fn sign(&self, statement: &[u8]) -> Vec<u8> {
+        self.0.sign(statement).as_ref().to_vec()
+    }
+}
+
+/// Whether `signature` is by `key` over `statement`.
+pub fn verify(key: &[u8; KEY_BYTES], statement: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> bool {
+    UnparsedPublicKey::new(&ED25519, key)
+        .verify(statement, signature)
+        .is_ok()
+}
+
+/// Bytes that nobody can guess.
+///
+/// # Panics
+/// When the system has no random numbers: nothing that is secret can be made then, and going on would be worse.
+#[expect(
+    clippy::expect_used,
+    reason = "without random numbers nothing may go on; Linux always has them"
+)]
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .expect("the system has random numbers");
+    bytes
+}
+
+/// SHA-256.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).into()
+}
