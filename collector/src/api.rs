@@ -105,6 +105,26 @@ pub fn router(context: Arc<Context>) -> Router {
         .with_state(context)
 }
 
+/// What the door of agents answers: joining, sessions, and reports in one.
+pub fn agents_router(context: Arc<Context>) -> Router {
+    Router::new()
+        .route("/api/v1/reports", post(reports::reports_in_session))
+        .route("/api/v1/join", post(enrolment::join))
+        .route("/api/v1/agent/challenge", post(enrolment::challenge))
+        .route("/api/v1/agent/session", post(enrolment::session))
+        .route("/api/v1/agent/key", post(enrolment::key))
+        .route("/healthz", get(operation::healthz))
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(not_at_this_door)
+        .layer(middleware::from_fn(with_security_headers))
+        .with_state(context)
+}
+
+async fn not_at_this_door() -> Problem {
+    let detail = "only agents are answered here; the API and the dashboards are where `listen` says";
+    Problem::new(StatusCode::NOT_FOUND, "not_found", detail)
+}
+
 async fn wrong_method(request: Request) -> Problem {
     let detail = format!("{} does not answer {}", request.uri().path(), request.method());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)

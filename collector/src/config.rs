@@ -12,6 +12,7 @@ use crate::access;
 use crate::evaluate::rule_files::RulesError;
 use crate::evaluate::settings as alerting;
 use crate::exposition;
+use crate::fleet::door;
 use crate::ingest::placement::MAX_AGE_MS;
 use crate::limits::{Limits, LimitsTable};
 use crate::notify;
@@ -62,6 +63,8 @@ pub struct Config {
     pub access: access::settings::Settings,
     /// Whether reports are taken from agents that joined only.
     pub require_enrolment: bool,
+    /// Where agents come in over TLS, if anywhere.
+    pub agents: Option<door::Settings>,
 }
 
 /// Flags of the command line; each wins over the file.
@@ -123,6 +126,8 @@ struct File {
     query_timeout: Option<toml::Spanned<String>>,
     #[serde(default)]
     require_enrolment: bool,
+    #[serde(default)]
+    agents: door::Table,
     #[serde(default)]
     retention: RetentionTable,
     #[serde(default)]
@@ -282,6 +287,10 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
             alerting::Refused::Here(at, reason) => invalid(file, text, at, reason),
             alerting::Refused::There(error) => ConfigError::Rules(error),
         })?;
+    let agents = given
+        .agents
+        .resolve(file.parent().unwrap_or(Path::new("")))
+        .map_err(|(at, reason)| invalid(file, text, at, reason))?;
     Ok(Config {
         listen,
         unix_socket: flags.unix_socket.clone().or(given.unix_socket),
@@ -305,6 +314,7 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
             .resolve()
             .map_err(|mistakes| several(file, text, mistakes))?,
         require_enrolment: given.require_enrolment,
+        agents,
     })
 }
 

@@ -7,12 +7,14 @@
 //! | [`sessions`] | challenges and live sessions, and which of two processes with one key is refused (pure) |
 //! | [`journal`] | the events on disk |
 //! | [`keys`] | the collector's own key, and what Ed25519 (RFC 8032) says of others' |
+//! | [`door`] | the TLS listener that agents come in by |
 //! | [`admin`] | the socket on which the command line talks to a running collector |
 //!
 //! Not who may look: that is access to the dashboards.
 
 pub mod admin;
 pub mod book;
+pub mod door;
 pub mod journal;
 pub mod keys;
 pub mod sessions;
@@ -43,6 +45,7 @@ pub struct Fleet {
     key: CollectorKey,
     directory: PathBuf,
     required: bool,
+    tls_pin: Option<[u8; KEY_BYTES]>,
     inner: Mutex<Inner>,
 }
 
@@ -96,12 +99,25 @@ impl Fleet {
             key,
             directory,
             required,
+            tls_pin: None,
             inner: Mutex::new(Inner {
                 book,
                 sessions: Sessions::new(random()),
                 journal,
             }),
         })
+    }
+
+    /// The same, whose door has a certificate made here with this key.
+    #[must_use]
+    pub fn with_tls_pin(mut self, pin: Option<[u8; KEY_BYTES]>) -> Self {
+        self.tls_pin = pin;
+        self
+    }
+
+    /// SHA-256 of the public key of its door, where that was made here.
+    pub fn tls_pin(&self) -> Option<[u8; KEY_BYTES]> {
+        self.tls_pin
     }
 
     /// The socket of the command line.
@@ -288,6 +304,11 @@ impl Fleet {
             return Err(Refusal::Copied.into());
         }
         agent.parse().map_err(|_| Refusal::NoSession.into())
+    }
+
+    /// What is said to who reports by the door of agents without a session.
+    pub fn session_required(&self) -> Problem {
+        Refusal::SessionRequired.into()
     }
 
     /// Whether `sender`, an agent with a session or somebody without, may report as `agent`.

@@ -63,6 +63,8 @@ pub struct Metrics {
     pub bodies_refused: Family,
     /// What agents asked to join and to open sessions, by outcome.
     pub enrolment: Family,
+    /// TLS handshakes that came to nothing.
+    pub tls_failed: Counter,
     /// Queries by endpoint and outcome.
     pub queries: Family,
     /// Requests not answered because of who asked: by what they were about and the reason.
@@ -211,6 +213,11 @@ impl Metrics {
                 "Requests to join, for challenges, sessions and keys, by outcome: ok or the reason of the problem.",
                 ("request", "outcome"),
                 &self.enrolment,
+            ),
+            Shown::counter(
+                "azimuth_tls_handshakes_failed_total",
+                "TLS handshakes at the door of agents that failed or took too long.",
+                self.tls_failed.get(),
             ),
             labelled(
                 "azimuth_queries_total",

@@ -12,18 +12,18 @@ use crate::access::files::AccessFiles;
 use crate::access::first;
 use crate::access::guard::Guard;
 use crate::api::context::Context;
-use crate::api::router;
+use crate::api::{agents_router, router};
 use crate::clock;
 use crate::config::Config;
 use crate::evaluate::desk::Desk;
 use crate::evaluate::regularly::Evaluation;
 use crate::evaluate::telling::Telling;
-use crate::fleet::{Fleet, admin};
+use crate::fleet::{Fleet, admin, door};
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::notify::notifier::Notifier;
 use crate::remote_write::RemoteWrite;
-use crate::serve::{Listeners, bind_unix, serve};
+use crate::serve::{Listeners, TlsListener, bind_unix, serve};
 use crate::site;
 use crate::snapshot::Snapshots;
 use crate::status::{LOOK_EVERY, Watch};
@@ -75,9 +75,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         })
     };
     let guard = Arc::new(guard.await?.context("cannot use the accounts")?);
+    let tls = config
+        .agents
+        .as_ref()
+        .map(|agents| door::open(agents, &config.data_dir));
+    let tls = tls.transpose().context("cannot speak TLS with agents")?;
     let (directory, required) = (config.data_dir.clone(), config.require_enrolment);
     let fleet = tokio::task::spawn_blocking(move || Fleet::open(&directory, required)).await?;
-    let fleet = Arc::new(fleet.context("cannot open the fleet")?);
+    let fleet = fleet.context("cannot open the fleet")?;
+    let fleet = Arc::new(fleet.with_tls_pin(tls.as_ref().and_then(|tls| tls.pin)));
     let watch = Arc::new(Watch::new(started, config.data_dir.clone(), retention));
     let snapshots = Snapshots::open(&config.data_dir).context("cannot open the snapshots")?;
     let context = Context::new(
@@ -107,6 +113,24 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
                 .await
                 .with_context(|| format!("cannot listen on unix socket {}", path.display()))?;
             Some((listener, path.clone()))
+        }
+    };
+    let tls = match config.agents.as_ref().zip(tls) {
+        None => None,
+        Some((agents, tls)) => {
+            let listen = agents.listen;
+            let listener = TcpListener::bind(listen)
+                .await
+                .with_context(|| format!("cannot listen on {listen} for agents"))?;
+            let address = listener
+                .local_addr()
+                .context("cannot learn the address listened on")?;
+            tracing::info!("agents come in at https://{address}");
+            Some(TlsListener {
+                listener,
+                config: tls.config,
+                app: agents_router(Arc::clone(&context)),
+            })
         }
     };
     let remote_write = match config.remote_write {
@@ -164,7 +188,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         }
     };
     serve(
-        Listeners { tcp, unix },
+        Listeners { tcp, unix, tls },
         router(Arc::clone(&context)),
         config.limits.connections,
         metrics,

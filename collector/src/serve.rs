@@ -24,6 +24,8 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt;
 
 use self::pace::SharedPace;
@@ -76,6 +78,24 @@ pub struct Listeners {
     pub tcp: TcpListener,
     /// Unix, and the path to remove afterwards.
     pub unix: Option<(UnixListener, PathBuf)>,
+    /// TCP with TLS, for agents.
+    pub tls: Option<TlsListener>,
+}
+
+/// A listener with TLS, and what it answers.
+pub struct TlsListener {
+    /// TCP.
+    pub listener: TcpListener,
+    /// TLS.
+    pub config: Arc<ServerConfig>,
+    /// What is answered.
+    pub app: Router,
+}
+
+impl std::fmt::Debug for TlsListener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.listener.fmt(f)
+    }
 }
 
 /// Binds a unix socket. A socket file that nobody answers on is left over from a kill and is replaced; one that is
@@ -120,6 +140,11 @@ pub async fn serve(
         graceful: Arc::clone(&graceful),
     };
     let mut tcp_task = tokio::spawn(accept_tcp(listeners.tcp, door.clone(), stopped.clone()));
+    let tls_task = listeners.tls.map(|tls| {
+        let app = tls.app.clone();
+        let door = Door { app, ..door.clone() };
+        tokio::spawn(accept_tls(tls, door, stopped.clone()))
+    });
     let mut unix_path = None;
     let unix_task = listeners.unix.map(|(listener, path)| {
         unix_path = Some(path);
@@ -133,6 +158,9 @@ pub async fn serve(
         _ = &mut tcp_task => tracing::error!("the accept loop ended by itself"),
     }
     let _ = stopping.send(true);
+    if let Some(task) = tls_task {
+        let _ = task.await;
+    }
     if let Some(task) = unix_task {
         let _ = task.await;
     }
@@ -166,9 +194,15 @@ impl Door {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Some(place) = self.places.take(address) else {
-            return;
-        };
+        if let Some(place) = self.places.take(address) {
+            self.admit_to(place, stream, address);
+        }
+    }
+
+    fn admit_to<S>(&self, place: ConnectionPlace, stream: S, address: Option<IpAddr>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         self.metrics.connections.add(1);
         let pace = SharedPace::new(&self.limits);
         let stream = Patience::new(
@@ -224,6 +258,30 @@ async fn accept_tcp(listener: TcpListener, door: Door, mut stopped: watch::Recei
                     // Answers are small and awaited, so they should not wait for more to send.
                     let _ = stream.set_nodelay(true);
                     door.admit(stream, Some(peer.ip()));
+                }
+                Err(error) => pause_after(&error).await,
+            },
+        }
+    }
+}
+
+/// Who handshakes has a place already, so that handshakes are bounded as connections are.
+async fn accept_tls(tls: TlsListener, door: Door, mut stopped: watch::Receiver<bool>) {
+    let acceptor = TlsAcceptor::from(tls.config);
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => return,
+            accepted = tls.listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    let Some(place) = door.places.take(Some(peer.ip())) else { continue };
+                    let _ = stream.set_nodelay(true);
+                    let (door, shaking) = (door.clone(), acceptor.accept(stream));
+                    tokio::spawn(async move {
+                        match tokio::time::timeout(door.limits.head_timeout, shaking).await {
+                            Ok(Ok(stream)) => door.admit_to(place, stream, Some(peer.ip())),
+                            _ => door.metrics.tls_failed.add(1),
+                        }
+                    });
                 }
                 Err(error) => pause_after(&error).await,
             },

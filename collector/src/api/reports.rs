@@ -43,7 +43,20 @@ const CONTENT_TYPE: &str = "application/x-protobuf";
     )
 )]
 pub(super) async fn reports(State(context): State<Arc<Context>>, headers: HeaderMap, body: Body) -> Response {
-    match take(&context, &headers, body).await {
+    deliver(&context, &headers, body, false).await
+}
+
+/// The same, from agents with a session only.
+pub(super) async fn reports_in_session(
+    State(context): State<Arc<Context>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    deliver(&context, &headers, body, true).await
+}
+
+async fn deliver(context: &Context, headers: &HeaderMap, body: Body, in_session: bool) -> Response {
+    match take(context, headers, body, in_session).await {
         Ok(verdicts) => Json(verdicts).into_response(),
         Err(problem) => {
             let class = if problem.status().is_server_error() {
@@ -60,7 +73,12 @@ pub(super) async fn reports(State(context): State<Arc<Context>>, headers: Header
     }
 }
 
-async fn take(context: &Context, headers: &HeaderMap, body: Body) -> Result<Verdicts, Problem> {
+async fn take(
+    context: &Context,
+    headers: &HeaderMap,
+    body: Body,
+    in_session: bool,
+) -> Result<Verdicts, Problem> {
     let content_type = headers
         .get(header::CONTENT_TYPE)
         .map_or(&b""[..], |value| value.as_bytes());
@@ -72,6 +90,9 @@ async fn take(context: &Context, headers: &HeaderMap, body: Body) -> Result<Verd
         ));
     }
     let sender = super::enrolment::sender(context, headers)?;
+    if in_session && sender.is_none() {
+        return Err(context.fleet.session_required());
+    }
     let body = read(&context.ingest, headers, body).await?;
     let may = |agent: &AgentId| context.fleet.may_report(sender.as_ref(), agent);
     context.ingest.take_if(body, (context.now_unix_ms)(), may).await

@@ -51,9 +51,16 @@ then, on each of the 30 hosts:
         /// Where agents reach the collector: https://HOST:PORT, unix:PATH, or http:// on this machine
         #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8360")]
         address: String,
-        /// SHA-256 of the public key of whoever ends TLS there, base64url [default: the authorities of the agent's system]
-        #[arg(long, value_name = "PIN")]
+        /// SHA-256 of the public key of whoever ends TLS there, base64url [default: the collector's own, see [agents] in its
+        /// configuration; without that the authorities of the agent's system]
+        #[arg(long, value_name = "PIN", conflicts_with = "system_authorities")]
         tls_pin: Option<String>,
+        /// A proxy ends TLS there with a certificate that the agent's system believes
+        #[arg(long)]
+        system_authorities: bool,
+        /// Let agents come in the clear over a network, where something else protects the way
+        #[arg(long)]
+        allow_plain_http: bool,
     },
     /// List tokens; never their secrets
     List {
@@ -100,17 +107,19 @@ pub fn token(command: &TokenCommand, out: &mut impl Write) -> ExitCode {
             ttl,
             address,
             tls_pin,
-        } => create(
-            at,
-            &TokenWanted {
+            system_authorities,
+            allow_plain_http,
+        } => way_in(address, *allow_plain_http).and_then(|()| {
+            let wanted = TokenWanted {
                 site: site.clone(),
                 uses: *uses,
                 ttl_ms: *ttl,
                 address: address.clone(),
                 tls_pin: tls_pin.clone(),
-            },
-            out,
-        ),
+                system_authorities: *system_authorities,
+            };
+            create(at, &wanted, out)
+        }),
         TokenCommand::List { at } => list(at, "/admin/tokens", token_line, out),
         TokenCommand::Revoke { at, id } => revoke(at, "/admin/tokens", id),
     })
@@ -131,6 +140,29 @@ fn conclude(done: Result<(), String>) -> ExitCode {
             eprintln!("azimuth-collector: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Whether an address may be put into a token.
+fn way_in(address: &str, allow_plain_http: bool) -> Result<(), String> {
+    if address.starts_with("https://") || address.starts_with("unix:/") {
+        return Ok(());
+    }
+    let authority = address.strip_prefix("http://").unwrap_or_default();
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let is_here = host
+        .parse::<std::net::IpAddr>()
+        .map_or(host == "localhost", |ip| ip.to_canonical().is_loopback());
+    match () {
+        () if authority.is_empty() => Err(format!(
+            "{address:?} is no address of a collector; write https://HOST:PORT, unix:PATH or http://127.0.0.1:PORT"
+        )),
+        () if is_here || allow_plain_http => Ok(()),
+        () => Err(format!(
+            "{address} is reached in the clear: anybody on the way could read the token and use it; give agents a door with TLS \
+             ([agents] in the collector's configuration) and write https://, or say --allow-plain-http"
+        )),
     }
 }
 

@@ -37,8 +37,12 @@ pub struct TokenWanted {
     pub ttl_ms: u64,
     /// Where agents reach the collector.
     pub address: String,
-    /// SHA-256 of the public key of whoever ends TLS, base64url; none for the authorities of the agent's system.
+    /// SHA-256 of the public key of whoever ends TLS, base64url. Without, that of the collector's own door where it made its
+    /// key itself, else the authorities of the agent's system.
     pub tls_pin: Option<String>,
+    /// The authorities of the agent's system in any case: a proxy stands in front.
+    #[serde(default)]
+    pub system_authorities: bool,
 }
 
 /// A token that was made.
@@ -79,7 +83,12 @@ async fn make_token(
     Json(wanted): Json<TokenWanted>,
 ) -> Result<Json<TokenMade>, Problem> {
     let tls = match wanted.tls_pin.as_deref().map(base64url::decode_exactly) {
-        None => TlsTrust::System,
+        None => match admin.fleet.tls_pin() {
+            Some(pin) if !wanted.system_authorities && wanted.address.starts_with("https://") => {
+                TlsTrust::Pin(pin)
+            }
+            _ => TlsTrust::System,
+        },
         Some(Some(pin)) => TlsTrust::Pin(pin),
         Some(None) => {
             let detail = "the pin is not 32 bytes in base64url";

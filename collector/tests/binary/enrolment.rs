@@ -41,11 +41,15 @@ struct Host {
 
 impl Host {
     fn new(collector: &Collector) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let address = CollectorAddress::Http(format!("http://{}", collector.address));
+        Self::at(&address, TlsTrust::System)
+    }
+
+    fn at(address: &CollectorAddress, trust: TlsTrust) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         Self {
             runtime: runtime.expect("a runtime"),
-            link: Link::new(&address, TlsTrust::System),
+            link: Link::new(address, trust),
         }
     }
 
@@ -198,4 +202,98 @@ fn without_a_collector_the_command_says_where_it_looked() {
         refused.contains("fleet/admin.sock") && refused.contains("--data-dir"),
         "{refused}"
     );
+}
+
+/// A collector with a door for agents, and where that is.
+fn with_a_door(data_dir: &Path, rest: &str) -> (Collector, String) {
+    let file = data_dir.join("collector.toml");
+    std::fs::write(&file, format!("[agents]\nlisten = \"127.0.0.1:0\"\n{rest}")).expect("writable");
+    let mut command = crate::process::command(data_dir);
+    command.arg("--config").arg(&file);
+    let collector = Collector::spawn(command);
+    let log = collector.log();
+    let (_, rest) = log.split_once("agents come in at ").expect("it says where");
+    let address = rest.split_whitespace().next().expect("an address").to_owned();
+    (collector, address)
+}
+
+#[test]
+fn agents_come_in_over_tls_by_the_key_in_their_token_and_by_no_other() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let data_dir = directory.path();
+    let (collector, address) = with_a_door(data_dir, "");
+    let token = told(
+        data_dir,
+        &["token", "create", "--site", "paris", "--address", &address],
+    );
+    let token: Token = token.expect("a token").parse().expect("a token");
+    assert!(
+        matches!(token.tls, TlsTrust::Pin(_)),
+        "the collector made its key itself"
+    );
+    let to = CollectorAddress::Https(address.clone());
+    for trust in [TlsTrust::Pin([1; 32]), TlsTrust::System] {
+        let refused = Host::at(&to, trust).join(&token, &Seed::random().expect("random"));
+        assert!(
+            refused
+                .as_ref()
+                .is_err_and(|refused| refused.contains("not reached")),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(collector.counter("azimuth_tls_handshakes_failed_total"), 2);
+    let host = Host::at(&to, token.tls);
+    let identity = host.join(&token, &Seed::random().expect("random")).expect("in");
+    let file = data_dir.join("identity.json");
+    identity.save(&file).expect("written");
+    let bearer = host
+        .bearer(&mut Sessions::new(file).expect("random"))
+        .expect("a session");
+
+    let manifest = manifest(identity.agent.as_str(), 1);
+    let report = report(&manifest, 0, START, &[500]);
+    let body = body(&[&manifest], &[report], START + LENGTH_MS);
+    let post = |path: &str, bearer: Option<&str>| {
+        let posted = host
+            .link
+            .post(path, "application/x-protobuf", bearer, body.clone());
+        host.runtime.block_on(posted).expect("an answer").status
+    };
+    assert_eq!(post("/api/v1/reports", None), 401, "in a session only");
+    assert_eq!(post("/api/v1/reports", Some(&bearer)), 200);
+    assert_eq!(
+        post("/api/v1/silences", Some(&bearer)),
+        404,
+        "nothing but what agents ask"
+    );
+
+    // Started again, it has the same key, so the pin still holds.
+    collector.kill();
+    let (_collector, address) = with_a_door(data_dir, "");
+    let host = Host::at(&CollectorAddress::Https(address), token.tls);
+    assert!(host.join(&token, &identity.key).is_ok());
+}
+
+#[test]
+fn a_token_does_not_send_agents_in_the_clear_over_a_network_unless_told_to() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let _collector = Collector::start(directory.path());
+    let create = |more: &[&str]| {
+        let args = [
+            &[
+                "token",
+                "create",
+                "--site",
+                "paris",
+                "--address",
+                "http://192.0.2.1:8360",
+            ],
+            more,
+        ]
+        .concat();
+        told(directory.path(), &args)
+    };
+    let refused = create(&[]).expect_err("in the clear");
+    assert!(refused.contains("--allow-plain-http"), "{refused}");
+    assert!(create(&["--allow-plain-http"]).is_ok());
 }
