@@ -48,7 +48,9 @@ pub enum Command {
     #[command(
         after_help = "Example:\n  azimuth-agent config check /etc/azimuth/agent.toml && \
         azimuth-agent run --config /etc/azimuth/agent.toml\n\n\
-        SIGTERM or Ctrl-C closes the current interval, tries for two seconds to deliver it, and exits with 0."
+        SIGTERM or Ctrl-C closes the current interval, tries for two seconds to deliver it, and exits with 0.\n\
+        SIGHUP reads the file again: the interval is closed early and the next begins with what the file says now. A file \
+        with a mistake changes nothing; the log names each line."
     )]
     Run(RunArgs),
     /// Answer STAMP test packets: the far end, to be run in a zone

@@ -67,7 +67,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
             Ok(spool_check::run(directory, *json, &mut std::io::stdout().lock()))
         }
         Command::Run(args) => match config::load(&args.config) {
-            Ok(config) => block_on(run::run(config)),
+            Ok(config) => block_on(run::run(&args.config, config)),
             Err(errors) => Ok(refuse(&errors)),
         },
         Command::Join(args) => block_on(join::join(args)),

@@ -52,6 +52,11 @@ impl Reporter {
         self.manifest = manifest;
     }
 
+    /// Another prober counts its intervals from the beginning; they are about the series of this manifest.
+    pub fn begin_anew(&mut self, manifest: ManifestId) {
+        (self.manifest, self.last) = (manifest, None);
+    }
+
     /// The report of one interval; and before it the gap, if intervals since the last one never came.
     pub fn report(&mut self, delivery: &Delivery, totals: UplinkTotals) -> (Option<Gap>, Report) {
         let closed = &delivery.closed;

@@ -1,12 +1,13 @@
 //! `azimuth-agent run`: wires the probing thread to the outbox and the outbox to the collector.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use azimuth_measurement::{PathEvent, ProbeCounts};
 use tokio::sync::mpsc;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::clock::{self, NS_PER_MS, NS_PER_S};
 use crate::config::{Config, PathConfig};
@@ -15,11 +16,13 @@ use crate::path::shift::ShiftDetector;
 use crate::path::watcher::Watcher;
 use crate::prober::inbox::Message;
 use crate::prober::{Delivery, Prober};
+use crate::reload::{Judged, judge};
 use crate::report::Reporter;
 use crate::resolve::Resolver;
 use crate::roster::{Lookup, Moved, Roster};
-use crate::signals::Stop;
+use crate::signals::{Hangup, Stop};
 use crate::spool::Now;
+use crate::supervisor;
 use crate::uplink::Uplink;
 use crate::uplink::link::Link;
 use crate::uplink::session::Sessions;
@@ -32,71 +35,45 @@ const MOST_PATHS: usize = 16;
 /// How long a stopping agent tries to deliver what is left.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Measures and reports until told to stop.
+/// Measures and reports until told to stop. SIGHUP has `file` read again and measured by.
 ///
 /// # Errors
 /// When the sockets, the thread or the HTTP client cannot be had.
-pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
-    let mut stop = Stop::new()?;
-    let mut roster = Roster::new(config.clone());
-    let manifest = roster.manifest();
+pub async fn run(file: &Path, config: Config) -> anyhow::Result<ExitCode> {
+    let mut orders = Orders {
+        stop: Stop::new()?,
+        hangup: Hangup::new()?,
+    };
+    let manifest = Roster::new(config.clone()).manifest();
     let outbox = Outbox::open(&config.spool, &manifest, now());
     let sessions = config.identity.clone().map(Sessions::new).transpose()?;
     let uplink = Uplink::new(Link::new(&config.collector, config.trust)).in_sessions(sessions);
-    let (out, mut intervals) = mpsc::channel(CHANNEL_INTERVALS);
-    let prober = Prober::start(&config.series_plans(), config.interval_ms, out)?;
-    let every = Duration::from_secs(config.names.every_s.into());
-    let mut resolver = Resolver::start(roster.hosts(), every).context("starting the resolver")?;
-    let letterbox = prober.letterbox();
-    if roster.has_exchanges() {
-        let web = Web::start(letterbox.clone()).context("starting the thread of exchanges")?;
-        letterbox.put(Message::Carrier(web))?;
-    }
-    info!("{}", config.summary());
-
-    let mut paths = config.paths.and_then(|paths| Paths::start(&config, paths));
     let mut reporter = Reporter::new(config.agent.clone(), manifest.id());
-    let stopper = prober.stopper();
-    let mut stopping = false;
-    let gather = async {
-        loop {
-            let delivery: Option<Delivery> = tokio::select! {
-                delivery = intervals.recv() => delivery,
-                cycle = resolver.next(), if !stopping => {
-                    let (change, moved) = roster.handle_cycle(&cycle);
-                    say_cycle(&roster, &cycle, &moved);
-                    if !change.add.is_empty() {
-                        let manifest = roster.manifest();
-                        outbox.set_manifest(&manifest);
-                        reporter.set_manifest(manifest.id());
-                    }
-                    if letterbox.put(Message::Changed(change)).is_err() {
-                        // It ends by itself, or takes messages again; a series that was not added can never be.
-                        warn!("the probing thread takes no messages; stopping");
-                        stopper.stop();
-                    }
-                    continue
-                }
-                () = stop.wait(), if !stopping => { stopping = true; stopper.stop(); continue }
-            };
-            let Some(delivery) = delivery else { return };
-            log_interval(&delivery);
-            let (gap, mut report) = reporter.report(&delivery, outbox.totals());
-            if let Some(paths) = &mut paths {
-                report.paths = paths.turn(&delivery);
+    let mut deliver = Box::pin(uplink.run(&outbox, now));
+    let mut alive = Box::pin(supervisor::keep_alive());
+    let (mut config, mut before) = (config, None);
+    let stopped = loop {
+        let measuring = measure(&config, file, &outbox, &mut reporter, &mut orders);
+        let ended = tokio::select! {
+            ended = Box::pin(measuring) => ended,
+            () = &mut deliver => Ok(None),
+            never = &mut alive => match never {},
+        };
+        match (ended, before.take()) {
+            (Ok(Some(Order::Stop)), _) => break true,
+            (Ok(None), _) => break false,
+            (Ok(Some(Order::Reload(new))), _) => {
+                supervisor::reloading();
+                before = Some(std::mem::replace(&mut config, *new));
             }
-            let now = now();
-            let age_ns = clock::monotonic().since_ns(delivery.closed.ended_at);
-            let age_ms = u64::try_from(age_ns / NS_PER_MS).unwrap_or(0);
-            outbox.push(gap, report, now.monotonic_ms.saturating_sub(age_ms), now);
+            (Err(error), None) => return Err(error),
+            (Err(error), Some(old)) => {
+                error!("the new configuration cannot be run: {error:#}; the one before is used again");
+                config = old;
+            }
         }
     };
-    let deliver = uplink.run(&outbox, now);
-    let mut deliver = Box::pin(deliver);
-    tokio::select! {
-        () = gather => {}
-        () = &mut deliver => {}
-    }
+    supervisor::stopping();
     outbox.close();
     if tokio::time::timeout(FAREWELL, &mut deliver).await.is_err() {
         outbox.abandon();
@@ -105,13 +82,106 @@ pub async fn run(config: Config) -> anyhow::Result<ExitCode> {
     drop(deliver);
     let totals = outbox.totals();
     outbox.finish(now());
-    let refusals = prober.refusals();
-    let strays = prober.join().context("the probing thread panicked")?;
-    if !stopping {
+    if !stopped {
         bail!("the probing thread ended by itself; the log lines above say why");
     }
-    info!(?strays, ?refusals, ?totals, "stopped");
+    info!(?totals, "stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// What ends the measuring by one configuration.
+enum Order {
+    Stop,
+    Reload(Box<Config>),
+}
+
+/// What people and the service manager ask for, by signals.
+struct Orders {
+    stop: Stop,
+    hangup: Hangup,
+}
+
+impl Orders {
+    /// Waits for one that is followed. What is refused is said and changes nothing.
+    async fn wait(&mut self, file: &Path, running: &Config) -> Order {
+        loop {
+            tokio::select! {
+                () = self.stop.wait() => return Order::Stop,
+                () = self.hangup.wait() => match judge(file, running) {
+                    Judged::New(new) => return Order::Reload(new),
+                    Judged::Same => info!("SIGHUP: the configuration says what it said before"),
+                    Judged::Refused(why) => error!("SIGHUP: {why}; the configuration before stays in use"),
+                },
+            }
+        }
+    }
+}
+
+/// Measures by one configuration; what ended it, or `None` if it ended by itself.
+async fn measure(
+    config: &Config,
+    file: &Path,
+    outbox: &Outbox,
+    reporter: &mut Reporter,
+    orders: &mut Orders,
+) -> anyhow::Result<Option<Order>> {
+    let mut roster = Roster::new(config.clone());
+    let (out, mut intervals) = mpsc::channel(CHANNEL_INTERVALS);
+    let every = Duration::from_secs(config.names.every_s.into());
+    let mut resolver = Resolver::start(roster.hosts(), every).context("starting the resolver")?;
+    let prober = Prober::start(&config.series_plans(), config.interval_ms, out)?;
+    let manifest = roster.manifest();
+    outbox.set_manifest(&manifest);
+    reporter.begin_anew(manifest.id());
+    let (letterbox, stopper) = (prober.letterbox(), prober.stopper());
+    if roster.has_exchanges() {
+        let web = Web::start(letterbox.clone()).inspect_err(|_| stopper.stop());
+        letterbox.put(Message::Carrier(web.context("starting the thread of exchanges")?))?;
+    }
+    info!("{}", config.summary());
+    supervisor::ready(&config.summary());
+
+    let mut paths = config.paths.and_then(|paths| Paths::start(config, paths));
+    let mut order = None;
+    loop {
+        let delivery: Option<Delivery> = tokio::select! {
+            delivery = intervals.recv() => delivery,
+            cycle = resolver.next(), if order.is_none() => {
+                let (change, moved) = roster.handle_cycle(&cycle);
+                say_cycle(&roster, &cycle, &moved);
+                if !change.add.is_empty() {
+                    let manifest = roster.manifest();
+                    outbox.set_manifest(&manifest);
+                    reporter.set_manifest(manifest.id());
+                }
+                if letterbox.put(Message::Changed(change)).is_err() {
+                    // It ends by itself, or takes messages again; a series that was not added can never be.
+                    warn!("the probing thread takes no messages; stopping");
+                    stopper.stop();
+                }
+                continue
+            }
+            asked = orders.wait(file, config), if order.is_none() => {
+                order = Some(asked);
+                stopper.stop();
+                continue
+            }
+        };
+        let Some(delivery) = delivery else { break };
+        log_interval(&delivery);
+        let (gap, mut report) = reporter.report(&delivery, outbox.totals());
+        if let Some(paths) = &mut paths {
+            report.paths = paths.turn(&delivery);
+        }
+        let now = now();
+        let age_ns = clock::monotonic().since_ns(delivery.closed.ended_at);
+        let age_ms = u64::try_from(age_ns / NS_PER_MS).unwrap_or(0);
+        outbox.push(gap, report, now.monotonic_ms.saturating_sub(age_ms), now);
+    }
+    let refusals = prober.refusals();
+    let strays = prober.join().context("the probing thread panicked")?;
+    info!(?strays, ?refusals, "measured");
+    Ok(order)
 }
 
 /// The paths of a running agent: who traces them, and what has one traced out of turn.

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT (Ctrl-C): the two ways to be told to stop.
+//! SIGTERM and SIGINT (Ctrl-C): the two ways to be told to stop. SIGHUP: to read the configuration again.
 
 use std::io;
 
@@ -29,5 +29,24 @@ impl Stop {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+/// Waits for SIGHUP.
+#[derive(Debug)]
+pub struct Hangup(Signal);
+
+impl Hangup {
+    /// Starts listening for it.
+    ///
+    /// # Errors
+    /// When the system will not let signals be handled.
+    pub fn new() -> io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Returns once asked to read the configuration again.
+    pub async fn wait(&mut self) {
+        self.0.recv().await;
     }
 }

@@ -244,6 +244,19 @@ waiting_time_ms = 100
         serde_json::from_slice(&output.expect("it runs").stdout).unwrap_or_default()
     }
 
+    /// Changes the file by these replacements, and has it read again.
+    fn reload(&self, changes: &[(&str, &str)]) {
+        let file = self.directory.path().join("agent.toml");
+        let mut text = std::fs::read_to_string(&file).expect("readable");
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from} is not in\n{text}");
+            text = text.replace(from, to);
+        }
+        std::fs::write(&file, text).expect("written");
+        let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().expect("a pid"));
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP).expect("signalled");
+    }
+
     fn terminate(&mut self) -> Option<i32> {
         let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().expect("a pid"));
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("signalled");
@@ -309,6 +322,48 @@ fn reports_arrive_in_order_with_the_manifest_first_and_the_last_one_at_the_end()
     assert!((18..=22).contains(&(whole.sent + whole.skipped)), "{whole:?}");
     assert_eq!((whole.returned, whole.lost()), (0, whole.sent));
     assert_eq!(reports[1].health.send_lateness.count(), whole.sent);
+}
+
+#[test]
+fn a_reload_is_taken_up_between_two_reports_and_a_mistake_changes_nothing() {
+    let (at, posts) = serve_tcp(|_| (200, "", "stored"));
+    let mut agent = Agent::start(&format!("http://{at}"));
+    let mut received = until(&posts, 1);
+    agent.reload(&[("period_ms = 50", "period_ms = \"often\"")]);
+    received.extend(until(&posts, 3));
+    // Whose reports wait is not changed under way.
+    agent.reload(&[("period_ms = \"often\"", "period_ms = 50"), ("test-1", "test-2")]);
+    received.extend(until(&posts, 5));
+    agent.reload(&[("test-2", "test-1"), ("period_ms = 50", "period_ms = 20")]);
+    received.extend(until(&posts, 9));
+    assert_eq!(agent.terminate(), Some(0));
+    received.extend(posts.try_iter());
+    let manifests: usize = received.iter().map(|post| post.manifests).sum();
+    assert_eq!(manifests, 2, "one before the reload that was taken up, one after");
+    assert!(
+        received.iter().all(|post| post.tombstones.is_empty()),
+        "nothing is lost"
+    );
+    let reports: Vec<&Report> = received.iter().flat_map(|post| &post.reports).collect();
+    let sequences: Vec<u64> = reports.iter().map(|report| report.sequence).collect();
+    assert_eq!(sequences, (1..=sequences.len() as u64).collect::<Vec<_>>());
+    assert!(
+        reports.iter().all(|report| report.epoch == reports[0].epoch),
+        "it is one run"
+    );
+    for pair in reports.windows(2) {
+        // The interval in which it was taken up is told in two parts, as at a restart.
+        let follows = pair[0].interval.end_unix_ms() <= pair[1].interval.start_unix_ms();
+        assert!(follows || pair[0].interval == pair[1].interval);
+    }
+    // A part of an interval may be too short for any probe.
+    let slots = |report: &Report| {
+        let first = report.records.first();
+        first.map_or(0, |record| record.counts.sent + record.counts.skipped)
+    };
+    // Twenty a second before, fifty after.
+    assert!(reports.iter().any(|report| (18..=22).contains(&slots(report))));
+    assert!(reports.iter().any(|report| slots(report) >= 45), "{sequences:?}");
 }
 
 #[test]

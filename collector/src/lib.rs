@@ -18,6 +18,7 @@
 //! | [`status`] | how the collector itself fares, and what needs a person |
 //! | [`commands`] | the command line, one file a command |
 //! | [`config`], [`limits`], [`clock`], [`csv`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
+//! | [`reload`], [`supervisor`] | what SIGHUP asks for, and what the service manager is told |
 //! | [`run`] | wires them |
 
 pub mod access;
@@ -38,6 +39,7 @@ pub mod metrics;
 pub mod notify;
 pub mod problem;
 pub mod query;
+pub mod reload;
 pub mod remote_write;
 pub mod run;
 pub mod serve;
@@ -45,5 +47,6 @@ pub mod site;
 pub mod snapshot;
 pub mod status;
 pub mod store;
+pub mod supervisor;
 pub mod utc;
 pub mod words;

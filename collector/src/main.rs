@@ -9,6 +9,7 @@ use azimuth_collector::commands::accounts::{self, AuditCommand, TokenCommand, Us
 use azimuth_collector::commands::backup::{self, BackupArgs, RestoreArgs};
 use azimuth_collector::commands::catalogue::{self, CatalogueCommand};
 use azimuth_collector::commands::config_check;
+use azimuth_collector::commands::doctor::{self, DoctorArgs};
 use azimuth_collector::commands::export::{self, ExportArgs};
 use azimuth_collector::commands::fleet::{self, AgentCommand, TokenCommand};
 use azimuth_collector::commands::import::{self, ImportArgs};
@@ -25,7 +26,7 @@ use clap::{Parser, Subcommand};
     version,
     after_help = "Exit codes: 0 ok, 1 failed, 2 wrong usage or configuration, 3 done but not with everything."
 )]
-struct Arguments {
+pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -34,6 +35,7 @@ struct Arguments {
 enum Command {
     Serve(ServeArgs),
     Status(StatusArgs),
+    Doctor(DoctorArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
     Export(Box<ExportArgs>),
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(args) => serve::serve(args),
         Command::Status(args) => status::status(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::User(command) => accounts::user(

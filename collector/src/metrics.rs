@@ -123,6 +123,8 @@ pub struct Metrics {
     pub remote_write: Arc<Counters>,
     /// What notifications count.
     pub notify: Arc<crate::notify::counters::Counters>,
+    /// How reloads of the configuration ended.
+    pub reloads: Arc<crate::reload::Reloads>,
     /// What the evaluation of rules counts.
     pub alerting: Arc<crate::evaluate::counters::Counters>,
 }
@@ -189,6 +191,7 @@ impl Metrics {
         families.extend(self.remote_write.families());
         families.extend(self.notify.families());
         families.extend(self.alerting.families());
+        families.push(self.reloads.family());
         families.push(process::build_info());
         families.extend(process::read());
         families

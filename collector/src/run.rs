@@ -1,12 +1,12 @@
 //! Wiring: opens what the configuration names, starts the parts in the order in which they depend on each other, and
-//! stops them in reverse. Decides nothing.
+//! stops them in reverse. A SIGHUP does it once more with what the file says then: every key of it counts, and only the
+//! sockets stay open in between. Decides nothing.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::access::files::AccessFiles;
 use crate::access::first;
@@ -14,7 +14,7 @@ use crate::access::guard::Guard;
 use crate::api::context::Context;
 use crate::api::{agents_router, router};
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, Flags};
 use crate::evaluate::desk::Desk;
 use crate::evaluate::regularly::Evaluation;
 use crate::evaluate::telling::Telling;
@@ -22,26 +22,153 @@ use crate::fleet::{Fleet, admin, door};
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::notify::notifier::Notifier;
+use crate::reload::{Judged, Reloads, judge};
 use crate::remote_write::RemoteWrite;
-use crate::serve::{Listeners, TlsListener, bind_unix, serve};
+use crate::serve::doors::Doors;
+use crate::serve::{DRAIN_TIMEOUT, TlsListener, bind_unix, serve};
 use crate::site;
 use crate::snapshot::Snapshots;
 use crate::status::{LOOK_EVERY, Watch};
 use crate::store::Store;
 use crate::store::embedded::EmbeddedStore;
+use crate::supervisor;
 
 /// How often it is looked whether an hour is to be sealed or something is past its retention.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(30);
 
-/// Serves until SIGINT or SIGTERM, then finishes what was accepted.
+/// How long open requests may take to finish before a new configuration is taken up.
+const RELOAD_DRAIN: Duration = Duration::from_secs(3);
+/// How long the store may still be in use by a task of the round before: one round of keeping it small, at most.
+const RELEASED_WITHIN: Duration = Duration::from_secs(120);
+/// How often it is looked whether it is.
+const LOOK_WHETHER_RELEASED: Duration = Duration::from_millis(20);
+
+/// Serves until SIGINT or SIGTERM, then finishes what was accepted. SIGHUP has the configuration read again.
 ///
 /// # Errors
 /// When the store, a socket or a signal handler cannot be had.
-pub async fn run(config: Config) -> anyhow::Result<()> {
+pub async fn run(flags: Flags, config: Config) -> anyhow::Result<()> {
     // First, so that a signal during a long repair is not lost.
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut orders = Orders {
+        interrupt: signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?,
+        terminate: signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?,
+        hangup: signal(SignalKind::hangup()).context("cannot wait for SIGHUP")?,
+        flags,
+        reloads: Arc::default(),
+    };
+    let (mut config, mut before) = (config, None);
+    let mut doors = None;
+    loop {
+        let mut used = Used::default();
+        let ended = Box::pin(round(config.clone(), &mut doors, &mut orders, &mut used)).await;
+        used.released().await?;
+        match (ended, before.take()) {
+            (Ok(Ended::Stopped), _) => return Ok(()),
+            (Ok(Ended::Reload(new)), _) => before = Some(std::mem::replace(&mut config, *new)),
+            (Err(error), None) => return Err(error),
+            (Err(error), Some(old)) => {
+                orders.reloads.count("refused", "not_started");
+                tracing::error!(
+                    "the new configuration cannot be run: {error:#}; the one before is used again"
+                );
+                if let Some(doors) = &mut doors {
+                    doors.change(&old).await?;
+                }
+                config = old;
+            }
+        }
+    }
+}
 
+/// How a round of serving ended.
+enum Ended {
+    Stopped,
+    Reload(Box<Config>),
+}
+
+/// What people and the service manager ask for, by signals.
+struct Orders {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    flags: Flags,
+    reloads: Arc<Reloads>,
+}
+
+impl Orders {
+    /// Waits for the end of a round. What is refused is said, counted, and changes nothing.
+    async fn wait(&mut self, running: &Config, doors: &mut Doors) -> Ended {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => {
+                    tracing::info!("SIGINT: finishing what was accepted");
+                    return Ended::Stopped;
+                }
+                _ = self.terminate.recv() => {
+                    tracing::info!("SIGTERM: finishing what was accepted");
+                    return Ended::Stopped;
+                }
+                _ = self.hangup.recv() => match self.judge(running).await {
+                    Judged::Same => {
+                        self.reloads.count("unchanged", "");
+                        tracing::info!("SIGHUP: the configuration says what it said before");
+                    }
+                    Judged::New(new) => match doors.change(&new).await {
+                        Ok(()) => return Ended::Reload(new),
+                        Err(error) => {
+                            self.reloads.count("refused", "cannot_listen");
+                            tracing::error!("SIGHUP: {error:#}; the configuration before stays in use");
+                        }
+                    },
+                    Judged::Refused(why) => {
+                        self.reloads.count("refused", "invalid");
+                        tracing::error!("SIGHUP: {why}; the configuration before stays in use");
+                    }
+                },
+            }
+        }
+    }
+
+    /// Files are read off the threads that serve.
+    async fn judge(&self, running: &Config) -> Judged {
+        let (flags, running) = (self.flags.clone(), running.clone());
+        let judged = tokio::task::spawn_blocking(move || judge(&flags, &running)).await;
+        judged.unwrap_or_else(|error| Judged::Refused(format!("reading the configuration panicked: {error}")))
+    }
+}
+
+/// The files of a round that the next one opens again.
+#[derive(Default)]
+struct Used {
+    store: Option<Weak<dyn Store>>,
+    desk: Option<Weak<Desk>>,
+}
+
+impl Used {
+    /// Returns once nobody has them open.
+    async fn released(&self) -> anyhow::Result<()> {
+        let in_use = || {
+            self.store.as_ref().is_some_and(|store| store.strong_count() > 0)
+                || self.desk.as_ref().is_some_and(|desk| desk.strong_count() > 0)
+        };
+        let waiting = async {
+            while in_use() {
+                tokio::time::sleep(LOOK_WHETHER_RELEASED).await;
+            }
+        };
+        tokio::time::timeout(RELEASED_WITHIN, waiting)
+            .await
+            .context("a task still has the store open; everything accepted is durable")
+    }
+}
+
+async fn round(
+    config: Config,
+    doors: &mut Option<Doors>,
+    orders: &mut Orders,
+    used: &mut Used,
+) -> anyhow::Result<Ended> {
+    let running = config.clone();
     let started = clock::monotonic();
     let (directory, retention) = (config.data_dir.clone(), config.retention);
     let opened =
@@ -51,7 +178,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         .context("cannot open the store")?
         .with_series_limits(config.limits.series);
     let store: Arc<dyn Store> = Arc::new(opened);
-    let metrics = Arc::new(Metrics::new(config.metrics));
+    used.store = Some(Arc::downgrade(&store));
+    let metrics = Arc::new(Metrics {
+        reloads: Arc::clone(&orders.reloads),
+        ..Metrics::new(config.metrics)
+    });
     let ingest = Ingest::start(Arc::clone(&store), Arc::clone(&metrics))
         .context("cannot start committing")?
         .with_body_limits(config.limits.bodies)
@@ -60,6 +191,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let counters = Arc::clone(&metrics.alerting);
     let desk = tokio::task::spawn_blocking(move || Desk::open(&directory, rules, counters, clock::unix_ms()));
     let desk = Arc::new(desk.await?.context("cannot open the alerts")?);
+    used.desk = Some(Arc::downgrade(&desk));
     let guard = {
         let (files, settings) = (AccessFiles::new(&config.data_dir), config.access);
         let is_open_to_others = !config.listen.ip().is_loopback();
@@ -99,27 +231,16 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     );
     let context = Arc::new(context.with_query_timeout(config.query_timeout));
 
-    let tcp = TcpListener::bind(config.listen).await.with_context(|| {
-        format!(
-            "cannot listen on {}; is another collector running?",
-            config.listen
-        )
-    })?;
-    let address = tcp.local_addr().context("cannot learn the address listened on")?;
-    let unix = match &config.unix_socket {
-        None => None,
-        Some(path) => {
-            let listener = bind_unix(path)
-                .await
-                .with_context(|| format!("cannot listen on unix socket {}", path.display()))?;
-            Some((listener, path.clone()))
-        }
+    let doors = match doors {
+        Some(doors) => doors,
+        None => doors.insert(Doors::open(&running).await?),
     };
+    let listeners = doors.listeners()?;
     let tls = match config.agents.as_ref().zip(tls) {
         None => None,
         Some((agents, tls)) => {
             let listen = agents.listen;
-            let listener = TcpListener::bind(listen)
+            let listener = tokio::net::TcpListener::bind(listen)
                 .await
                 .with_context(|| format!("cannot listen on {listen} for agents"))?;
             let address = listener
@@ -177,18 +298,30 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     if !site::is_built_in() {
         tracing::warn!("the dashboards are not built in; `make dashboards` and a new build add them");
     }
+    let address = doors.address;
     tracing::info!(data_dir = %config.data_dir.display(), "listening on http://{address}");
-    if let Some((_, path)) = &unix {
+    if let Some(path) = doors.unix_path() {
         tracing::info!("listening on unix:{}", path.display());
     }
+    supervisor::ready(&format!("listening on http://{address}"));
+    let alive = tokio::spawn(supervisor::keep_alive());
+    let mut ended = Ended::Stopped;
     let stop = async {
-        tokio::select! {
-            _ = interrupt.recv() => tracing::info!("SIGINT: finishing what was accepted"),
-            _ = terminate.recv() => tracing::info!("SIGTERM: finishing what was accepted"),
+        ended = orders.wait(&running, doors).await;
+        match &ended {
+            Ended::Stopped => {
+                supervisor::stopping();
+                DRAIN_TIMEOUT
+            }
+            Ended::Reload(_) => {
+                supervisor::reloading();
+                tracing::info!("SIGHUP: taking up the new configuration");
+                RELOAD_DRAIN
+            }
         }
     };
     serve(
-        Listeners { tcp, unix, tls },
+        listeners.with_tls(tls),
         router(Arc::clone(&context)),
         config.limits.connections,
         metrics,
@@ -198,6 +331,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
     if let Some(admin) = admin {
         admin.abort();
+        // Its socket must be free when the next round binds it.
+        let _ = admin.await;
     }
     maintaining.abort();
     watching.abort();
@@ -213,8 +348,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     if let Some(remote_write) = remote_write {
         remote_write.finish().await;
     }
-    tracing::info!("stopped; everything accepted is durable");
-    Ok(())
+    alive.abort();
+    match &ended {
+        Ended::Stopped => tracing::info!("stopped; everything accepted is durable"),
+        Ended::Reload(_) => orders.reloads.count("taken_up", ""),
+    }
+    Ok(ended)
 }
 
 /// The socket of the command line. Without it the collector does all but take orders.

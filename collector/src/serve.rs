@@ -2,13 +2,14 @@
 //! while a kept connection idles, so one number would be both. `pace` knows the one from the other. What is answered is
 //! `api.rs`.
 
+pub mod doors;
 mod pace;
 mod patience;
 
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -67,7 +68,7 @@ pub struct Peer(pub Option<IpAddr>);
 /// Largest request head.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// How long open requests may take to finish when the collector stops.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// After a failed accept (out of file descriptors, mostly), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -76,10 +77,18 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Listeners {
     /// TCP.
     pub tcp: TcpListener,
-    /// Unix, and the path to remove afterwards.
-    pub unix: Option<(UnixListener, PathBuf)>,
+    /// Unix.
+    pub unix: Option<UnixListener>,
     /// TCP with TLS, for agents.
     pub tls: Option<TlsListener>,
+}
+
+impl Listeners {
+    /// With a door for agents. It is bound in each round anew: agents come again.
+    #[must_use]
+    pub fn with_tls(self, tls: Option<TlsListener>) -> Self {
+        Self { tls, ..self }
+    }
 }
 
 /// A listener with TLS, and what it answers.
@@ -121,16 +130,17 @@ pub async fn bind_unix(path: &Path) -> std::io::Result<UnixListener> {
     UnixListener::bind(path)
 }
 
-/// Serves until `stop` completes, then lets open requests finish.
+/// Serves until `stop` completes with how long open requests may take to finish; then lets them, and cuts the rest off.
 pub async fn serve(
     listeners: Listeners,
     app: Router,
     limits: ConnectionLimits,
     metrics: Arc<Metrics>,
-    stop: impl Future<Output = ()>,
+    stop: impl Future<Output = Duration>,
 ) {
     let places = Places::new(limits, Arc::clone(&metrics));
     let (stopping, stopped) = watch::channel(false);
+    let (cutting, cut) = watch::channel(false);
     let graceful = Arc::new(Mutex::new(Some(GracefulShutdown::new())));
     let door = Door {
         app,
@@ -138,6 +148,7 @@ pub async fn serve(
         places,
         metrics,
         graceful: Arc::clone(&graceful),
+        cut,
     };
     let mut tcp_task = tokio::spawn(accept_tcp(listeners.tcp, door.clone(), stopped.clone()));
     let tls_task = listeners.tls.map(|tls| {
@@ -145,38 +156,37 @@ pub async fn serve(
         let door = Door { app, ..door.clone() };
         tokio::spawn(accept_tls(tls, door, stopped.clone()))
     });
-    let mut unix_path = None;
-    let unix_task = listeners.unix.map(|(listener, path)| {
-        unix_path = Some(path);
-        tokio::spawn(accept_unix(listener, door.clone(), stopped))
-    });
+    let unix_task = listeners
+        .unix
+        .map(|listener| tokio::spawn(accept_unix(listener, door.clone(), stopped)));
+    drop(door);
 
     let mut stop = pin!(stop);
-    tokio::select! {
-        () = &mut stop => {}
+    let drain = tokio::select! {
+        drain = &mut stop => drain,
         // It only ends when told to, or in a panic; then there is nothing left to serve.
-        _ = &mut tcp_task => tracing::error!("the accept loop ended by itself"),
-    }
+        _ = &mut tcp_task => {
+            tracing::error!("the accept loop ended by itself");
+            DRAIN_TIMEOUT
+        }
+    };
     let _ = stopping.send(true);
     if let Some(task) = tls_task {
         let _ = task.await;
     }
+    if !tcp_task.is_finished() {
+        let _ = tcp_task.await;
+    }
     if let Some(task) = unix_task {
         let _ = task.await;
     }
-    if let Some(path) = unix_path
-        && let Err(error) = std::fs::remove_file(&path)
-    {
-        tracing::warn!("{}: {error}", path.display());
-    }
     let draining = graceful.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(draining) = draining
-        && tokio::time::timeout(DRAIN_TIMEOUT, draining.shutdown())
-            .await
-            .is_err()
+        && tokio::time::timeout(drain, draining.shutdown()).await.is_err()
     {
-        tracing::warn!("some requests had not finished after {DRAIN_TIMEOUT:?} and were cut off");
+        tracing::warn!("some requests had not finished after {drain:?} and were cut off");
     }
+    let _ = cutting.send(true);
 }
 
 /// What every connection is given.
@@ -187,6 +197,8 @@ struct Door {
     places: Places,
     metrics: Arc<Metrics>,
     graceful: Arc<Mutex<Option<GracefulShutdown>>>,
+    /// Set when whoever is still open is cut off.
+    cut: watch::Receiver<bool>,
 }
 
 impl Door {
@@ -239,8 +251,13 @@ impl Door {
             graceful.watch(connection)
         };
         let metrics = Arc::clone(&self.metrics);
+        let mut cut = self.cut.clone();
         tokio::spawn(async move {
-            if let Err(error) = watched.await {
+            let ended = tokio::select! {
+                ended = watched => ended,
+                _ = cut.changed() => Ok(()),
+            };
+            if let Err(error) = ended {
                 metrics.connections_failed.add(1);
                 tracing::debug!("connection ended: {error}");
             }

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use crate::cli::{ReflectArgs, STAMP_PORT};
 use crate::stamp::StampKey;
-use crate::{key_file, signals};
+use crate::{key_file, signals, supervisor};
 
 use super::Allowed;
 use super::serve::{Reflector, StartError};
@@ -33,7 +33,11 @@ pub async fn run(args: &ReflectArgs) -> anyhow::Result<ExitCode> {
     };
     let (udp, tcp) = (join(&reflector.udp), join(&reflector.tcp));
     info!(%udp, %tcp, "reflecting");
-    until_stopped.wait().await;
+    supervisor::ready(&format!("reflecting at {udp} {tcp}"));
+    tokio::select! {
+        () = until_stopped.wait() => supervisor::stopping(),
+        never = supervisor::keep_alive() => match never {},
+    }
     let counters = reflector.stop().context("the reflector thread panicked")?;
     info!("stopped; {counters}");
     Ok(ExitCode::SUCCESS)

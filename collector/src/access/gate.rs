@@ -61,9 +61,14 @@ pub fn need(method: &Method, path: &str) -> Need {
     }
     match (is_look, SECRET.iter().any(|root| is_under(root))) {
         (_, true) => Need::AtLeast(Role::Administer),
-        (true, false) if PUBLIC.contains(&path) => Need::PublicRead,
+        // A kept view was kept to be shown; who has its name was given it.
+        (true, false) if PUBLIC.contains(&path) || path.starts_with("/api/v1/snapshots/") => Need::PublicRead,
         (true, false) => Need::AtLeast(Role::Read),
-        (false, false) if path.starts_with("/api/v1/alerts/") || is_under("/api/v1/silences") => {
+        (false, false)
+            if path.starts_with("/api/v1/alerts/")
+                || is_under("/api/v1/silences")
+                || is_under("/api/v1/snapshots") =>
+        {
             Need::AtLeast(Role::Operate)
         }
         (false, false) => Need::AtLeast(Role::Administer),
@@ -227,6 +232,9 @@ mod tests {
             (Method::GET, "/api/v1/agents", Need::PublicRead),
             (Method::GET, "/api/v1/map", Need::PublicRead),
             (Method::GET, "/api/v1/map/", at_least(Role::Read)),
+            (Method::GET, "/api/v1/snapshots", at_least(Role::Read)),
+            (Method::GET, "/api/v1/snapshots/a1", Need::PublicRead),
+            (Method::POST, "/api/v1/snapshots", at_least(Role::Operate)),
             (Method::GET, "/api/v1/paths", at_least(Role::Read)),
             (Method::GET, "/api/v1/status", at_least(Role::Read)),
             (Method::GET, "/metrics", at_least(Role::Read)),

@@ -31,6 +31,7 @@ The configuration file is TOML; every key is optional and flags win over it:
   1h = \"731d\"
 
 Then open http://127.0.0.1:8360/ and point agents at the same address.
+SIGHUP has the file read again and taken up; one with a mistake is named in the log and changes nothing.
 Logging goes to standard error; AZIMUTH_LOG=debug shows more.")]
 pub struct ServeArgs {
     /// Configuration file (TOML)
@@ -60,7 +61,8 @@ pub fn serve(args: ServeArgs) -> ExitCode {
         .with_ansi(ansi)
         .init();
 
-    let config = match config::load(&args.into()) {
+    let flags = Flags::from(args);
+    let config = match config::load(&flags) {
         Ok(config) => config,
         Err(error) => {
             eprintln!("azimuth-collector: {error}");
@@ -78,7 +80,7 @@ pub fn serve(args: ServeArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(run::run(config)) {
+    match runtime.block_on(run::run(flags, config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("azimuth-collector: {error:#}");

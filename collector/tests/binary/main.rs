@@ -17,6 +17,7 @@ mod process;
 mod prometheus;
 mod queries;
 mod refusals;
+mod reload;
 mod remote_write;
 #[expect(dead_code, reason = "the tests of notifications use the rest")]
 #[path = "../notify/sinks.rs"]
