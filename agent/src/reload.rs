@@ -30,7 +30,9 @@ pub fn judge(file: &Path, running: &Config) -> Judged {
         ("agent", new.agent != running.agent),
         (
             "[collector]",
-            new.collector != running.collector || new.trust != running.trust || new.identity != running.identity,
+            new.collector != running.collector
+                || new.trust != running.trust
+                || new.identity != running.identity,
         ),
         ("[spool]", new.spool != running.spool),
     ];

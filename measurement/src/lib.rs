@@ -44,11 +44,11 @@ pub use errors::{ErrorCounts, ErrorKind};
 pub use facet::Facet;
 pub use histogram::{Accumulator, BucketIndex, DelayHistogram};
 pub use interval::Interval;
-pub use one_way::{AsymmetryUnknown, OneWay, OneWayMeans, OneWaySample};
 pub use method::{
     Answer, Granularity, LoadLabel, LossCause, Method, Phase, StampClock, StopReason, TransferDirection,
     TransferLimit,
 };
+pub use one_way::{AsymmetryUnknown, OneWay, OneWayMeans, OneWaySample};
 pub use path::{Path, PathEvent, PathHop, PathReason};
 pub use report::{AgentHealth, Report, SeriesRecord, Tombstone};
 pub use series::{Manifest, ManifestId, Outgoing, SeriesDescriptor};

@@ -209,6 +209,11 @@ impl Guard {
         Ok((fresh, role))
     }
 
+    /// Whether anybody may look at measurements.
+    pub fn is_public(&self) -> bool {
+        self.settings.public
+    }
+
     /// What somebody may do who is not known.
     pub fn anybodys_role(&self) -> Option<Role> {
         let has_accounts = !self.kept().accounts.is_empty() || self.settings.proxy.is_some();

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -36,7 +37,7 @@ impl SecretHash {
 /// When the system has no randomness to give.
 pub fn fresh() -> Result<String, String> {
     let mut bytes = [0_u8; SECRET_BYTES];
-    getrandom::fill(&mut bytes).map_err(|error| format!("the system gives no randomness: {error}"))?;
+    by_chance(&mut bytes)?;
     Ok(hex(&bytes))
 }
 
@@ -48,7 +49,7 @@ pub fn fresh() -> Result<String, String> {
 pub fn fresh_password() -> Result<String, String> {
     const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789-";
     let mut bytes = [0_u8; 64];
-    getrandom::fill(&mut bytes).map_err(|error| format!("the system gives no randomness: {error}"))?;
+    by_chance(&mut bytes)?;
     // 30 letters; two of 32 values are passed over, so that each letter is as likely.
     let mut letters = bytes
         .iter()
@@ -77,7 +78,7 @@ pub fn hash_password(password: &str) -> Result<String, String> {
         ));
     }
     let mut salt = [0_u8; 16];
-    getrandom::fill(&mut salt).map_err(|error| format!("the system gives no randomness: {error}"))?;
+    by_chance(&mut salt)?;
     let hash = argon2()?.hash_password_with_salt(password.as_bytes(), &salt);
     hash.map(|hash| hash.to_string())
         .map_err(|error| format!("the password cannot be hashed: {error}"))
@@ -92,6 +93,12 @@ pub fn is_password(password: &str, hash: &str) -> bool {
         return false;
     };
     argon2.verify_password(password.as_bytes(), &hash).is_ok()
+}
+
+fn by_chance(bytes: &mut [u8]) -> Result<(), String> {
+    SystemRandom::new()
+        .fill(bytes)
+        .map_err(|_| "the system gives no randomness".to_owned())
 }
 
 fn argon2() -> Result<Argon2<'static>, String> {

@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
 use utoipa::ToSchema;
 
+use super::body;
 use super::context::Context;
-use super::local;
+use crate::access::gate::Asker;
 use crate::exposition::family::Family;
 use crate::problem::Problem;
 use crate::snapshot::{Head, KeepError, Kept, MOST_DOCUMENT_BYTES, Snapshots};
@@ -158,7 +159,7 @@ pub(super) async fn snapshots(State(context): State<Arc<Context>>) -> Json<Snaps
 )]
 pub(super) async fn keep(State(context): State<Arc<Context>>, request: Request) -> Response {
     let done = async {
-        let body = understood(local::read(request).await?)?;
+        let body = understood(body::read(request).await?)?;
         let mut answers = Vec::new();
         let mut room = MOST_DOCUMENT_BYTES;
         for url in &body.questions {
@@ -233,15 +234,8 @@ pub(super) async fn snapshot(State(context): State<Arc<Context>>, Path(id): Path
         (status = 503, description = "It could not be removed.", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn forget(
-    State(context): State<Arc<Context>>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response {
-    let allowed = local::may_change(&request);
-    drop(request);
+pub(super) async fn forget(State(context): State<Arc<Context>>, Path(id): Path<String>) -> Response {
     let done = async {
-        allowed?;
         let forgetting = Arc::clone(&context);
         let gone = tokio::task::spawn_blocking(move || forgetting.snapshots.forget(&id));
         match gone.await {
@@ -291,7 +285,7 @@ fn understood(body: SnapshotBody) -> Result<SnapshotBody, Problem> {
             return Err(refused(detail));
         }
     }
-    let view = local::text("view", &body.view, MOST_ADDRESS, false)?;
+    let view = body::text("view", &body.view, MOST_ADDRESS, false)?;
     // `//host` would be another site's.
     if !view.starts_with('/') || view.starts_with("//") || view.contains('\\') {
         return Err(refused(
@@ -299,7 +293,7 @@ fn understood(body: SnapshotBody) -> Result<SnapshotBody, Problem> {
         ));
     }
     Ok(SnapshotBody {
-        title: local::text("title", &body.title, MOST_TITLE, false)?,
+        title: body::text("title", &body.title, MOST_TITLE, false)?,
         view,
         questions: body.questions,
     })
@@ -307,10 +301,14 @@ fn understood(body: SnapshotBody) -> Result<SnapshotBody, Problem> {
 
 /// Asks this collector, as a page would. `room` is what may still come.
 async fn ask(context: &Arc<Context>, url: &str, room: &mut usize) -> Result<SnapshotAnswered, Problem> {
-    let request = http::Request::get(url).body(Body::empty()).map_err(|error| {
+    let mut request = http::Request::get(url).body(Body::empty()).map_err(|error| {
         let shown: String = url.chars().take(80).collect();
         Problem::bad_request("invalid_body", format!("`questions`: {shown:?}: {error}"))
     })?;
+    // Who keeps a view may look at all of it; where anybody may open it later, places are blurred in it.
+    request.extensions_mut().insert(Asker::Anybody {
+        is_public: context.guard.is_public(),
+    });
     let Ok(response) = super::router(Arc::clone(context)).oneshot(request).await;
     let status = response.status();
     let body = Limited::new(response.into_body(), *room);
