@@ -51,10 +51,18 @@ impl Collector {
     }
 
     pub(crate) fn wait_until_it_answers(&mut self) {
+        assert!(self.answers_or_ends(), "the collector ended");
+    }
+
+    /// Waits until it answers; `false` when it ended before.
+    pub(crate) fn answers_or_ends(&mut self) -> bool {
         while UnixStream::connect(&self.socket).is_err() {
-            assert!(self.child.try_wait().unwrap().is_none(), "the collector ended");
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
             std::thread::sleep(Duration::from_millis(2));
         }
+        true
     }
 
     /// SIGKILL.

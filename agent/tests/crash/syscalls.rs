@@ -14,6 +14,8 @@ const CALLS: &str = "write,writev,pwrite64,fdatasync,fsync,ftruncate,rename,unli
 const REPORTS: u64 = 6;
 /// Positions of one side in the short run.
 const SHORT: usize = 40;
+/// Runs of the collector for one position.
+const ATTEMPTS: usize = 5;
 
 fn strace(arguments: &[String]) -> Vec<String> {
     // As the tracee's grandchild, so that the process started is the one to be killed and waited for.
@@ -115,32 +117,50 @@ fn the_collector_may_be_killed_at_any_system_call() {
     std::thread::sleep(Duration::from_millis(200));
     let positions = positions(&log);
     assert!(positions.len() >= SHORT / 2, "{positions:?}");
-    let mut killed = 0;
+    let mut missed = Vec::new();
     for (number, position) in positions.iter().enumerate() {
-        let name = format!("killed-{number}");
-        let mut collector = world.collector(&name, &killing(position));
-        let orders = world.orders(&name, &name, REPORTS);
-        let mut agent = orders.start();
-        let mut hit = false;
-        while agent.try_wait().unwrap().is_none() {
-            if !hit && collector.child.try_wait().unwrap().is_some() {
-                hit = true;
-                collector = world.collector(&name, &[]);
-            }
-            std::thread::sleep(Duration::from_millis(5));
+        // Which thread does what differs from run to run, so a position may take several until a thread comes to it.
+        let hit = (0..ATTEMPTS).any(|attempt| {
+            let name = format!("killed-{number}-{attempt}");
+            kill_the_collector(&world, &name, position)
+        });
+        if !hit {
+            missed.push(position);
         }
-        // The judge's questions must not meet a kill that is still to come.
-        hit |= collector.child.try_wait().unwrap().is_some();
-        collector.kill();
-        collector = world.collector(&name, &[]);
-        killed += usize::from(hit);
-        assert_eq!(
-            world.judge(&orders, &mut collector),
-            REPORTS as usize,
-            "{position:?}"
-        );
     }
-    eprintln!("collector: {killed} kills at {} positions", positions.len());
-    // What the threads share out among themselves differs from run to run, so not every position comes up again.
-    assert!(killed * 3 >= positions.len(), "the kills did hit: {killed}");
+    let killed = positions.len() - missed.len();
+    eprintln!(
+        "collector: {killed} kills at {} positions; no thread came to {missed:?}",
+        positions.len()
+    );
+    assert!(killed * 10 >= positions.len() * 9, "the kills did hit: {killed}");
+}
+
+/// A run with a collector that is killed at this position, if a thread comes to it. Says whether one did.
+fn kill_the_collector(world: &World, name: &str, position: &(String, usize)) -> bool {
+    let mut collector = world.collector(name, &killing(position));
+    // As in the run that was counted: an agent that comes too early delivers everything at once, in fewer calls.
+    let mut hit = !collector.answers_or_ends();
+    if hit {
+        collector = world.collector(name, &[]);
+    }
+    let orders = world.orders(name, name, REPORTS);
+    let mut agent = orders.start();
+    while agent.try_wait().unwrap().is_none() {
+        if !hit && collector.child.try_wait().unwrap().is_some() {
+            hit = true;
+            collector = world.collector(name, &[]);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // The judge's questions must not meet a kill that is still to come.
+    hit |= collector.child.try_wait().unwrap().is_some();
+    collector.kill();
+    collector = world.collector(name, &[]);
+    assert_eq!(
+        world.judge(&orders, &mut collector),
+        REPORTS as usize,
+        "{position:?}"
+    );
+    hit
 }
