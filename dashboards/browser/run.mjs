@@ -340,6 +340,21 @@ tests['a snapshot shows what was answered then, without asking again, and says s
     await gone.clean();
   };
 
+tests['a table is taken away as French spreadsheets read it, and the series as a log'] = async () => {
+  const { page, clean } = await open(pair, { lang: 'fr' });
+  await page.waitForSelector(SCREENS.pair.ready, WAIT);
+  await page.locator('header button.export').click();
+  const [download] = await Promise.all([
+    page.waitForEvent('download', WAIT),
+    page.getByRole('button', { name: 'CSV français' }).first().click(),
+  ]);
+  const text = readFileSync(await download.path(), 'utf8');
+  assert.match(text, /^\ufeff.*;.*\r\n/);
+  assert.ok(/envoyées|taux_de_perte/.test(text.split('\r\n')[0]), text.slice(0, 200));
+  assert.match(await page.locator('a[href*="format=hlog"]').getAttribute('href'), /agent=.*method=stamp/);
+  await clean();
+};
+
 tests['a rectangle of time and delay is explained, by button, by hand, and from its address, in French too'] =
   async () => {
     const { page, clean } = await open(pair, { lang: 'fr' });

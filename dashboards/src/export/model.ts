@@ -34,6 +34,45 @@ export function csvOf(url: string, nowMs: number): string | null {
   return AS_CSV.test(url) ? `${fixed(url, nowMs)}&format=csv` : null;
 }
 
+/** Labels by which the series of a question are chosen, the same for an export. */
+const LABELS = [
+  'agent',
+  'city',
+  'country',
+  'network',
+  'provider',
+  'region',
+  'zone',
+  'metro',
+  'method',
+  'load',
+  'flow',
+];
+/** Questions about series over a stretch of time. */
+const OF_SERIES = /^\/api\/v1\/(map|groups|compare|series|heatmap|distribution)\?/;
+
+/** Where the series behind a question are had one by one, as CSV or as HdrHistogram logs; null where there are none. */
+export function exportOf(url: string, format: 'csv' | 'hlog', nowMs: number): string | null {
+  if (!OF_SERIES.test(url)) return null;
+  const asked = new URLSearchParams(fixed(url, nowMs).split('?')[1]);
+  const query = new URLSearchParams({ format });
+  for (const name of ['from', 'to', 'step']) {
+    const value = asked.get(name);
+    if (value !== null) query.set(name, value);
+  }
+  for (const name of LABELS) for (const value of asked.getAll(name)) query.append(name, value);
+  return `/api/v1/export?${query.toString().replaceAll('%2F', '/').replaceAll('%3A', ':')}`;
+}
+
+/** The exports of a view: one for each choice of series, whatever the screen asks of them; the longest question wins. */
+export function exportsOf(urls: readonly string[], nowMs: number): { csv: string; hlog: string } | null {
+  const asked = urls.filter((url) => OF_SERIES.test(url));
+  // A pair asks the same of its series in several ways; the one with a step makes the export as coarse as the screen.
+  const best = asked.find((url) => url.includes('step=')) ?? asked[0];
+  if (best === undefined) return null;
+  return { csv: exportOf(best, 'csv', nowMs)!, hlog: exportOf(best, 'hlog', nowMs)! };
+}
+
 /** What a snapshot can hold of what is asked. */
 const KEPT =
   /^\/api\/v1\/(agents|zones|map|groups|compare|series|heatmap|explain|distribution|paths|alerts|incidents|rules|silences)(\?|$)/;
