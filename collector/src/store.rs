@@ -384,6 +384,8 @@ pub struct StoreError {
     pub doing: &'static str,
     /// What the backend said.
     pub cause: String,
+    /// What is kept is not what was written, as far as the backend can tell.
+    pub damaged: bool,
 }
 
 /// A place where measurements are kept. Calls block; async callers use a blocking thread.

@@ -305,6 +305,7 @@ fn commit(
         Err(StoreError {
             doing: "commit",
             cause: "the backend panicked; see the log".to_owned(),
+            damaged: false,
         })
     });
     let took = (clock::monotonic() - started).saturating_sub(measuring);
@@ -360,6 +361,7 @@ mod tests {
                 return Err(StoreError {
                     doing: "commit",
                     cause: "poison".to_owned(),
+                    damaged: false,
                 });
             }
             self.inner.commit(manifests, items)

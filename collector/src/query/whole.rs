@@ -176,6 +176,7 @@ mod tests {
                 Way::Walk => Err(StoreError {
                     doing: "scan",
                     cause: "it was left to a scan".to_owned(),
+                    damaged: false,
                 }),
             }
         }

@@ -292,6 +292,7 @@ impl<'a> Plan<'a> {
             return Err(StoreError {
                 doing: "commit",
                 cause: "a planned report has no manifest".to_owned(),
+                damaged: false,
             });
         };
         let status = self.status(number, standing)?;

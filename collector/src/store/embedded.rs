@@ -19,7 +19,10 @@
 //! | `paths` | keeps path events in a table of their own |
 //! | `growth_row` | the form in which a step of the dictionary is kept |
 //! | `dictionary_file` | the copy that gives the parts meaning without the file |
+//! | `again` | opens the file again after a failed write, or begins a new one |
+//! | `losses` | knows what the file has lost |
 
+mod again;
 mod aside;
 mod backup;
 #[cfg(test)]
@@ -35,6 +38,7 @@ mod forgetful_directory;
 mod growth_row;
 #[cfg(test)]
 mod growth_tests;
+mod losses;
 mod maintain;
 mod open;
 mod paths;
@@ -53,7 +57,7 @@ mod tables;
 mod tests;
 mod unfinished;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -63,12 +67,13 @@ use azimuth_measurement::{AgentId, LossCause};
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction};
 
 use self::dictionary_file::DictionaryCopy;
+use self::losses::Losses;
 use self::maintain::SEAL_AFTER_MS;
 use self::sealed::shelf::{HOUR_MS, Shelf};
 use self::standing::StandingTables;
 use self::tables::{
-    AGENTS, AgentRow, FORMAT, GAPS, HOT, HotKey, LatestRow, MANIFESTS, META, META_FORMAT, SETTLED, gaps_of,
-    seal,
+    AGENTS, AgentRow, FORMAT, GAPS, HOT, HotKey, LatestRow, MANIFESTS, META, META_FORMAT, META_WRITES,
+    SETTLED, gaps_of, seal,
 };
 use super::admission::{Plan, PlannedReport};
 use super::dictionary::AgentNumber;
@@ -94,7 +99,8 @@ pub struct EmbeddedStore {
     dictionary: RwLock<Arc<Dictionary>>,
     /// A write failed; redb takes no more until the file is opened again.
     reopen: AtomicBool,
-    set_aside: u64,
+    /// What the file has lost, and the files set aside.
+    losses: RwLock<Losses>,
     /// Tells this store's parts from another's.
     store_id: u64,
     retention: Retention,
@@ -109,8 +115,8 @@ pub struct EmbeddedStore {
     window: SharedWindow,
     /// The last time of receipt or of maintenance, unix ms: what the window is filled for after a failed write.
     latest_unix_ms: AtomicU64,
-    /// Rows of the hot table that its own count knows of and a walk over it does not meet, when the file was opened.
-    hidden_reports: u64,
+    /// How many transactions the file has taken, as far as is known: after it was opened again it may not be fewer.
+    writes: AtomicU64,
     /// Path events there was no room for.
     path_events_refused: AtomicU64,
     /// When it was last looked for old ones.
@@ -119,10 +125,27 @@ pub struct EmbeddedStore {
 
 /// Attaches what was being done to whatever redb said.
 fn while_doing<E: Into<redb::Error>>(doing: &'static str) -> impl Fn(E) -> StoreError {
-    move |error| StoreError {
-        doing,
-        cause: error.into().to_string(),
+    move |error| {
+        let error = error.into();
+        StoreError {
+            doing,
+            damaged: open::is_damage(&error),
+            cause: error.to_string(),
+        }
     }
+}
+
+/// Refuses a row of the hot table that stands before the first one asked for: in a damaged table that happens, and whoever
+/// reads on from it would not come to an end.
+fn not_before(from: HotKey, key: HotKey, doing: &'static str) -> Result<HotKey, StoreError> {
+    if key >= from {
+        return Ok(key);
+    }
+    Err(StoreError {
+        doing,
+        cause: "rows of its file are out of order".to_owned(),
+        damaged: true,
+    })
 }
 
 /// redb asserts on contents it could not have written; here that is an error like any other.
@@ -134,6 +157,7 @@ fn unless_contradictory<T>(
         Err(StoreError {
             doing,
             cause: "the pages of its file contradict each other".to_owned(),
+            damaged: true,
         })
     })
 }
@@ -145,12 +169,12 @@ impl EmbeddedStore {
     /// When the file is in use, written by a later release, or the system refuses.
     pub fn open(directory: &Path, retention: Retention, now_unix_ms: u64) -> Result<Self, OpenError> {
         let opened = open::open(directory, now_unix_ms)?;
-        let mut store = Self {
+        let store = Self {
             directory: directory.to_owned(),
             database: RwLock::new(Some(opened.database)),
             dictionary: RwLock::new(opened.dictionary),
             reopen: AtomicBool::new(false),
-            set_aside: opened.set_aside,
+            losses: RwLock::default(),
             store_id: opened.store_id,
             retention,
             series_limits: SeriesLimits::NONE,
@@ -159,21 +183,27 @@ impl EmbeddedStore {
             copied: Mutex::new(None),
             window: SharedWindow::default(),
             latest_unix_ms: AtomicU64::new(now_unix_ms),
-            hidden_reports: 0,
+            writes: AtomicU64::new(opened.writes),
             path_events_refused: AtomicU64::new(0),
             paths_looked_at_unix_ms: AtomicU64::new(0),
         };
         let hidden = store.with_database("count reports", |database| {
-            unless_contradictory("count reports", || hidden_rows(database))
+            unless_contradictory("count reports", || {
+                hidden_rows(database, store.dictionary_now().next_agent_number())
+            })
         });
-        // Where even counting fails, every question does, and says so.
-        store.hidden_reports = hidden.unwrap_or(0);
-        if store.hidden_reports > 0 {
+        let losses = Losses {
+            // Where even counting fails, every question does, and says so.
+            hidden_reports: hidden.unwrap_or(0),
+            ..opened.losses
+        };
+        if losses.hidden_reports > 0 {
             tracing::error!(
-                reports = store.hidden_reports,
+                reports = losses.hidden_reports,
                 "a damaged page of the file hides reports that are not sealed; answers say how many cannot be read"
             );
         }
+        store.replace_losses(losses);
         // Damage to single pages of the hot table is no reason not to start: what it hides is named by who asks for it.
         let doing = "look for unsealed hours";
         let hours = store.with_database(doing, |database| {
@@ -198,11 +228,6 @@ impl EmbeddedStore {
         self
     }
 
-    fn with_hidden(&self, mut coverage: Coverage) -> Coverage {
-        coverage.unreadable_reports += self.hidden_reports;
-        coverage
-    }
-
     fn dictionary_now(&self) -> Arc<Dictionary> {
         Arc::clone(&self.dictionary.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -221,7 +246,11 @@ impl EmbeddedStore {
         let mut unsealed = self.unsealed_hours.lock().unwrap_or_else(PoisonError::into_inner);
         for (start_unix_ms, received_at_unix_ms) in reports {
             let hour_unix_ms = start_unix_ms / HOUR_MS * HOUR_MS;
-            let due_unix_ms = received_at_unix_ms.max(hour_unix_ms + HOUR_MS) + SEAL_AFTER_MS;
+            // A damaged key may say any time.
+            let over_unix_ms = hour_unix_ms.saturating_add(HOUR_MS);
+            let due_unix_ms = received_at_unix_ms
+                .max(over_unix_ms)
+                .saturating_add(SEAL_AFTER_MS);
             unsealed.entry(hour_unix_ms).or_insert(due_unix_ms);
         }
     }
@@ -240,6 +269,7 @@ impl EmbeddedStore {
             .map_err(|error| StoreError {
                 doing,
                 cause: error.to_string(),
+                damaged: false,
             })?;
         *copied = Some((copy.agents.len(), copy.manifests.len() as u64));
         Ok(())
@@ -263,29 +293,9 @@ impl EmbeddedStore {
         let database = guard.as_ref().ok_or_else(|| StoreError {
             doing,
             cause: "its file could not be opened again yet".to_owned(),
+            damaged: false,
         })?;
         work(database)
-    }
-
-    /// After a failed write redb refuses all others, so the file is closed and opened again, which also finds out
-    /// whether the failed commit had become durable.
-    fn reopen_if_needed(&self) -> Result<(), StoreError> {
-        if !self.reopen.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let mut guard = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        *guard = None;
-        let (database, dictionary) = open::again(&self.directory).map_err(|error| StoreError {
-            doing: "open its file again",
-            cause: error.to_string(),
-        })?;
-        *self.dictionary.write().unwrap_or_else(PoisonError::into_inner) = dictionary;
-        if let Err(error) = self.fill_window(&database, self.latest_unix_ms.load(Ordering::Acquire)) {
-            tracing::warn!("{error}; questions about now are answered from disk");
-        }
-        *guard = Some(database);
-        self.reopen.store(false, Ordering::Release);
-        Ok(())
     }
 
     fn write<T>(
@@ -304,21 +314,38 @@ impl EmbeddedStore {
         then: impl FnOnce(&T),
     ) -> Result<T, StoreError> {
         self.reopen_if_needed()?;
+        let number = self.writes.load(Ordering::Acquire) + 1;
         let result = self.with_database(doing, |database| {
-            let mut transaction = database.begin_write().map_err(while_doing(doing))?;
-            transaction
-                .set_durability(Durability::Immediate)
-                .map_err(while_doing(doing))?;
-            let done = work(&transaction)?;
-            transaction.commit().map_err(while_doing(doing))?;
-            then(&done);
-            Ok(done)
+            unless_contradictory(doing, || {
+                let mut transaction = database.begin_write().map_err(while_doing(doing))?;
+                transaction
+                    .set_durability(Durability::Immediate)
+                    .map_err(while_doing(doing))?;
+                let done = work(&transaction)?;
+                let mut meta = transaction.open_table(META).map_err(while_doing(doing))?;
+                meta.insert(META_WRITES, number).map_err(while_doing(doing))?;
+                drop(meta);
+                transaction.commit().map_err(while_doing(doing))?;
+                self.writes.store(number, Ordering::Release);
+                Ok(done)
+            })
+            .inspect(then)
         });
-        if result.is_err() {
+        if let Err(error) = &result {
             self.window.with(Window::forget);
             self.reopen.store(true, Ordering::Release);
+            if error.damaged {
+                self.look_at_damage(error);
+            }
         }
         result
+    }
+}
+
+impl Drop for EmbeddedStore {
+    fn drop(&mut self) {
+        let database = self.database.get_mut().unwrap_or_else(PoisonError::into_inner);
+        open::close(database.take());
     }
 }
 
@@ -381,7 +408,7 @@ impl Store for EmbeddedStore {
                 visit,
             )
         })
-        .map(|coverage| self.with_hidden(coverage))
+        .map(|coverage| self.with_losses(coverage, request.range))
     }
 
     fn walk(
@@ -395,11 +422,13 @@ impl Store for EmbeddedStore {
             let look = || (self.dictionary_now(), self.shelf());
             by_agent::by_agent(database, look, range, series, stop, visit)
         })
-        .map(|coverage| coverage.map(|coverage| self.with_hidden(coverage)))
+        .map(|coverage| coverage.map(|coverage| self.with_losses(coverage, range)))
     }
 
     fn recent(&self, range: TimeRange, read: &mut dyn FnMut(&Window)) -> Option<Coverage> {
-        self.window.read(range, self.shelf().damaged(), read)
+        let mut damaged = self.shelf().damaged().to_vec();
+        damaged.extend(self.lost_holes());
+        self.window.read(range, &damaged, read)
     }
 
     fn agents(&self) -> Result<Vec<AgentStatus>, StoreError> {
@@ -482,7 +511,7 @@ impl Store for EmbeddedStore {
             writable: !self.reopen.load(Ordering::Acquire),
             disk_bytes: std::fs::metadata(file).map_or(0, |metadata| metadata.len())
                 + tier_bytes.iter().sum::<u64>(),
-            files_set_aside: self.set_aside + shelf.set_aside(),
+            files_set_aside: self.files_set_aside() + shelf.set_aside(),
             tier_bytes,
             oldest_unsealed_hour_unix_ms: unsealed.keys().next().copied(),
             window: self.window.condition(),
@@ -495,37 +524,35 @@ impl Store for EmbeddedStore {
 }
 
 /// How many rows of the hot table cannot be reached: a damaged branch of its tree hides what is below it, and redb looks at
-/// the checksums of pages only when it mends a file.
-fn hidden_rows(database: &Database) -> Result<u64, StoreError> {
+/// the checksums of pages only when it mends a file. A row under the number of an agent that is not known is hidden too: nobody
+/// asks for it.
+fn hidden_rows(database: &Database, next_agent: AgentNumber) -> Result<u64, StoreError> {
     let doing = "count reports";
     let read = database.begin_read().map_err(while_doing(doing))?;
     let hot = read.open_table(HOT).map_err(while_doing(doing))?;
     let known = hot.len().map_err(while_doing(doing))?;
     let mut met = 0_u64;
-    for row in hot.iter().map_err(while_doing(doing))? {
+    // One more than there should be is enough to know, and a damaged table may lead in circles.
+    let rows = hot.iter().map_err(while_doing(doing))?;
+    for row in rows.take(usize::try_from(known).unwrap_or(usize::MAX).saturating_add(1)) {
         let (key, _) = row.map_err(while_doing(doing))?;
         // A walk from the beginning never looks at what separates pages; whoever asks for a time does.
-        met += u64::from(hot.get(key.value()).map_err(while_doing(doing))?.is_some());
+        let found = hot.get(key.value()).map_err(while_doing(doing))?.is_some();
+        met += u64::from(found && key.value().1 < next_agent.0);
     }
     Ok(known.abs_diff(met))
 }
 
 /// The hours that have reports in the hot table.
-fn hot_hours(database: &Database) -> Result<Vec<u64>, StoreError> {
+fn hot_hours(database: &Database) -> Result<BTreeSet<u64>, StoreError> {
     let doing = "look for unsealed hours";
     let read = database.begin_read().map_err(while_doing(doing))?;
     let hot = read.open_table(HOT).map_err(while_doing(doing))?;
-    let mut hours = Vec::new();
-    let mut from_unix_ms = 0;
-    while let Some(row) = hot
-        .range((from_unix_ms, 0, 0, 0)..)
-        .map_err(while_doing(doing))?
-        .next()
-    {
+    let mut hours = BTreeSet::new();
+    // Row by row: in a damaged table a jump to the next hour may lead back.
+    for row in hot.iter().map_err(while_doing(doing))? {
         let (key, _) = row.map_err(while_doing(doing))?;
-        let hour_unix_ms = key.value().0 / HOUR_MS * HOUR_MS;
-        hours.push(hour_unix_ms);
-        from_unix_ms = hour_unix_ms.saturating_add(HOUR_MS);
+        hours.insert(key.value().0 / HOUR_MS * HOUR_MS);
     }
     Ok(hours)
 }
@@ -545,6 +572,7 @@ fn read_copy(database: &Database, store: u64) -> Result<DictionaryCopy, StoreErr
         let row: AgentRow = serde_json::from_slice(row.value()).map_err(|error| StoreError {
             doing,
             cause: error.to_string(),
+            damaged: false,
         })?;
         copy.agents.push(row.agent);
     }
@@ -631,6 +659,7 @@ fn encode_row(row: &AgentRow) -> Result<Vec<u8>, StoreError> {
     serde_json::to_vec(row).map_err(|error| StoreError {
         doing: "write an agent",
         cause: error.to_string(),
+        damaged: false,
     })
 }
 
@@ -642,6 +671,7 @@ fn read_status(
     let row: AgentRow = serde_json::from_slice(row).map_err(|error| StoreError {
         doing: "read an agent",
         cause: error.to_string(),
+        damaged: true,
     })?;
     let known = row.latest.and_then(|latest| {
         let manifest = dictionary.manifest(number, latest.manifest())?;

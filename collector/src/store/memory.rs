@@ -241,6 +241,7 @@ impl Store for MemoryStore {
         Err(StoreError {
             doing: "write a backup",
             cause: "it is kept in memory only".to_owned(),
+            damaged: false,
         })
     }
 

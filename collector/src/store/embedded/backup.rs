@@ -91,6 +91,7 @@ pub(super) fn backup(
     let io_error = |error: io::Error| StoreError {
         doing,
         cause: error.to_string(),
+        damaged: false,
     };
     into.write_all(MAGIC).map_err(io_error)?;
     let mut summary = BackupSummary {
@@ -394,7 +395,8 @@ fn fill(from: &mut dyn Read, directory: &Path) -> Result<BackupSummary, RestoreE
     for tier in Tier::ALL {
         fs::create_dir_all(tiers.join(tier.as_str())).map_err(system)?;
     }
-    let (database, _) = again(directory).map_err(|error| refused_open(directory, error))?;
+    let (database, ..) =
+        again(directory, false, 0).map_err(|failure| refused_open(directory, failure.refusal(directory)))?;
     let mut write = database.begin_write().map_err(|error| store(error.into()))?;
     write
         .set_durability(Durability::Immediate)
@@ -435,7 +437,8 @@ fn fill(from: &mut dyn Read, directory: &Path) -> Result<BackupSummary, RestoreE
 /// Proves that the store opens, gives it its copy of the dictionary, and makes its directories durable.
 fn seal_directory(directory: &Path, tiers: &Path) -> Result<(), RestoreError> {
     let system = |error: io::Error| refused(directory, &error);
-    let (database, _) = again(directory).map_err(|error| refused_open(directory, error))?;
+    let (database, ..) =
+        again(directory, false, 0).map_err(|failure| refused_open(directory, failure.refusal(directory)))?;
     let store = (|| -> Result<_, redb::Error> {
         let store = database
             .begin_read()?

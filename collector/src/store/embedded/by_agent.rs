@@ -10,7 +10,7 @@ use redb::{Database, ReadableDatabase};
 use super::scan::{WantedAgents, holes, hot_keys};
 use super::sealed::shelf::{HOUR_MS, Shelf};
 use super::tables::{HOT, HotKey, META, unseal};
-use super::while_doing;
+use super::{not_before, while_doing};
 use crate::store::dictionary::AgentNumber;
 use crate::store::tier::{Stretch, Tier, plan};
 use crate::store::{
@@ -114,7 +114,7 @@ fn keys_by_agent(
     let (mut keys, mut from) = (Vec::new(), Some(all.start));
     while let Some(start) = from.take() {
         for row in hot.range(start..all.end).map_err(while_doing(DOING))? {
-            let key = row.map_err(while_doing(DOING))?.0.value();
+            let key = not_before(start, row.map_err(while_doing(DOING))?.0.value(), DOING)?;
             if wanted.contains(key.1) {
                 keys.push(key);
                 if keys.len() > MOST_REPORTS || stop() {

@@ -16,7 +16,7 @@ use super::sealed::contents::ReportName;
 use super::sealed::part::PartError;
 use super::sealed::shelf::{HOUR_MS, Shelf};
 use super::tables::{GAPS, HOT, META, retired_before_key};
-use super::{EmbeddedStore, while_doing};
+use super::{EmbeddedStore, not_before, while_doing};
 use crate::store::dictionary::AgentNumber;
 use crate::store::tier::Tier;
 use crate::store::{Maintained, StoreError};
@@ -233,10 +233,10 @@ fn for_each_hot_row_of(
     let hot = read.open_table(HOT).map_err(while_doing(doing))?;
     let (first, end) = (*agents.start(), (hour_unix_ms + HOUR_MS, 0, 0, 0));
     let mut from = Some((hour_unix_ms, first, 0, 0));
-    while let Some(key) = from.take() {
-        for row in hot.range(key..end).map_err(while_doing(doing))? {
+    while let Some(from_key) = from.take() {
+        for row in hot.range(from_key..end).map_err(while_doing(doing))? {
             let (key, sealed) = row.map_err(while_doing(doing))?;
-            let (start_unix_ms, agent, epoch, sequence) = key.value();
+            let (start_unix_ms, agent, epoch, sequence) = not_before(from_key, key.value(), doing)?;
             if !agents.contains(&agent) {
                 let start_unix_ms = start_unix_ms + u64::from(agent > first);
                 from = Some((start_unix_ms, first, 0, 0));
@@ -265,6 +265,7 @@ fn io_error(doing: &'static str) -> impl Fn(std::io::Error) -> StoreError {
     move |error| StoreError {
         doing,
         cause: error.to_string(),
+        damaged: false,
     }
 }
 
@@ -272,5 +273,6 @@ fn part_error(doing: &'static str) -> impl Fn(PartError) -> StoreError {
     move |error| StoreError {
         doing,
         cause: error.to_string(),
+        damaged: false,
     }
 }

@@ -17,14 +17,16 @@ use thiserror::Error;
 
 use super::dictionary_file::DictionaryCopy;
 use super::growth_row;
+use super::losses::Losses;
 use super::sealed::disk::Disk;
 use super::sealed::shelf::Shelf;
 use super::tables::{
-    AGENTS, AgentRow, FORMAT, GAPS, GAPS_BY_END, HOT, MANIFESTS, META, META_FORMAT, META_STORE, SETTLED,
+    AGENTS, AgentRow, FORMAT, GAPS, GAPS_BY_END, HOT, MANIFESTS, META, META_FORMAT, META_STORE, META_WRITES,
+    SETTLED,
 };
-use crate::store::Dictionary;
 use crate::store::dictionary::AgentNumber;
 use crate::store::sequences::SettledSequences;
+use crate::store::{Dictionary, TimeRange};
 
 /// The file's name in the data directory.
 pub(super) const FILE_NAME: &str = "hot.redb";
@@ -77,8 +79,9 @@ pub enum OpenError {
 pub(super) struct Opened {
     pub(super) database: Database,
     pub(super) dictionary: Arc<Dictionary>,
-    /// Files set aside in this directory, now or earlier; not those of the tiers.
-    pub(super) set_aside: u64,
+    pub(super) losses: Losses,
+    /// How many transactions it has taken.
+    pub(super) writes: u64,
     pub(super) store_id: u64,
     pub(super) shelf: Shelf,
 }
@@ -95,6 +98,33 @@ pub(super) enum Failure {
     Refused(OpenError),
 }
 
+impl Failure {
+    fn of(file: &Path, error: &redb::Error) -> Self {
+        let cause = error.to_string();
+        if is_damage(error) {
+            return Self::Damaged(cause);
+        }
+        Self::Refused(OpenError::System {
+            file: file.to_owned(),
+            cause,
+        })
+    }
+
+    /// Where setting the file aside would not be right.
+    pub(super) fn refusal(self, directory: &Path) -> OpenError {
+        match self {
+            Self::Refused(error) => error,
+            Self::Damaged(cause) => OpenError::System {
+                file: directory.join(FILE_NAME),
+                cause,
+            },
+        }
+    }
+}
+
+/// A file that was opened again: itself, its dictionary, how many transactions it has taken.
+pub(super) type OpenedAgain = (Database, Arc<Dictionary>, u64);
+
 /// Opens the store in `directory`, making both if need be. `now_unix_ms` only names a file that is set aside.
 pub(super) fn open(directory: &Path, now_unix_ms: u64) -> Result<Opened, OpenError> {
     let in_directory = |source| OpenError::Directory {
@@ -104,65 +134,127 @@ pub(super) fn open(directory: &Path, now_unix_ms: u64) -> Result<Opened, OpenErr
     let tiers = tiers_in(directory);
     fs::create_dir_all(&tiers).map_err(in_directory)?;
     let file = directory.join(FILE_NAME);
-    let mut new = !file.exists();
-    let (database, mut dictionary) = match attempt(&file) {
-        Ok(opened) => opened,
-        Err(Failure::Refused(error)) => return Err(error),
-        Err(Failure::Damaged(cause)) => {
-            let aside = directory.join(format!("{FILE_NAME}{SET_ASIDE}{now_unix_ms}"));
-            fs::rename(&file, &aside).map_err(in_directory)?;
-            tracing::error!(
-                "{} is damaged ({cause}); it was set aside as {} and an empty one takes its place",
-                file.display(),
-                aside.display()
-            );
-            new = true;
-            again(directory)?
+    let known = |(database, dictionary)| {
+        let facts = facts(&database, directory)?;
+        Ok((database, dictionary, facts))
+    };
+    let whole = match file
+        .exists()
+        .then(|| unless_contradictory(|| attempt(&file).and_then(known)))
+    {
+        None => None,
+        Some(Ok(opened)) => Some(opened),
+        Some(Err(Failure::Refused(error))) => return Err(error),
+        Some(Err(Failure::Damaged(cause))) => {
+            set_aside(directory, now_unix_ms, &cause)?;
+            None
         }
     };
+    if let Some((database, dictionary, (store_id, losses, writes))) = whole {
+        let shelf = Shelf::open(&tiers, Disk::default(), store_id, now_unix_ms).map_err(in_directory)?;
+        sync_names(directory)?;
+        return Ok(Opened {
+            database,
+            dictionary,
+            losses,
+            writes,
+            store_id,
+            shelf,
+        });
+    }
+    let copy = DictionaryCopy::read(&tiers).map_err(in_directory)?;
+    let store_id = copy.map_or_else(|| fastrand::u64(1..), |copy| copy.store);
+    let shelf = Shelf::open(&tiers, Disk::default(), store_id, now_unix_ms).map_err(in_directory)?;
+    let ((database, dictionary, writes), losses) = make_anew(directory, store_id, &shelf, &[])?;
+    Ok(Opened {
+        database,
+        dictionary,
+        losses,
+        writes,
+        store_id,
+        shelf,
+    })
+}
+
+/// Gives a damaged file a name that says so.
+pub(super) fn set_aside(directory: &Path, now_unix_ms: u64, cause: &str) -> Result<(), OpenError> {
+    let file = directory.join(FILE_NAME);
+    let named = |at: u64| directory.join(format!("{FILE_NAME}{SET_ASIDE}{at}"));
+    // Never over another one.
+    let aside = (now_unix_ms..).map(named).find(|path| !path.exists());
+    let aside = aside.unwrap_or_else(|| named(now_unix_ms));
+    fs::rename(&file, &aside).map_err(|source| OpenError::Directory {
+        directory: directory.to_owned(),
+        source,
+    })?;
+    tracing::error!(
+        "{} is damaged ({cause}); it was set aside as {} and an empty one takes its place",
+        file.display(),
+        aside.display()
+    );
+    Ok(())
+}
+
+/// Makes the file where there is none, from what stands beside it: the copy of the dictionary, the lists of the parts, and what
+/// was set aside. `lost_before` is what the file before knew to be lost.
+pub(super) fn make_anew(
+    directory: &Path,
+    store_id: u64,
+    shelf: &Shelf,
+    lost_before: &[TimeRange],
+) -> Result<(OpenedAgain, Losses), OpenError> {
+    let file = directory.join(FILE_NAME);
     let system = |error: redb::Error| OpenError::System {
         file: file.clone(),
         cause: error.to_string(),
     };
-    let copy = if new {
-        DictionaryCopy::read(&tiers).map_err(in_directory)?
-    } else {
-        None
-    };
-    let store_id = name_store(&database, copy.as_ref().map(|copy| copy.store)).map_err(system)?;
-    let shelf = Shelf::open(&tiers, Disk::default(), store_id, now_unix_ms).map_err(in_directory)?;
+    let copy = DictionaryCopy::read(&tiers_in(directory)).map_err(|source| OpenError::Directory {
+        directory: directory.to_owned(),
+        source,
+    })?;
+    let refused = |failure: Failure| failure.refusal(directory);
+    let (database, _) = attempt(&file).map_err(refused)?;
+    name_store(&database, Some(store_id)).map_err(system)?;
     if let Some(copy) = copy {
-        restore(&database, &copy, &shelf).map_err(system)?;
+        restore(&database, &copy, shelf).map_err(system)?;
         tracing::warn!(
             "{} was made anew from the copy beside the parts: {} agents, {} parts; what was not sealed yet is not in it",
             file.display(),
             copy.agents.len(),
             shelf.parts().count()
         );
-        drop(database);
-        let (database, restored) = again(directory)?;
-        dictionary = restored;
-        return finish(directory, database, dictionary, store_id, shelf).map_err(in_directory);
     }
-    finish(directory, database, dictionary, store_id, shelf).map_err(in_directory)
+    Losses::note(&database, directory, shelf, lost_before).map_err(system)?;
+    let losses = Losses::read(&database, directory).map_err(system)?;
+    drop(database);
+    let opened = again(directory, false, 0).map_err(refused)?;
+    sync_names(directory)?;
+    Ok((opened, losses))
 }
 
-fn finish(
-    directory: &Path,
-    database: Database,
-    dictionary: Arc<Dictionary>,
-    store_id: u64,
-    shelf: Shelf,
-) -> std::io::Result<Opened> {
-    // A new file is only there after a power cut if its directory entry is.
-    fs::File::open(directory).and_then(|entry| entry.sync_all())?;
-    Ok(Opened {
-        database,
-        dictionary,
-        set_aside: count_set_aside(directory)?,
-        store_id,
-        shelf,
-    })
+/// A new file is only there after a power cut if its directory entry is.
+fn sync_names(directory: &Path) -> Result<(), OpenError> {
+    let entry = fs::File::open(directory);
+    entry
+        .and_then(|entry| entry.sync_all())
+        .map_err(|source| OpenError::Directory {
+            directory: directory.to_owned(),
+            source,
+        })
+}
+
+/// The store's number, what it has lost, and how many transactions it has taken.
+fn facts(database: &Database, directory: &Path) -> Result<(u64, Losses, u64), Failure> {
+    let read = || {
+        let store_id = name_store(database, None)?;
+        Ok((store_id, Losses::read(database, directory)?, writes_of(database)?))
+    };
+    read().map_err(|error| Failure::of(&directory.join(FILE_NAME), &error))
+}
+
+fn writes_of(database: &Database) -> Result<u64, redb::Error> {
+    let meta = database.begin_read()?.open_table(META)?;
+    Ok(meta.get(META_WRITES)?.map_or(0, |writes| writes.value()))
 }
 
 /// The store's own number: the one it has, else `wanted`, else a new one. Writes only then, so that a full disk does not
@@ -218,42 +310,71 @@ fn restore(database: &Database, copy: &DictionaryCopy, shelf: &Shelf) -> Result<
     Ok(())
 }
 
-/// Opens the file again after a failed write. Nothing is set aside here: the file was good a moment ago, so what fails now
-/// is the system under it.
-pub(super) fn again(directory: &Path) -> Result<(Database, Arc<Dictionary>), OpenError> {
+/// Opens the file again after a failed write. Sets nothing aside. `whole` has every page held against its checksum; a file that
+/// has taken fewer than `least_writes` transactions was rolled back past what was acknowledged.
+pub(super) fn again(directory: &Path, whole: bool, least_writes: u64) -> Result<OpenedAgain, Failure> {
     let file = directory.join(FILE_NAME);
-    attempt(&file).map_err(|failure| match failure {
-        Failure::Refused(error) => error,
-        Failure::Damaged(cause) => OpenError::System {
-            file: file.clone(),
-            cause,
-        },
+    unless_contradictory(|| {
+        let (mut database, dictionary) = attempt(&file)?;
+        if whole
+            && !database
+                .check_integrity()
+                .map_err(|error| failure(&file, error))?
+        {
+            tracing::warn!("{} was mended by the database", file.display());
+        }
+        let writes = writes_of(&database).map_err(|error| Failure::of(&file, &error))?;
+        if writes < least_writes {
+            return Err(Failure::Damaged(format!(
+                "{} transactions are gone from it",
+                least_writes - writes
+            )));
+        }
+        Ok((database, dictionary, writes))
     })
 }
 
-fn count_set_aside(directory: &Path) -> std::io::Result<u64> {
-    let mut count = 0;
-    for entry in fs::read_dir(directory)? {
-        let name = entry?.file_name();
-        count += u64::from(
-            name.to_string_lossy()
-                .starts_with(&format!("{FILE_NAME}{SET_ASIDE}")),
-        );
+/// Whether this says that the contents of the file are not what was written.
+pub(super) fn is_damage(error: &redb::Error) -> bool {
+    match error {
+        redb::Error::Corrupted(_)
+        | redb::Error::TableTypeMismatch { .. }
+        | redb::Error::TableIsMultimap(_)
+        | redb::Error::TypeDefinitionChanged { .. } => true,
+        redb::Error::Io(error) => matches!(
+            error.kind(),
+            std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
+        ),
+        _ => false,
     }
-    Ok(count)
+}
+
+/// redb asserts on some contents it could not have written, when it closes a file too; to us that is one more kind of damage.
+fn unless_contradictory<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Failure::Damaged("its pages contradict each other".to_owned())))
+}
+
+/// Closes a file that may be damaged. What redb could not write then it works out anew when the file is opened.
+pub(super) fn close(database: Option<Database>) {
+    let closed = unless_contradictory(|| {
+        drop(database);
+        Ok(())
+    });
+    if closed.is_err() {
+        tracing::error!("the file cannot be closed in order: its pages contradict each other");
+    }
 }
 
 fn attempt(file: &Path) -> Result<(Database, Arc<Dictionary>), Failure> {
-    // redb asserts on some contents it could not have written; to us that is one more kind of damage.
-    catch_unwind(AssertUnwindSafe(|| {
+    unless_contradictory(|| {
         let database = Database::builder()
             .set_cache_size(CACHE_BYTES)
             .create(file)
             .map_err(|error| failure(file, error))?;
         let dictionary = read_dictionary(&database, file)?;
         Ok((database, Arc::new(dictionary)))
-    }))
-    .unwrap_or_else(|_| Err(Failure::Damaged("its pages contradict each other".to_owned())))
+    })
 }
 
 fn failure(file: &Path, error: DatabaseError) -> Failure {

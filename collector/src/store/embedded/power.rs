@@ -45,7 +45,7 @@ fn open(disk: &ForgetfulDisk) -> Result<EmbeddedStore, String> {
         database: RwLock::new(Some(database)),
         dictionary: RwLock::new(Arc::new(dictionary)),
         reopen: AtomicBool::new(false),
-        set_aside: 0,
+        losses: RwLock::default(),
         store_id: 1,
         retention: Retention::default(),
         series_limits: SeriesLimits::NONE,
@@ -54,7 +54,7 @@ fn open(disk: &ForgetfulDisk) -> Result<EmbeddedStore, String> {
         copied: Mutex::default(),
         window: SharedWindow::default(),
         latest_unix_ms: AtomicU64::default(),
-        hidden_reports: 0,
+        writes: AtomicU64::new(0),
         path_events_refused: AtomicU64::new(0),
         paths_looked_at_unix_ms: AtomicU64::new(0),
     })

@@ -73,7 +73,7 @@ impl Life {
             database: RwLock::new(Some(database)),
             dictionary: RwLock::new(Arc::new(dictionary)),
             reopen: AtomicBool::new(false),
-            set_aside: 0,
+            losses: RwLock::default(),
             store_id: STORE,
             retention: Retention::default(),
             series_limits: SeriesLimits::NONE,
@@ -82,7 +82,7 @@ impl Life {
             copied: Mutex::default(),
             window: SharedWindow::default(),
             latest_unix_ms: AtomicU64::default(),
-            hidden_reports: 0,
+            writes: AtomicU64::new(0),
             path_events_refused: AtomicU64::new(0),
             paths_looked_at_unix_ms: AtomicU64::new(0),
         };

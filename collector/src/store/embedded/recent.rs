@@ -24,10 +24,12 @@ impl EmbeddedStore {
     /// where the parts end. Nothing may be committed meanwhile.
     pub(super) fn fill_window(&self, database: &Database, now_unix_ms: u64) -> Result<(), StoreError> {
         let doing = "fill the window";
-        if self.hidden_reports > 0 {
+        let hidden_reports = self.hidden_reports();
+        if hidden_reports > 0 {
             return Err(StoreError {
                 doing,
-                cause: format!("{} reports cannot be read", self.hidden_reports),
+                cause: format!("{hidden_reports} reports cannot be read"),
+                damaged: false,
             });
         }
         let shelf = self.shelf();
@@ -85,6 +87,7 @@ impl EmbeddedStore {
             Err::<(), _>(StoreError {
                 doing: "fail",
                 cause: "it was told to".to_owned(),
+                damaged: false,
             })
         });
         assert!(failed.is_err());

@@ -17,7 +17,7 @@ use super::sealed::contents::ReportName;
 use super::sealed::part::PartError;
 use super::sealed::shelf::{DAY_MS, HOUR_MS, Part, Period, Shelf, hour_range};
 use super::tables::{HOT, HotKey, META, retired_before_key, unseal};
-use super::while_doing;
+use super::{not_before, while_doing};
 use crate::store::dictionary::AgentNumber;
 use crate::store::tier::{Hole, Stretch, Tier, plan};
 use crate::store::{
@@ -156,7 +156,9 @@ impl Scan<'_> {
             .next()
             .transpose()
             .map_err(while_doing(DOING))?
-            .map(|(key, _)| key.value().0);
+            .map(|(key, _)| not_before(hot_keys(range).start, key.value(), DOING))
+            .transpose()?
+            .map(|key| key.0);
         Ok(part.into_iter().chain(hot).min())
     }
 
@@ -188,6 +190,7 @@ impl Scan<'_> {
                         return Err(StoreError {
                             doing: DOING,
                             cause: format!("{}: {error}", part.name),
+                            damaged: false,
                         });
                     }
                     ReadError::Part(PartError::Damaged(what)) => {
@@ -253,7 +256,7 @@ impl Scan<'_> {
         while let Some(start) = from.take() {
             for row in self.hot.range(start..keys.end).map_err(while_doing(DOING))? {
                 let (key, sealed) = row.map_err(while_doing(DOING))?;
-                let (start_unix_ms, agent, epoch, sequence) = key.value();
+                let (start_unix_ms, agent, epoch, sequence) = not_before(start, key.value(), DOING)?;
                 if (self.stop)() {
                     return Ok(ControlFlow::Break(()));
                 }
@@ -277,6 +280,7 @@ impl Scan<'_> {
                         return Err(StoreError {
                             doing: DOING,
                             cause: error.to_string(),
+                            damaged: false,
                         });
                     }
                     // Whether it is counted already cannot be known, so it is not counted, and that is said.

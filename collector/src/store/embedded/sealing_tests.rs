@@ -356,7 +356,7 @@ fn an_hour_of_many_series_is_sealed_run_by_run_and_keeps_every_report() {
             sealed
                 .keys()
                 .map(|(series, _)| series)
-                .collect::<std::collections::BTreeSet<_>>()
+                .collect::<BTreeSet<_>>()
                 .len(),
             730
         );

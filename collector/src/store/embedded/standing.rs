@@ -38,6 +38,7 @@ impl Standing for StandingTables<'_> {
             SettledSequences::from_bytes(bytes.value()).map_err(|error| StoreError {
                 doing: DOING,
                 cause: error.to_string(),
+                damaged: true,
             })
         })
     }

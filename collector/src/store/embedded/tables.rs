@@ -14,12 +14,21 @@ use crate::store::tier::Tier;
 /// new row makes it format 2, and so do gaps found in [`GAPS_BY_END`].
 pub(super) const FORMAT: u64 = 2;
 
-/// Facts about the file: [`META_FORMAT`], [`META_STORE`], [`retired_before_key`].
+/// Facts about the file: [`META_FORMAT`], [`META_STORE`], [`META_WRITES`], [`retired_before_key`], [`lost_key`].
 pub(super) const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 /// The [`FORMAT`] the file was written in.
 pub(super) const META_FORMAT: &str = "format";
 /// The store's own number, by which a part knows whether its numbers for agents and series are this store's.
 pub(super) const META_STORE: &str = "store";
+
+/// How many transactions the file has taken.
+pub(super) const META_WRITES: &str = "writes";
+
+/// Row of [`META`] that a file begun in the place of a damaged one has: the first instant (unix ms) of what was lost with the
+/// one set aside at `to_unix_ms`.
+pub(super) fn lost_key(to_unix_ms: u64) -> String {
+    format!("lost_to_{to_unix_ms}_from_unix_ms")
+}
 
 /// What starts before this instant (unix ms) has left the tier.
 pub(super) fn retired_before_key(tier: Tier) -> &'static str {

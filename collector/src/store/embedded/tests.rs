@@ -235,6 +235,7 @@ fn after_a_failed_write_the_file_is_opened_again_and_writing_goes_on() {
         Err(StoreError {
             doing: "test",
             cause: "the disk is full".to_owned(),
+            damaged: false,
         })
     });
     assert!(failed.is_err());

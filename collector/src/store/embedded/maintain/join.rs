@@ -105,6 +105,7 @@ impl EmbeddedStore {
                 return Err(StoreError {
                     doing,
                     cause: "the lists of reports have too many holes".to_owned(),
+                    damaged: false,
                 });
             }
         }

@@ -215,6 +215,7 @@ fn read_group(
     let overflow = |error: UnitOverflow| StoreError {
         doing,
         cause: error.to_string(),
+        damaged: false,
     };
     // The first group looks at every row; were each to, an hour would cost its rows times its groups.
     let agents = match (group.agents.first(), group.agents.last()) {

@@ -430,7 +430,7 @@ impl Shelf {
 pub(in crate::store::embedded) fn hour_range(hour_unix_ms: u64) -> TimeRange {
     TimeRange {
         from_unix_ms: hour_unix_ms,
-        to_unix_ms: hour_unix_ms + HOUR_MS,
+        to_unix_ms: hour_unix_ms.saturating_add(HOUR_MS),
     }
 }
 
