@@ -24,6 +24,7 @@ mod operation;
 mod pair;
 mod params;
 pub mod paths;
+mod query_threads;
 mod reply;
 mod reports;
 mod session;

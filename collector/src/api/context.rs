@@ -1,5 +1,5 @@
 //! What every handler is handed: the store, ingest, the counters, the clock as a function, and the gate in front of
-//! queries. A query runs on a blocking thread and holds its turn until that thread is done, so never more run than
+//! queries. A query runs on a thread for queries and holds its turn until that thread is done, so never more run than
 //! there are turns; it is told to stop when its reader leaves or its time is up.
 
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use azimuth_measurement::catalogue::Catalogue;
 use tokio::sync::Semaphore;
 
+use super::query_threads::QueryThreads;
 use super::reply::Reply;
 use crate::access::guard::Guard;
 use crate::evaluate::desk::Desk;
@@ -58,6 +59,7 @@ pub struct Context {
     pub now_unix_ms: fn() -> u64,
     query_timeout: Duration,
     turns: Arc<Semaphore>,
+    threads: QueryThreads,
     present: AtomicUsize,
     /// One backup at a time.
     pub(super) backup_turn: Arc<Semaphore>,
@@ -92,6 +94,7 @@ impl Context {
             now_unix_ms,
             query_timeout: QUERY_TIMEOUT,
             turns: Arc::new(Semaphore::new(MAX_QUERIES_AT_ONCE)),
+            threads: QueryThreads::default(),
             present: AtomicUsize::new(0),
             backup_turn: Arc::new(Semaphore::new(1)),
             export_turn: Arc::new(Semaphore::new(1)),
@@ -155,9 +158,8 @@ impl Context {
             .await
             .map_err(|_| internal("the collector is stopping"))?;
         let context = Arc::clone(&self);
-        let answered = tokio::task::spawn_blocking(move || {
-            // Held by the thread, not by the reader: who leaves does not make room before the work has stopped.
-            let _turn = turn;
+        // The turn is held by the thread, not by the reader: who leaves does not make room before the work has stopped.
+        let answered = self.threads.run(turn, move || {
             context.metrics.queries_started.add(1);
             let source = Source {
                 store: context.store.as_ref(),
@@ -171,7 +173,8 @@ impl Context {
         });
         let reply = answered
             .await
-            .map_err(|_| internal("the query panicked; see the log"))??;
+            .map_err(|error| internal(&format!("no thread for the query: {error}")))?
+            .ok_or_else(|| internal("the query panicked; see the log"))??;
         Ok(reply.into_response(place))
     }
 
