@@ -9,6 +9,7 @@ import { alertTests } from './alerts.mjs';
 import { axeSource, json, WAIT } from './check.mjs';
 import { launch } from './chromium.mjs';
 import { compareTests } from './compare.mjs';
+import { habitTests } from './habits.mjs';
 import { matrixTests } from './matrix.mjs';
 import { overviewTests } from './overview.mjs';
 import { settingsTests } from './settings.mjs';
@@ -775,6 +776,7 @@ Object.assign(tests, overviewTests({ open, api, best }));
 Object.assign(tests, matrixTests({ open, api, best }));
 Object.assign(tests, compareTests({ open, api }));
 Object.assign(tests, settingsTests({ open, api, best }));
+Object.assign(tests, habitTests({ open, best, pair, screens: SCREENS }));
 
 let failed = 0;
 for (const [name, test] of Object.entries(tests)) {

@@ -24,6 +24,7 @@ const SCREENS = {
   alerts: '/alerts',
   status: '/status',
   settings: '/settings',
+  'map-contrast': '/?agent=brest-orange&contrast=more',
 };
 // Pages about an alert need one: the first that is about a change of level.
 const { alerts } = await (await fetch(`${base}/api/v1/alerts`)).json();

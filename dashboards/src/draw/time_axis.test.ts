@@ -49,3 +49,65 @@ it('a range says its date as soon as that could be misread', () => {
   );
   expect(formatTime(at('2026-11-23T23:05:09Z'), 'UTC', 'fr')).toBe('23:05:09');
 });
+
+describe('the night of a change of the clocks, in Paris', () => {
+  const zone = 'Europe/Paris';
+  const [first, second] = [at('2026-10-25T00:30:00Z'), at('2026-10-25T01:30:00Z')];
+
+  it('two 02:30 are two texts, in both languages, and so is every time of that day', () => {
+    expect([first, second].map((ms) => formatTime(ms, zone, 'fr', false))).toEqual([
+      '02:30 (+2)',
+      '02:30 (+1)',
+    ]);
+    expect(formatRange(first, second, second, zone, 'en')).toBe('02:30 (+2)–02:30 (+1)');
+    expect(formatTime(at('2026-10-25T08:00:00Z'), zone, 'en', false)).toBe('09:00 (+1)');
+    expect(formatTime(at('2026-10-27T08:00:00Z'), zone, 'en', false)).toBe('09:00');
+    expect(formatTime(first, 'UTC', 'en', false)).toBe('00:30');
+    expect(formatTime(at('2026-10-25T00:30:00Z'), 'Europe/London', 'en', false)).toBe('01:30 (+1)');
+    expect(formatTime(at('2026-10-25T01:30:00Z'), 'Europe/London', 'en', false)).toBe('01:30 (+0)');
+  });
+
+  it('the axis says below its ticks by which clock they are', () => {
+    const ticks = timeTicks(at('2026-10-25T00:00:00Z'), at('2026-10-25T02:00:00Z'), 6, zone, 'en');
+    expect(ticks.map((tick) => [tick.text, tick.day])).toEqual([
+      ['02:00', '25 Oct UTC+2'],
+      ['02:30', null],
+      ['02:00', 'UTC+1'],
+      ['02:30', null],
+      ['03:00', null],
+    ]);
+  });
+
+  it('long steps go on standing on the same hours of the day, on days of 25 and of 23 hours', () => {
+    const texts = (from: string, to: string): string[] =>
+      timeTicks(at(from), at(to), 8, zone, 'en').map((tick) => tick.text);
+    expect(texts('2026-10-24T22:00:00Z', '2026-10-26T05:00:00Z')).toEqual([
+      '00:00',
+      '06:00',
+      '12:00',
+      '18:00',
+      '00:00',
+      '06:00',
+    ]);
+    expect(texts('2026-03-28T23:00:00Z', '2026-03-30T04:00:00Z')).toEqual([
+      '00:00',
+      '06:00',
+      '12:00',
+      '18:00',
+      '00:00',
+      '06:00',
+    ]);
+  });
+
+  it('an axis of days has one tick a day', () => {
+    const ticks = timeTicks(at('2026-10-22T22:00:00Z'), at('2026-10-27T23:00:00Z'), 8, zone, 'en');
+    expect(ticks.map((tick) => tick.day?.split(' UTC')[0])).toEqual([
+      '23 Oct',
+      '24 Oct',
+      '25 Oct',
+      '26 Oct',
+      '27 Oct',
+      '28 Oct',
+    ]);
+  });
+});

@@ -30,19 +30,26 @@ const STEPS = [
   7 * DAY,
 ];
 
+const clocks = new Map<string, Intl.DateTimeFormat>();
+
 /** Milliseconds east of UTC at an instant, in an IANA zone. */
 export function offsetMs(atMs: number, timeZone: string): number {
   if (timeZone === 'UTC') return 0;
-  const parts = new Intl.DateTimeFormat('en-GB', {
-    timeZone,
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: '2-digit',
-    day: '2-digit',
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-  }).formatToParts(atMs);
+  let clock = clocks.get(timeZone);
+  if (!clock) {
+    clock = new Intl.DateTimeFormat('en-GB', {
+      timeZone,
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: '2-digit',
+      day: '2-digit',
+      hour: '2-digit',
+      minute: '2-digit',
+      second: '2-digit',
+    });
+    clocks.set(timeZone, clock);
+  }
+  const parts = clock.formatToParts(atMs);
   const part = (type: string): number => Number(parts.find((one) => one.type === type)?.value ?? 0);
   const local = Date.UTC(
     part('year'),
@@ -55,6 +62,11 @@ export function offsetMs(atMs: number, timeZone: string): number {
   return local - Math.floor(atMs / 1000) * 1000;
 }
 
+/** The clocks change within a day of this instant: a time of day alone could be read as another instant. */
+export function nearChange(atMs: number, timeZone: string): boolean {
+  return offsetMs(atMs - DAY, timeZone) !== offsetMs(atMs + DAY, timeZone);
+}
+
 export function timeTicks(
   fromMs: number,
   toMs: number,
@@ -64,16 +76,30 @@ export function timeTicks(
 ): Tick[] {
   const step = STEPS.find((one) => (toMs - fromMs) / one <= most) ?? 30 * DAY;
   const offset = offsetMs(fromMs, timeZone);
+  const changes = offset !== offsetMs(toMs, timeZone);
   const ticks: Tick[] = [];
   let lastDay: string | null = null;
-  for (let at = Math.ceil((fromMs + offset) / step) * step - offset; at <= toMs; at += step) {
+  let lastOffset: string | null = null;
+  for (
+    let even = Math.ceil((fromMs + offset) / step) * step - offset;
+    even <= toMs + 2 * HOUR;
+    even += step
+  ) {
+    // Steps longer than the change of the clocks go on standing on the same hours of the day: that day has 23 or 25.
+    const at = step > HOUR ? even + offset - offsetMs(even, timeZone) : even;
+    if (at > toMs || at < fromMs) continue;
     const day = formatDay(at, timeZone, locale);
+    const name = offsetName(at, timeZone);
+    // In the night of a change the day below the tick also says which of the two clocks it is by.
+    const words = [day === lastDay ? null : day, changes && name !== lastOffset ? name : null];
+    const below = words.filter((word) => word !== null).join(' ');
     ticks.push({
       atMs: at,
-      text: step >= DAY ? '' : formatTime(at, timeZone, locale, step < MINUTE),
-      day: day === lastDay ? null : day,
+      text: step >= DAY ? '' : plainTime(at, timeZone, locale, step < MINUTE),
+      day: below === '' ? null : below,
     });
     lastDay = day;
+    lastOffset = name;
   }
   return ticks;
 }
@@ -90,9 +116,15 @@ function format(atMs: number, locale: string, options: Intl.DateTimeFormatOption
   return made.format(atMs);
 }
 
-export function formatTime(atMs: number, timeZone: string, locale: string, seconds = true): string {
+function plainTime(atMs: number, timeZone: string, locale: string, seconds: boolean): string {
   const second = seconds ? ({ second: '2-digit' } as const) : {};
   return format(atMs, locale, { timeZone, hour: '2-digit', minute: '2-digit', ...second });
+}
+
+/** The time of day; within a day of a change of the clocks with its offset, because 02:30 may come twice: `02:30 (+2)`. */
+export function formatTime(atMs: number, timeZone: string, locale: string, seconds = true): string {
+  const plain = plainTime(atMs, timeZone, locale, seconds);
+  return nearChange(atMs, timeZone) ? `${plain} (${offsetName(atMs, timeZone).slice(3) || '+0'})` : plain;
 }
 
 export function formatDay(atMs: number, timeZone: string, locale: string): string {

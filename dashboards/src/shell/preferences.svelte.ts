@@ -5,6 +5,8 @@ import type { Theme } from '../draw/colour.ts';
 
 export const THEME_CHOICES = ['auto', 'light', 'dark'] as const;
 export type ThemeChoice = (typeof THEME_CHOICES)[number];
+export const CONTRAST_CHOICES = ['auto', 'more'] as const;
+export type ContrastChoice = (typeof CONTRAST_CHOICES)[number];
 export const LANGUAGES = ['en', 'fr'] as const;
 export type Language = (typeof LANGUAGES)[number];
 
@@ -36,6 +38,7 @@ function browserLanguage(): Language {
 
 class Preferences {
   #theme = $state<ThemeChoice>(choice('theme', THEME_CHOICES, 'auto'));
+  #contrast = $state<ContrastChoice>(choice('contrast', CONTRAST_CHOICES, 'auto'));
   #language = $state<Language>(choice('lang', LANGUAGES, browserLanguage()));
   #singleKeys = $state(choice('keys', ['on', 'off'], 'on') === 'on');
   #systemDark = $state(false);
@@ -62,6 +65,16 @@ class Preferences {
     return this.#theme;
   }
 
+  /** `auto` follows the system's wish for more contrast. */
+  get contrast(): ContrastChoice {
+    return this.#contrast;
+  }
+  set contrast(value: ContrastChoice) {
+    this.#contrast = value;
+    store('contrast', value);
+    this.#apply();
+  }
+
   get language(): Language {
     return this.#language;
   }
@@ -82,6 +95,7 @@ class Preferences {
 
   #apply(): void {
     document.documentElement.dataset['theme'] = this.#theme;
+    document.documentElement.dataset['contrast'] = this.#contrast;
     document.documentElement.lang = this.#language;
   }
 }
