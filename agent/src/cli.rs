@@ -13,6 +13,8 @@ use crate::config::web::{is_host_name, is_path};
 use crate::probe::lane::MAX_FLOWS;
 use crate::reflect::rules::LONGEST_ANSWER;
 use crate::reflect::{DEFAULT_MAX_PER_SECOND, Prefix};
+use crate::throughput::command::ThroughputArgs;
+use crate::throughput::reflector::ThroughputListenArgs;
 
 /// Default UDP port of a reflector.
 pub const STAMP_PORT: u16 = 8620;
@@ -88,6 +90,17 @@ pub enum Command {
         On a terminal the table is live; Ctrl-C ends early and still shows it. Exit code 0 if the target was reached, 1 if \
         not, 2 if it could not be tried.")]
     Path(PathArgs),
+    /// Test how much one TCP connection carries from or to a reflector, and what that does to delay meanwhile
+    #[command(after_help = "Examples:\n  \
+        azimuth-agent throughput zone-a.example.net --key-file throughput.key\n  \
+        azimuth-agent throughput 203.0.113.10 --key-file throughput.key --down --deep --json\n  \
+        azimuth-agent throughput ndt.example.net:80 --no-probes\n\n\
+        The other end is `azimuth-agent reflect --throughput-listen ... --throughput-key-file ...`, or any plain ndt7 server. A \
+        test stops as soon as its rate has settled, or at 10 MB or 2 s; one that was cut before is reported as a lower bound, with \
+        the reason. STAMP probes go to the reflector on a flow of their own before, during and after it.\n\n\
+        Ctrl-C ends the test and shows what it found. Exit code 0 if every direction has a rate, 1 if one failed, 2 if it could \
+        not be tried.")]
+    Throughput(ThroughputArgs),
     /// Try each method on this host with real packets: which work, which clock stamps them, what to do about the rest
     #[command(
         after_help = "Sends only over loopback, to a reflector it starts itself. Run it as the user the agent runs as. Exit \
@@ -182,6 +195,9 @@ pub struct ReflectArgs {
     /// Answer only STAMP packets signed with the key in this file (hexadecimal digits), and sign the answers
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
+    /// The throughput port
+    #[command(flatten)]
+    pub throughput: ThroughputListenArgs,
 }
 
 /// `probe`.

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use azimuth_agent::cli::{Cli, Command, ConfigCommand, SpoolCommand};
 use azimuth_agent::commands::{join, spool_check};
 use azimuth_agent::{config, doctor, oneshot, path, reflect, run};
+use azimuth_agent::commands::spool_check;
+use azimuth_agent::{config, doctor, oneshot, path, reflect, run, throughput};
 use clap::Parser;
 use tracing::level_filters::LevelFilter;
 
@@ -17,7 +19,11 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let quiet = matches!(
         cli.command,
-        Command::Probe(_) | Command::Path(_) | Command::Config(_) | Command::Spool(_)
+        Command::Probe(_)
+            | Command::Path(_)
+            | Command::Throughput(_)
+            | Command::Config(_)
+            | Command::Spool(_)
     );
     let default = if matches!(cli.command, Command::Doctor(_)) {
         // What its own prober would warn of is what it prints.
@@ -38,7 +44,7 @@ fn main() -> ExitCode {
         .init();
     let failed = match cli.command {
         // As of ping: 1 says that nothing answered.
-        Command::Probe(_) | Command::Path(_) => USAGE,
+        Command::Probe(_) | Command::Path(_) | Command::Throughput(_) => USAGE,
         _ => FAILED,
     };
     match dispatch(&cli.command) {
@@ -76,6 +82,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => doctor::run(args.json),
         Command::Probe(args) => block_on(oneshot::run(args)),
         Command::Path(args) => block_on(path::command::run(args)),
+        Command::Throughput(args) => block_on(throughput::command::run(args)),
     }
 }
 

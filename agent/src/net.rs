@@ -13,6 +13,7 @@
 //! | `control_writer` | control messages for sending, as bytes |
 //! | [`tx_ids`] | which send call a kernel TX stamp belongs to |
 //! | [`tcp`] | connections opened without blocking, and the kernel's own sample of their handshake |
+//! | [`tcp_info`] | what the kernel knows of a connection that moves octets, its congestion control and pace |
 //! | [`wait`] | sleeping until a deadline or a packet, to the nanosecond; waking that sleep from another thread |
 //! | [`clock_error`] | how far the kernel believes its clock to be off |
 //! | [`thread`] | timer slack and scheduling priority of the probing thread |
@@ -25,6 +26,7 @@ pub mod error_kind;
 pub mod icmp;
 pub mod outgoing;
 pub mod tcp;
+pub mod tcp_info;
 pub mod thread;
 pub mod tx_ids;
 pub mod udp;

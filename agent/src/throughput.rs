@@ -1,8 +1,24 @@
-//! Throughput tests: one TCP flow in one direction, stopped as soon as its rate has settled or a cap is reached. Not a speed test
-//! that runs for ten seconds.
+//! Throughput tests: one TCP flow in one direction, stopped as soon as its rate has settled or a cap is reached, with STAMP
+//! probes on a flow of their own before, during and after it. On the wire ndt7 (M-Lab, protocol 0.11), so that other people's
+//! clients and servers can be the other end. Not a speed test that runs for ten seconds.
 //!
 //! | file | what it does |
 //! |---|---|
 //! | [`estimator`] | when to stop, and what the rate is. Pure |
+//! | [`ticket`], [`gate`] | who may begin a test at a reflector, and how much of it. Pure |
+//! | [`ndt7`] | the words both ends speak. Pure |
+//! | [`reflector`], [`serve`], `transfer` | the far end |
+//! | [`client`], [`phases`], [`command`] | the near end: the load, the probes around it, a person's command |
 
+pub mod client;
+pub mod command;
 pub mod estimator;
+pub mod gate;
+pub mod ndt7;
+pub mod phases;
+pub mod reflector;
+pub mod serve;
+pub mod ticket;
+mod transfer;
+
+pub use transfer::Ended;

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use crate::cli::{ReflectArgs, STAMP_PORT};
 use crate::stamp::StampKey;
-use crate::{key_file, signals, supervisor};
+use crate::{key_file, signals, supervisor, throughput};
 
 use super::Allowed;
 use super::serve::{Reflector, StartError};
@@ -29,8 +29,18 @@ pub async fn run(args: &ReflectArgs) -> anyhow::Result<ExitCode> {
     let reflector = if args.listen.is_empty() {
         start_default(&args.tcp_listen, &allowed, args.max_per_second, key.as_ref())?
     } else {
-        Reflector::start(&args.listen, &args.tcp_listen, allowed, args.max_per_second, key)?
+        Reflector::start(
+            &args.listen,
+            &args.tcp_listen,
+            allowed.clone(),
+            args.max_per_second,
+            key,
+        )?
     };
+    let throughput = throughput::reflector::start(&args.throughput, &allowed).await?;
+    if let Some(serving) = &throughput {
+        info!(at = %join(&serving.at), "serving throughput tests");
+    }
     let (udp, tcp) = (join(&reflector.udp), join(&reflector.tcp));
     info!(%udp, %tcp, "reflecting");
     supervisor::ready(&format!("reflecting at {udp} {tcp}"));
@@ -40,6 +50,9 @@ pub async fn run(args: &ReflectArgs) -> anyhow::Result<ExitCode> {
     }
     let counters = reflector.stop().context("the reflector thread panicked")?;
     info!("stopped; {counters}");
+    if let Some(serving) = throughput {
+        info!("throughput: {serving}");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

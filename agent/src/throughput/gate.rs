@@ -1,0 +1,300 @@
+//! Who may begin a throughput test at this reflector: tickets used once, one lease a direction, octets of the month. Pure; handed
+//! the time.
+
+use std::collections::BTreeSet;
+
+use azimuth_measurement::{AgentId, TransferDirection};
+
+use super::ticket::{LIFETIME_MS, Nonce, Refusal, Ticket};
+use crate::stamp::StampKey;
+
+/// Used tickets remembered at once; there are never more, because one test at a time uses one, but who holds the key could try.
+const MOST_USED: usize = 65_536;
+/// A month for the budget: 30 days, counted from the Unix epoch, so that no calendar is needed.
+pub const MONTH_MS: u64 = 30 * 86_400_000;
+
+/// What a reflector gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// Most octets of one test.
+    pub max_bytes: u64,
+    /// Longest load, in milliseconds.
+    pub max_ms: u32,
+    /// Fastest, in bits per second; 0 for as fast as it goes.
+    pub max_bps: u64,
+    /// Tests at once in each direction.
+    pub leases: u32,
+    /// Octets of both directions in 30 days.
+    pub month_bytes: u64,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self {
+            max_bytes: 250_000_000,
+            max_ms: 10_000,
+            max_bps: 0,
+            leases: 1,
+            month_bytes: 100_000_000_000,
+        }
+    }
+}
+
+/// The right to run one test; to be given back with what it moved.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "a lease that is not given back blocks the reflector"]
+pub struct Lease {
+    /// Which way.
+    pub direction: TransferDirection,
+    /// Most octets.
+    pub max_bytes: u64,
+    /// Longest load, in milliseconds.
+    pub max_ms: u32,
+    /// Fastest, in bits per second; 0 for as fast as it goes.
+    pub max_bps: u64,
+    month: u64,
+}
+
+/// Keeps the leases, the used tickets and the account.
+#[derive(Debug)]
+pub struct Gate {
+    name: AgentId,
+    key: StampKey,
+    caps: Caps,
+    began_unix_ms: u64,
+    /// By when they expire.
+    used: BTreeSet<(u64, Nonce)>,
+    running: [u32; 2],
+    month: u64,
+    /// Spent or promised this month.
+    month_bytes: u64,
+}
+
+impl Gate {
+    /// The gate of the reflector `name`, which starts now with so many octets spent in the month of `now`.
+    #[must_use]
+    pub fn new(name: AgentId, key: StampKey, caps: Caps, now_unix_ms: u64, spent_bytes: u64) -> Self {
+        Self {
+            name,
+            key,
+            caps,
+            began_unix_ms: now_unix_ms,
+            used: BTreeSet::new(),
+            running: [0; 2],
+            month: now_unix_ms / MONTH_MS,
+            month_bytes: spent_bytes,
+        }
+    }
+
+    /// Lets a test begin, or says why not. What is refused has used up nothing, but a good ticket that finds the reflector busy
+    /// may come again.
+    ///
+    /// # Errors
+    /// The [`Refusal`] that applies.
+    pub fn enter(
+        &mut self,
+        text: Option<&str>,
+        direction: TransferDirection,
+        now_unix_ms: u64,
+    ) -> Result<Lease, Refusal> {
+        let ticket = Ticket::open(text.ok_or(Refusal::NoTicket)?, &self.key)?;
+        ticket.judge(&self.name, direction, now_unix_ms)?;
+        if ticket.expires_unix_ms.saturating_sub(LIFETIME_MS) < self.began_unix_ms {
+            return Err(Refusal::BeforeStart);
+        }
+        let caps = &self.caps;
+        if ticket.max_bytes > caps.max_bytes
+            || ticket.max_ms > caps.max_ms
+            || caps.max_bps > 0 && ticket.max_bps > caps.max_bps
+        {
+            return Err(Refusal::OverCap);
+        }
+        self.used = self.used.split_off(&(now_unix_ms, 0));
+        let name = (ticket.expires_unix_ms, ticket.nonce);
+        if self.used.contains(&name) {
+            return Err(Refusal::Replayed);
+        }
+        if self.running[place(direction)] >= self.caps.leases || self.used.len() >= MOST_USED {
+            return Err(Refusal::Busy);
+        }
+        let month = now_unix_ms / MONTH_MS;
+        if month > self.month {
+            (self.month, self.month_bytes) = (month, 0);
+        }
+        let promised = self.month_bytes.saturating_add(ticket.max_bytes);
+        if promised > self.caps.month_bytes {
+            return Err(Refusal::Spent);
+        }
+        self.month_bytes = promised;
+        self.used.insert(name);
+        self.running[place(direction)] += 1;
+        Ok(Lease {
+            direction,
+            max_bytes: ticket.max_bytes,
+            max_ms: ticket.max_ms,
+            max_bps: match (ticket.max_bps, self.caps.max_bps) {
+                (0, cap) => cap,
+                (asked, _) => asked,
+            },
+            month: self.month,
+        })
+    }
+
+    /// Takes a lease back. What it did not move is there again for others.
+    pub fn leave(&mut self, lease: &Lease, moved_bytes: u64) {
+        let running = &mut self.running[place(lease.direction)];
+        *running = running.saturating_sub(1);
+        if lease.month == self.month {
+            self.month_bytes = self.month_bytes.saturating_sub(lease.max_bytes) + moved_bytes;
+        }
+    }
+
+    /// Octets spent or promised this month.
+    #[must_use]
+    pub fn month_bytes(&self) -> u64 {
+        self.month_bytes
+    }
+}
+
+fn place(direction: TransferDirection) -> usize {
+    match direction {
+        TransferDirection::Download => 0,
+        TransferDirection::Upload => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_795_428_000_000;
+
+    fn key(digit: &str) -> StampKey {
+        StampKey::from_hex(&digit.repeat(32)).expect("a key")
+    }
+
+    fn gate() -> Gate {
+        let caps = Caps {
+            max_bytes: 1_000,
+            max_ms: 2_000,
+            max_bps: 500,
+            leases: 1,
+            month_bytes: 2_500,
+        };
+        Gate::new("paris-a".parse().expect("a name"), key("0b"), caps, NOW, 0)
+    }
+
+    fn ticket(nonce: Nonce) -> Ticket {
+        Ticket {
+            agent: "brest-1".parse().expect("an id"),
+            reflector: "paris-a".parse().expect("a name"),
+            direction: TransferDirection::Download,
+            max_bytes: 1_000,
+            max_ms: 2_000,
+            max_bps: 0,
+            expires_unix_ms: NOW + LIFETIME_MS,
+            nonce,
+        }
+    }
+
+    fn enter(gate: &mut Gate, ticket: &Ticket, now_unix_ms: u64) -> Result<Lease, Refusal> {
+        gate.enter(
+            Some(&ticket.sign(&key("0b"))),
+            TransferDirection::Download,
+            now_unix_ms,
+        )
+    }
+
+    #[test]
+    fn a_ticket_opens_the_gate_once_and_the_lease_blocks_the_direction_until_it_is_back() {
+        let mut gate = gate();
+        let lease = enter(&mut gate, &ticket(1), NOW).expect("good");
+        assert_eq!((lease.max_bytes, lease.max_bps), (1_000, 500));
+        assert_eq!(enter(&mut gate, &ticket(1), NOW), Err(Refusal::Replayed));
+        assert_eq!(enter(&mut gate, &ticket(2), NOW), Err(Refusal::Busy));
+        let up = Ticket {
+            direction: TransferDirection::Upload,
+            ..ticket(3)
+        };
+        let upload = gate.enter(Some(&up.sign(&key("0b"))), TransferDirection::Upload, NOW);
+        assert!(upload.is_ok(), "directions are leased apart");
+        gate.leave(&lease, 600);
+        assert!(
+            enter(&mut gate, &ticket(2), NOW).is_err(),
+            "1 000 and 600 of 2 500 are taken"
+        );
+        gate.leave(&upload.expect("good"), 0);
+        assert!(enter(&mut gate, &ticket(2), NOW).is_ok());
+        assert_eq!(gate.month_bytes(), 1_600);
+    }
+
+    #[test]
+    fn what_is_not_a_good_ticket_is_refused_by_name() {
+        let mut gate = gate();
+        let mut refused = |change: fn(&mut Ticket), now_unix_ms| {
+            let mut wrong = ticket(7);
+            change(&mut wrong);
+            enter(&mut gate, &wrong, now_unix_ms).expect_err("refused")
+        };
+        assert_eq!(refused(|_| {}, NOW + LIFETIME_MS), Refusal::Expired);
+        assert_eq!(
+            refused(|wrong| wrong.expires_unix_ms += 61_000, NOW),
+            Refusal::TooFarAhead
+        );
+        assert_eq!(
+            refused(|wrong| wrong.expires_unix_ms -= 1, NOW),
+            Refusal::BeforeStart
+        );
+        assert_eq!(refused(|wrong| wrong.max_bytes += 1, NOW), Refusal::OverCap);
+        assert_eq!(refused(|wrong| wrong.max_ms += 1, NOW), Refusal::OverCap);
+        assert_eq!(refused(|wrong| wrong.max_bps = 501, NOW), Refusal::OverCap);
+        assert_eq!(
+            refused(|wrong| wrong.direction = TransferDirection::Upload, NOW),
+            Refusal::Direction
+        );
+        let elsewhere = |wrong: &mut Ticket| wrong.reflector = "paris-b".parse().expect("a name");
+        assert_eq!(refused(elsewhere, NOW), Refusal::Reflector);
+        let mut of = |text: Option<&str>| {
+            gate.enter(text, TransferDirection::Download, NOW)
+                .expect_err("refused")
+        };
+        assert_eq!(of(None), Refusal::NoTicket);
+        assert_eq!(of(Some("")), Refusal::Malformed);
+        assert_eq!(of(Some(&"1:".repeat(400))), Refusal::Malformed);
+        assert_eq!(of(Some(&ticket(1).sign(&key("0c")))), Refusal::Signature);
+        let more = ticket(1).sign(&key("0b")).replace(":1000:", ":9000:");
+        assert_eq!(of(Some(&more)), Refusal::Signature);
+        assert_eq!(gate.month_bytes(), 0, "and has cost nothing");
+    }
+
+    #[test]
+    fn the_account_of_the_month_is_kept_and_begins_anew() {
+        let mut gate = gate();
+        for nonce in 0..2 {
+            let lease = enter(&mut gate, &ticket(nonce), NOW).expect("good");
+            gate.leave(&lease, 1_000);
+        }
+        assert_eq!(enter(&mut gate, &ticket(2), NOW), Err(Refusal::Spent));
+        let later = NOW + MONTH_MS;
+        let next = Ticket {
+            expires_unix_ms: later + 1_000,
+            ..ticket(2)
+        };
+        assert!(enter(&mut gate, &next, later).is_ok());
+        assert_eq!(gate.month_bytes(), 1_000);
+        assert!(gate.used.len() == 1, "expired tickets are forgotten");
+    }
+
+    #[test]
+    fn every_damage_to_a_ticket_is_refused() {
+        let whole = ticket(9).sign(&key("0b"));
+        assert_eq!(Ticket::open(&whole, &key("0b")), Ok(ticket(9)));
+        for at in 0..whole.len() {
+            let mut damaged = whole.clone().into_bytes();
+            damaged[at] ^= 1;
+            let damaged = String::from_utf8_lossy(&damaged).into_owned();
+            assert!(Ticket::open(&damaged, &key("0b")).is_err(), "{damaged}");
+            assert!(Ticket::open(&whole[..at], &key("0b")).is_err());
+        }
+    }
+}
