@@ -123,6 +123,8 @@ pub(super) fn read_collector(mut section: Section<'_>) -> Option<CollectorAddres
 
 #[cfg(test)]
 mod tests {
+    use azimuth_measurement::enrolment::TlsTrust;
+
     use super::*;
 
     #[test]
@@ -157,5 +159,76 @@ mod tests {
         ] {
             assert_eq!(collector_address(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn an_agent_that_has_joined_takes_its_name_and_its_collector_from_its_identity() {
+        use std::path::Path;
+
+        use crate::config::parse;
+        use crate::identity::{Identity, Seed};
+
+        let directory = tempfile::tempdir().expect("a scratch directory");
+        let file = directory.path().join("identity.json");
+        let pin = TlsTrust::Pin([3; 32]);
+        let identity = Identity {
+            agent: "paris-1".parse().expect("an id"),
+            collector: "https://collector.example:8361".to_owned(),
+            collector_key: [7; 32],
+            tls: pin,
+            key: Seed::random().expect("random"),
+            next_key: None,
+        };
+        identity.save(&file).expect("written");
+        let rest = r#"
+[vantage_point]
+name = "Paris (Free)"
+country = "FR"
+city = "Paris"
+network = "Free"
+asn = 12322
+latitude = 48.86
+longitude = 2.35
+[[target]]
+name = "t"
+provider = "aws"
+region = "eu-west-3"
+zone = "euw3-az1"
+address = "10.78.1.1"
+  [[target.probe]]
+  method = "stamp"
+  period_ms = 1000
+"#;
+        let read = |head: &str| {
+            let read = parse(
+                &format!("identity = {file:?}\n{head}{rest}"),
+                Path::new("agent.toml"),
+            );
+            read.map_err(|mistakes| mistakes.to_string())
+        };
+        let config = read("").expect("a good file");
+        assert_eq!(config.agent, identity.agent);
+        assert_eq!(
+            config.collector,
+            CollectorAddress::Https(identity.collector.clone())
+        );
+        assert_eq!(
+            (config.trust, config.identity.as_deref()),
+            (pin, Some(file.as_path()))
+        );
+        assert!(read("agent = \"paris-1\"\n").is_ok(), "the same said twice");
+        let refused = read("agent = \"paris-2\"\n").expect_err("another name");
+        assert!(
+            refused.contains("agent.toml:2: agent: paris-2 is not what this host joined as"),
+            "{refused}"
+        );
+        let elsewhere = read("[collector]\nurl = \"unix:/run/c.sock\"").expect("another way there");
+        assert_eq!(elsewhere.collector, CollectorAddress::Unix("/run/c.sock".into()));
+        std::fs::remove_file(&file).expect("there");
+        let refused = read("").expect_err("not joined");
+        assert!(
+            refused.contains("agent.toml:1: identity") && refused.contains("Has this host joined"),
+            "{refused}"
+        );
     }
 }

@@ -225,8 +225,13 @@ fn values_out_of_range_say_what_is_allowed() {
         ),
         (
             "http://127.0.0.1:8360",
-            "https://x",
-            "agent.toml:4: collector.url: \"https://x\" is not the address of a collector. Use http://host:port or unix:/path/to/collector.sock (https comes with a later version)",
+            "ftp://x",
+            "agent.toml:4: collector.url: \"ftp://x\" is not the address of a collector. Use https://host:port, unix:/path/to/collector.sock, or http://127.0.0.1:port on this machine",
+        ),
+        (
+            "http://127.0.0.1:8360",
+            "http://192.0.2.1:8360",
+            "agent.toml:4: collector.url: http://192.0.2.1:8360 is reached in the clear: anybody on the way could read and change reports. Use https://, or say `allow_plain_http = true` if something else protects the way",
         ),
         (
             "10.78.1.1",
