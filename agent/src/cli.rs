@@ -115,6 +115,14 @@ pub enum Command {
     Join(JoinArgs),
     /// Give this host, which has joined, another key
     RotateKey(RotateKeyArgs),
+    /// Say in which cloud this host stands: provider, region and physical zone
+    #[command(after_help = "Examples:\n  \
+        azimuth-agent locate\n  \
+        azimuth-agent locate --provider ovhcloud --region eu-west-gra --json\n\n\
+        The firmware's tables (DMI) decide whose metadata service is asked, and whether any is: outside a cloud no packet is \
+        sent. What is given here wins over what is found. OpenStack's tables name no provider: say it. Exit code 1 if \
+        nothing was found.")]
+    Locate(LocateArgs),
     /// Look at a configuration file
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -152,6 +160,23 @@ pub struct JoinArgs {
     /// Send the token in the clear, where something else protects the way
     #[arg(long)]
     pub allow_plain_http: bool,
+}
+
+/// `locate`.
+#[derive(Debug, Args)]
+pub struct LocateArgs {
+    /// The provider, by its key in the catalogue, for example ovhcloud
+    #[arg(long, value_name = "NAME")]
+    pub provider: Option<String>,
+    /// Its region
+    #[arg(long, value_name = "NAME")]
+    pub region: Option<String>,
+    /// Its physical zone
+    #[arg(long, value_name = "NAME")]
+    pub zone: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `rotate-key`.

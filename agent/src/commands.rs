@@ -1,4 +1,5 @@
 //! The bodies of commands that look at something and print it; each is one file.
 
 pub mod join;
+pub mod locate;
 pub mod spool_check;

@@ -6,10 +6,11 @@
 //! [`path`] what lies in between. [`identity`] says who the agent is to its collector.
 //!
 //! Pure rooms, which are handed the time and touch nothing: [`schedule`], [`stamp`], [`icmp`], [`probe`], [`tally`], [`report`],
-//! [`config`] below its `load`, `reflect::rules`, `uplink::answer`, `uplink::backoff`. The rest does.
+//! [`config`] below its `load`, `cloud::recipe`, `reflect::rules`, `uplink::answer`, `uplink::backoff`. The rest does.
 
 pub mod cli;
 pub mod clock;
+pub mod cloud;
 pub mod commands;
 pub mod config;
 pub mod doctor;

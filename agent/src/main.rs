@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use azimuth_agent::cli::{Cli, Command, ConfigCommand, SpoolCommand};
-use azimuth_agent::commands::{join, spool_check};
+use azimuth_agent::commands::{join, locate, spool_check};
 use azimuth_agent::{config, doctor, oneshot, path, reflect, run};
 use azimuth_agent::commands::spool_check;
 use azimuth_agent::{config, doctor, oneshot, path, reflect, run, throughput};
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
             | Command::Throughput(_)
             | Command::Config(_)
             | Command::Spool(_)
+        Command::Probe(_) | Command::Path(_) | Command::Config(_) | Command::Spool(_) | Command::Locate(_)
     );
     let default = if matches!(cli.command, Command::Doctor(_)) {
         // What its own prober would warn of is what it prints.
@@ -77,6 +78,7 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
             Err(errors) => Ok(refuse(&errors)),
         },
         Command::Join(args) => block_on(join::join(args)),
+        Command::Locate(args) => block_on(locate::run(args)),
         Command::RotateKey(args) => block_on(join::rotate_key(args)),
         Command::Reflect(args) => block_on(reflect::command::run(args)),
         Command::Doctor(args) => doctor::run(args.json),
