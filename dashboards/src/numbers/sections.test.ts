@@ -50,9 +50,9 @@ describe('sections', () => {
     expect(level(one, { whole: 14.5, sections: of([10]) })).toBeNull();
   });
 
-  it('cuts every preset into about ten, on the grid of the intervals', () => {
-    expect([300, 900, 3_600, 21_600, 604_800].map((s) => sectionS(0, s * 1000))).toEqual([
-      30, 90, 360, 2_160, 60_480,
+  it('cuts every preset into about ten, in whole units of the store’s tiers', () => {
+    expect([300, 900, 3_600, 21_600, 86_400, 604_800].map((s) => sectionS(0, s * 1000))).toEqual([
+      30, 120, 360, 2_160, 7_200, 61_200,
     ]);
     expect(sectionS(0, 100_000)).toBe(10);
     expect(sectionS(0, 50_000)).toBeNull();

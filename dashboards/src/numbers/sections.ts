@@ -44,12 +44,14 @@ export function level(
   return half === null ? null : Math.abs(difference) <= half;
 }
 
-const GRID_MS = 10_000;
 const WANTED_SECTIONS = 10;
+/** The units of the store's tiers: a section of whole ones is read from the coarser tier, where it is cheap. */
+const UNITS_MS = [3_600_000, 60_000, 10_000];
 
-/** The length of a section, in seconds: a multiple of the 10 s interval, about a tenth of the window; null for a window too short. */
+/** The length of a section, in seconds, about a tenth of the window; null for a window too short. */
 export function sectionS(fromMs: number, toMs: number): number | null {
-  const step = Math.round((toMs - fromMs) / WANTED_SECTIONS / GRID_MS) * GRID_MS;
-  const length = Math.max(GRID_MS, step);
+  const tenth = (toMs - fromMs) / WANTED_SECTIONS;
+  const unit = UNITS_MS.find((one) => tenth >= one) ?? UNITS_MS.at(-1)!;
+  const length = Math.max(unit, Math.round(tenth / unit) * unit);
   return (toMs - fromMs) / length < LEAST_SECTIONS ? null : length / 1000;
 }
