@@ -7,6 +7,7 @@ pub mod collector;
 pub mod document;
 pub mod leaving;
 pub mod plan;
+pub mod throughput;
 pub mod web;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use self::collector::{collector_address, read_collector};
 use self::document::{Document, Section, Wrong, boolean, integer, number, parsed, shown, text};
 pub use self::document::{Mistake, Mistakes};
 use self::leaving::{Given, Leaving, Of};
+use self::throughput::ThroughputConfig;
 use crate::cli::{STAMP_PORT, TCP_PORT};
 use crate::identity::Identity;
 use crate::key_file;
@@ -57,6 +59,8 @@ pub struct Config {
     pub spool: SpoolConfig,
     /// Whether and when paths are traced; `None` when not at all.
     pub paths: Option<PathConfig>,
+    /// How it tests throughput by itself; `None` when not at all.
+    pub throughput: Option<ThroughputConfig>,
     /// Length of a report's interval.
     pub interval_ms: u32,
     /// Where flows have their source ports.
@@ -228,6 +232,7 @@ fn read_config(mut root: Section<'_>) -> Option<Config> {
     let vantage_point = root.section("vantage_point").and_then(read_vantage_point);
     let spool = read_spool(root.optional_section("spool"));
     let paths = read_paths(root.optional_section("path"));
+    let throughput = throughput::read(root.optional_section("throughput"));
     let names = read_names(root.optional_section("names"));
     let targets = read_targets(&mut root);
     let config = agent.zip(collector).zip(vantage_point).zip(Some(targets));
@@ -242,6 +247,7 @@ fn read_config(mut root: Section<'_>) -> Option<Config> {
             vantage_point,
             spool,
             paths,
+            throughput,
             interval_ms: u32::try_from(interval_ms.unwrap_or(DEFAULT_INTERVAL_MS)).ok()?,
             source_ports: source_ports.unwrap_or(PortRange::DEFAULT),
             names,

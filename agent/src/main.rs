@@ -66,6 +66,9 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
             }
             Ok(config) => {
                 println!("{}: fine. {}", file.display(), config.summary());
+                if let Some(plan) = config.throughput_plan() {
+                    println!("{plan}.");
+                }
                 Ok(ExitCode::SUCCESS)
             }
             Err(errors) => Ok(refuse(&errors)),

@@ -23,6 +23,7 @@ use crate::roster::{Lookup, Moved, Roster};
 use crate::signals::{Hangup, Stop};
 use crate::spool::Now;
 use crate::supervisor;
+use crate::throughput::daemon::Tester;
 use crate::uplink::Uplink;
 use crate::uplink::link::Link;
 use crate::uplink::session::Sessions;
@@ -32,6 +33,8 @@ use crate::web::Web;
 const CHANNEL_INTERVALS: usize = 8;
 /// Path events a report takes; the rest waits for the next. Six reports may become one, which holds 128.
 const MOST_PATHS: usize = 16;
+/// Throughput results a report takes; six reports may become one, and ten of those another, which holds 64.
+const MOST_RESULTS: usize = 1;
 /// How long a stopping agent tries to deliver what is left.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -139,9 +142,24 @@ async fn measure(
         letterbox.put(Message::Carrier(web.context("starting the thread of exchanges")?))?;
     }
     info!("{}", config.summary());
+    if let Some(plan) = config.throughput_plan() {
+        info!("{plan}");
+    }
     supervisor::ready(&config.summary());
 
     let mut paths = config.paths.and_then(|paths| Paths::start(config, paths));
+    let tester = config.throughput.clone().and_then(|throughput| {
+        let (targets, paused) = (config.throughput_targets(), config.paused_by_tests());
+        Tester::start(
+            config.agent.clone(),
+            throughput,
+            targets,
+            paused,
+            letterbox.clone(),
+        )
+        .inspect_err(|error| warn!(%error, "no thread to test throughput with; everything else goes on"))
+        .ok()
+    });
     let mut order = None;
     loop {
         let delivery: Option<Delivery> = tokio::select! {
@@ -172,6 +190,9 @@ async fn measure(
         let (gap, mut report) = reporter.report(&delivery, outbox.totals());
         if let Some(paths) = &mut paths {
             report.paths = paths.turn(&delivery);
+        }
+        if let Some(tester) = &tester {
+            report.throughput = tester.take(MOST_RESULTS);
         }
         let now = now();
         let age_ns = clock::monotonic().since_ns(delivery.closed.ended_at);

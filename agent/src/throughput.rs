@@ -8,14 +8,18 @@
 //! | [`ticket`], [`gate`] | who may begin a test at a reflector, and how much of it. Pure |
 //! | [`ndt7`] | the words both ends speak. Pure |
 //! | [`reflector`], [`serve`], `transfer` | the far end |
-//! | [`client`], [`phases`], [`command`] | the near end: the load, the probes around it, a person's command |
+//! | [`plan`], [`ledger`] | which test is run when, and what was spent. Pure, but for the ledger's file |
+//! | [`client`], [`phases`], [`command`], [`daemon`] | the near end: the load, the probes around it, a person's command, tests by schedule |
 
 pub mod client;
 pub mod command;
+pub mod daemon;
 pub mod estimator;
 pub mod gate;
+pub mod ledger;
 pub mod ndt7;
 pub mod phases;
+pub mod plan;
 pub mod reflector;
 pub mod serve;
 pub mod ticket;
