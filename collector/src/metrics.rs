@@ -336,6 +336,11 @@ impl Metrics {
                 "Path events not kept because their agent had told too many within an hour.",
                 store.path_events_refused,
             ),
+            Shown::counter(
+                "azimuth_store_throughput_results_refused_total",
+                "Throughput results not kept because their agent had told too many within an hour.",
+                store.throughput_results_refused,
+            ),
             Shown::gauge("azimuth_agents", "Agents known.", dictionary.agent_count() as u64),
             Shown::gauge(
                 "azimuth_series",
@@ -447,6 +452,7 @@ mod tests {
             tier_bytes: [0; 4],
             oldest_unsealed_hour_unix_ms: None,
             path_events_refused: 0,
+            throughput_results_refused: 0,
             window: WindowCondition {
                 answered: 5,
                 fallbacks: [0, 3, 0],

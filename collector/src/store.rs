@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use azimuth_measurement::{
     AgentId, DelayHistogram, Interval, LossCause, Manifest, ManifestId, PathEvent, ProbeCounts, StampClock,
-    Tombstone,
+    ThroughputResult, Tombstone,
 };
 use thiserror::Error;
 
@@ -27,6 +27,7 @@ pub mod paths;
 pub mod sequences;
 pub mod series_limits;
 mod sharing;
+pub mod throughput;
 pub mod tier;
 mod told;
 mod walk;
@@ -36,6 +37,7 @@ pub use dictionary::{Dictionary, SeriesId};
 pub use holdings::TierHoldings;
 pub use paths::StoredPath;
 pub use series_limits::{RefusedRecords, SeriesLimits};
+pub use throughput::StoredThroughput;
 pub use tier::{Retention, Tier};
 pub use told::{JustStored, Tell};
 pub use walk::{OpenReport, VisitAgent};
@@ -94,6 +96,8 @@ pub struct VerifiedReport {
     pub clock_skew_ms: i64,
     /// The paths it tells, their times on the collector's time line.
     pub paths: Vec<PathEvent>,
+    /// The throughput results it tells, their times on the collector's time line.
+    pub throughput: Vec<ThroughputResult>,
     /// 99th percentile of how late its probes left.
     pub send_lateness_p99_us: Option<u32>,
     /// Its bytes as they arrived.
@@ -486,6 +490,13 @@ pub trait Store: Send + Sync {
     /// When the store cannot be read.
     fn paths(&self, agent: &AgentId, range: TimeRange) -> Result<Vec<StoredPath>, StoreError>;
 
+    /// The throughput results of one agent in `range`, oldest first. Those of a report are there exactly when it was stored, but
+    /// for what is beyond [`throughput::MOST_RESULTS_AN_HOUR`].
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn throughput(&self, agent: &AgentId, range: TimeRange) -> Result<Vec<StoredThroughput>, StoreError>;
+
     /// Does one bounded piece of what keeps the store small and fast: rolls up, and forgets what is past its retention.
     /// Changes no answer but that of a step finer than what is still kept; settled sequences stay, so that a late replay
     /// is still a duplicate. To be called again while there is `more`.
@@ -542,6 +553,8 @@ pub struct Condition {
     pub tier_holdings: [TierHoldings; Tier::ALL.len()],
     /// Path events there was no room for, since the start.
     pub path_events_refused: u64,
+    /// Throughput results there was no room for, since the start.
+    pub throughput_results_refused: u64,
     /// How its window fares; all zeros without one.
     pub window: WindowCondition,
 }

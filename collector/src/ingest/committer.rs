@@ -388,6 +388,13 @@ mod tests {
         ) -> Result<Vec<crate::store::StoredPath>, StoreError> {
             self.inner.paths(agent, range)
         }
+        fn throughput(
+            &self,
+            agent: &AgentId,
+            range: TimeRange,
+        ) -> Result<Vec<crate::store::StoredThroughput>, StoreError> {
+            self.inner.throughput(agent, range)
+        }
         fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {
             self.inner.maintain(now_unix_ms)
         }

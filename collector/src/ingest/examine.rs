@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use azimuth_measurement::codec::{self, BatchItem, CodecError};
-use azimuth_measurement::{AgentId, Interval, Manifest, ManifestId, PathEvent, Report, Tombstone};
+use azimuth_measurement::{
+    AgentId, Interval, Manifest, ManifestId, PathEvent, Report, ThroughputResult, Tombstone,
+};
 
 use super::placement::{TOLERATED_SKEW_MS, place, plausible_age_ms, shift};
 use super::skew::Skews;
@@ -239,6 +241,17 @@ fn examine_report(
         );
         return Err(refused("series_out_of_range", detail));
     }
+    if let Some(result) = report
+        .throughput
+        .iter()
+        .find(|result| result.series as usize >= series)
+    {
+        let detail = format!(
+            "a throughput result names series {}, the manifest has {series}",
+            result.series
+        );
+        return Err(refused("series_out_of_range", detail));
+    }
     let age_ms = if age_uncertain {
         plausible_age_ms(report.interval, age_ms, received_at_unix_ms)
     } else {
@@ -271,6 +284,7 @@ fn verified(
         .sum();
     let verified = VerifiedReport {
         paths: placed_paths(&report, placement.interval),
+        throughput: placed_results(&report, placement.interval),
         send_lateness_p99_us: quantile_us(&report.health.send_lateness, 0.99),
         agent: report.agent,
         epoch: report.epoch,
@@ -285,21 +299,33 @@ fn verified(
     (verified, histograms)
 }
 
-/// The path events on our time line: moved as their interval was. They belong to it or to one shortly before, and no made-up
-/// time may put them elsewhere.
+/// The path events on our time line.
 fn placed_paths(report: &Report, placed: Interval) -> Vec<PathEvent> {
-    const EARLIEST_MS: u64 = 3_600_000;
-    let (start_unix_ms, end_unix_ms) = (placed.start_unix_ms(), placed.end_unix_ms());
-    let events = report.paths.iter().map(|event| {
-        let before_ms = report.interval.start_unix_ms().saturating_sub(event.at_unix_ms);
-        let after_ms = event.at_unix_ms.saturating_sub(report.interval.start_unix_ms());
-        let at_unix_ms = start_unix_ms.saturating_add(after_ms).saturating_sub(before_ms);
-        PathEvent {
-            at_unix_ms: at_unix_ms.clamp(start_unix_ms.saturating_sub(EARLIEST_MS), end_unix_ms),
-            ..event.clone()
-        }
+    let events = report.paths.iter().map(|event| PathEvent {
+        at_unix_ms: placed_at(report, placed, event.at_unix_ms),
+        ..event.clone()
     });
     events.collect()
+}
+
+/// The throughput results on our time line.
+fn placed_results(report: &Report, placed: Interval) -> Vec<ThroughputResult> {
+    let results = report.throughput.iter().map(|result| ThroughputResult {
+        at_unix_ms: placed_at(report, placed, result.at_unix_ms),
+        ..result.clone()
+    });
+    results.collect()
+}
+
+/// A time of a report on our time line: moved as its interval was. Events belong to it or to one shortly before, and no made-up
+/// time may put them elsewhere.
+fn placed_at(report: &Report, placed: Interval, at_unix_ms: u64) -> u64 {
+    const EARLIEST_MS: u64 = 3_600_000;
+    let (start_unix_ms, end_unix_ms) = (placed.start_unix_ms(), placed.end_unix_ms());
+    let before_ms = report.interval.start_unix_ms().saturating_sub(at_unix_ms);
+    let after_ms = at_unix_ms.saturating_sub(report.interval.start_unix_ms());
+    let at_unix_ms = start_unix_ms.saturating_add(after_ms).saturating_sub(before_ms);
+    at_unix_ms.clamp(start_unix_ms.saturating_sub(EARLIEST_MS), end_unix_ms)
 }
 
 /// Nearest rank in one sparse histogram, without the dense accumulator that merging needs.

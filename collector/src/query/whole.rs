@@ -209,6 +209,13 @@ mod tests {
         ) -> Result<Vec<crate::store::StoredPath>, StoreError> {
             self.1.paths(agent, range)
         }
+        fn throughput(
+            &self,
+            agent: &azimuth_measurement::AgentId,
+            range: TimeRange,
+        ) -> Result<Vec<crate::store::StoredThroughput>, StoreError> {
+            self.1.throughput(agent, range)
+        }
         fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {
             self.1.maintain(now_unix_ms)
         }

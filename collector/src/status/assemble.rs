@@ -210,6 +210,7 @@ mod tests {
                 tier_bytes: [1_000, 500, 0, 0],
                 oldest_unsealed_hour_unix_ms: Some(NOW - 3_600_000),
                 path_events_refused: 0,
+                throughput_results_refused: 0,
                 window: WindowCondition::default(),
                 unsealed_hours: 1,
                 sealing_due_unix_ms: Some(NOW + 600_000),

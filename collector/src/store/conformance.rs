@@ -4,6 +4,7 @@
 
 mod growth;
 mod path_events;
+pub(crate) mod throughput;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -46,6 +47,7 @@ pub(crate) fn run(limited: impl Fn(SeriesLimits) -> Box<dyn Store>) {
     what_leaves_a_tier_is_still_answered_by_coarser_ones(&*empty());
     a_visitor_may_stop(&*empty());
     path_events::run(&*empty(), &*empty());
+    throughput::run(&*empty(), &*empty());
 }
 
 pub(crate) fn agent(id: &str) -> AgentId {
@@ -132,6 +134,7 @@ pub(crate) fn item(report: &Report) -> Item {
         received_at_unix_ms: report.interval.end_unix_ms() + 100,
         clock_skew_ms: 7,
         paths: report.paths.clone(),
+        throughput: report.throughput.clone(),
         send_lateness_p99_us: Some(20),
         frame: encode_report(report),
     })

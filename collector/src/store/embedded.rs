@@ -16,7 +16,7 @@
 //! | `maintain` | seals, joins, rolls up, retires, forgets |
 //! | `sealed` | the form of parts, and the shelf they stand on |
 //! | `backup` | writes all of it as one stream, and makes a directory from such a stream |
-//! | `paths` | keeps path events in a table of their own |
+//! | `paths`, `throughput` | keep path events and throughput results in tables of their own |
 //! | `growth_row` | the form in which a step of the dictionary is kept |
 //! | `dictionary_file` | the copy that gives the parts meaning without the file |
 //! | `again` | opens the file again after a failed write, or begins a new one |
@@ -55,6 +55,7 @@ mod standing;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod throughput;
 mod unfinished;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,6 +120,7 @@ pub struct EmbeddedStore {
     writes: AtomicU64,
     /// Path events there was no room for.
     path_events_refused: AtomicU64,
+    throughput_results_refused: AtomicU64,
     /// When it was last looked for old ones.
     paths_looked_at_unix_ms: AtomicU64,
 }
@@ -185,6 +187,7 @@ impl EmbeddedStore {
             latest_unix_ms: AtomicU64::new(now_unix_ms),
             writes: AtomicU64::new(opened.writes),
             path_events_refused: AtomicU64::new(0),
+            throughput_results_refused: AtomicU64::new(0),
             paths_looked_at_unix_ms: AtomicU64::new(0),
         };
         let hidden = store.with_database("count reports", |database| {
@@ -367,7 +370,10 @@ impl Store for EmbeddedStore {
             let plan = Plan::make(known, limits, manifests, items, &standing)?;
             drop(standing);
             write_plan(transaction, &plan)?;
-            let paths_refused = paths::write(transaction, &plan)?;
+            let refused = (
+                paths::write(transaction, &plan)?,
+                throughput::write(transaction, &plan)?,
+            );
             // Before the commit, so that whoever reads the new reports finds their manifest here. If the commit fails,
             // reopening reads the dictionary back from the file before anything else is written.
             *self.dictionary.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&plan.dictionary);
@@ -375,13 +381,15 @@ impl Store for EmbeddedStore {
             self.note_unsealed(
                 reports.map(|report| (report.placed.start_unix_ms(), report.received_at_unix_ms)),
             );
-            Ok((plan, paths_refused))
+            Ok((plan, refused))
         };
-        let (plan, paths_refused) = self.write_then(doing, work, |(plan, _)| {
+        let (plan, (paths_refused, results_refused)) = self.write_then(doing, work, |(plan, _)| {
             self.note_recent(&plan.dictionary, &plan.reports, tell);
         })?;
         self.path_events_refused
             .fetch_add(paths_refused, Ordering::Relaxed);
+        self.throughput_results_refused
+            .fetch_add(results_refused, Ordering::Relaxed);
         Ok(plan.admissions)
     }
 
@@ -485,6 +493,14 @@ impl Store for EmbeddedStore {
         self.read_paths(agent, range)
     }
 
+    fn throughput(
+        &self,
+        agent: &AgentId,
+        range: TimeRange,
+    ) -> Result<Vec<super::StoredThroughput>, StoreError> {
+        self.read_throughput(agent, range)
+    }
+
     fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {
         self.latest_unix_ms.store(now_unix_ms, Ordering::Release);
         self.advance_window(now_unix_ms);
@@ -516,6 +532,7 @@ impl Store for EmbeddedStore {
             oldest_unsealed_hour_unix_ms: unsealed.keys().next().copied(),
             window: self.window.condition(),
             path_events_refused: self.path_events_refused.load(Ordering::Relaxed),
+            throughput_results_refused: self.throughput_results_refused.load(Ordering::Relaxed),
             unsealed_hours: unsealed.len() as u64,
             sealing_due_unix_ms: unsealed.values().min().copied(),
             tier_holdings,

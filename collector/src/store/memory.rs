@@ -6,12 +6,13 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
 use azimuth_measurement::codec::decode_report;
-use azimuth_measurement::{AgentId, ManifestId, PathEvent};
+use azimuth_measurement::{AgentId, ManifestId, PathEvent, ThroughputResult};
 
 use super::admission::{Plan, PlannedReport, Standing};
 use super::dictionary::AgentNumber;
 use super::paths::{PathKey, StoredPath, keys_of, within_bounds};
 use super::sequences::SettledSequences;
+use super::throughput::{StoredThroughput, results_within_bounds};
 use super::tier::{Hole, Stretch, plan};
 use super::{
     Admission, AgentStatus, Condition, Coverage, Dictionary, Item, Maintained, Missing, MissingCause,
@@ -36,6 +37,8 @@ struct Rooms {
     agents: BTreeMap<AgentId, AgentStatus>,
     paths: BTreeMap<PathKey, (ManifestId, PathEvent)>,
     path_events_refused: u64,
+    throughput: BTreeMap<PathKey, (ManifestId, ThroughputResult)>,
+    throughput_results_refused: u64,
     /// The latest instant it was maintained at.
     now_unix_ms: u64,
 }
@@ -121,6 +124,14 @@ impl Store for MemoryStore {
             for (index, event) in (0_u32..).zip(kept) {
                 let key = (number.0, event.at_unix_ms, report.epoch, report.sequence, index);
                 paths.insert(key, (report.manifest, event.clone()));
+            }
+            let results = &mut rooms.throughput;
+            let held = |hour| Ok::<_, StoreError>(results.range(keys_of(*number, hour)).count());
+            let (kept, refused) = results_within_bounds(report, held)?;
+            rooms.throughput_results_refused += refused;
+            for (index, result) in (0_u32..).zip(kept) {
+                let key = (number.0, result.at_unix_ms, report.epoch, report.sequence, index);
+                results.insert(key, (report.manifest, result.clone()));
             }
         }
         for (_, status) in plan.changed_statuses() {
@@ -229,11 +240,25 @@ impl Store for MemoryStore {
             .collect())
     }
 
+    fn throughput(&self, agent: &AgentId, range: TimeRange) -> Result<Vec<StoredThroughput>, StoreError> {
+        let rooms = self.rooms();
+        let Some(number) = rooms.dictionary.agent_number(agent) else {
+            return Ok(Vec::new());
+        };
+        let results = rooms.throughput.range(keys_of(number, range));
+        Ok(results
+            .filter_map(|(_, (manifest, result))| {
+                StoredThroughput::of(&rooms.dictionary, number, *manifest, result.clone())
+            })
+            .collect())
+    }
+
     fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {
         let rooms = &mut *self.rooms();
         rooms.now_unix_ms = rooms.now_unix_ms.max(now_unix_ms);
         let cut = Retention::default().keeps_from(Tier::OneMinute, rooms.now_unix_ms);
         rooms.paths.retain(|key, _| key.1 >= cut);
+        rooms.throughput.retain(|key, _| key.1 >= cut);
         Ok(Maintained::default())
     }
 
@@ -254,6 +279,7 @@ impl Store for MemoryStore {
             oldest_unsealed_hour_unix_ms: None,
             window: WindowCondition::default(),
             path_events_refused: self.rooms().path_events_refused,
+            throughput_results_refused: self.rooms().throughput_results_refused,
             unsealed_hours: 0,
             sealing_due_unix_ms: None,
             tier_holdings: Default::default(),

@@ -21,12 +21,14 @@ use azimuth_measurement::codec::varint;
 use redb::{Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable};
 use thiserror::Error;
 
+use super::super::paths::PathKey;
 use super::aside;
 use super::open::{OpenError, again, tiers_in};
 use super::paths::PATHS;
 use super::sealed::disk::Disk;
 use super::sealed::shelf::{Shelf, is_part_name};
 use super::tables::{AGENTS, GAPS, HOT, MANIFESTS, META, SETTLED};
+use super::throughput::THROUGHPUT;
 use super::unfinished::{make_beside, parent_of};
 use super::{read_copy, while_doing};
 use crate::store::{BackupSummary, StoreError, Tier};
@@ -167,7 +169,8 @@ fn write_reports(read: &ReadTransaction, into: &mut dyn Write) -> Result<u64, re
         )?;
     }
     rows.finish()?;
-    write_paths(read, into)?;
+    write_events(read, PATHS, "rows/paths", into)?;
+    write_events(read, THROUGHPUT, "rows/throughput", into)?;
     let mut rows = Rows::new("rows/hot", into);
     for row in read.open_table(HOT)?.iter()? {
         let (key, sealed) = row?;
@@ -177,14 +180,20 @@ fn write_reports(read: &ReadTransaction, into: &mut dyn Write) -> Result<u64, re
     rows.finish()
 }
 
-fn write_paths(read: &ReadTransaction, into: &mut dyn Write) -> Result<(), redb::Error> {
-    let table = match read.open_table(PATHS) {
+/// Path events and throughput results have keys and rows of one shape.
+fn write_events(
+    read: &ReadTransaction,
+    table: redb::TableDefinition<'_, PathKey, (u64, &[u8])>,
+    name: &'static str,
+    into: &mut dyn Write,
+) -> Result<(), redb::Error> {
+    let table = match read.open_table(table) {
         Ok(table) => table,
         // Nobody has told any yet.
         Err(redb::TableError::TableDoesNotExist(_)) => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    let mut rows = Rows::new("rows/paths", into);
+    let mut rows = Rows::new(name, into);
     for row in table.iter()? {
         let (key, value) = row?;
         let ((agent, at, epoch, sequence, number), (manifest, sealed)) = (key.value(), value.value());
@@ -627,6 +636,10 @@ fn insert(write: &redb::WriteTransaction, table: &str, row: &Row) -> Result<bool
         ("rows/paths", &[agent, at, epoch, sequence, number, manifest]) => {
             let key = (narrow(agent)?, at, epoch, sequence, narrow(number)?);
             write.open_table(PATHS)?.insert(key, (manifest, bytes))?;
+        }
+        ("rows/throughput", &[agent, at, epoch, sequence, number, manifest]) => {
+            let key = (narrow(agent)?, at, epoch, sequence, narrow(number)?);
+            write.open_table(THROUGHPUT)?.insert(key, (manifest, bytes))?;
         }
         ("rows/hot", &[start, agent, epoch, sequence]) => {
             let key = (start, narrow(agent)?, epoch, sequence);

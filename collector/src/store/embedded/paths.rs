@@ -97,7 +97,7 @@ impl EmbeddedStore {
         })
     }
 
-    /// Forgets events older than the one-minute tier.
+    /// Forgets events, and throughput results, older than the one-minute tier.
     pub(super) fn retire_paths(&self, now_unix_ms: u64) -> Result<(), StoreError> {
         let doing = "forget old path events";
         let looked_at = self.paths_looked_at_unix_ms.load(Ordering::Acquire);
@@ -105,6 +105,7 @@ impl EmbeddedStore {
             return Ok(());
         }
         let cut_unix_ms = self.retention.keeps_from(Tier::OneMinute, now_unix_ms);
+        self.retire_throughput(cut_unix_ms)?;
         let agents = self.dictionary_now().next_agent_number().0;
         let old = |agent: u32| {
             let before = TimeRange {

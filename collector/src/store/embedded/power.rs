@@ -56,6 +56,7 @@ fn open(disk: &ForgetfulDisk) -> Result<EmbeddedStore, String> {
         latest_unix_ms: AtomicU64::default(),
         writes: AtomicU64::new(0),
         path_events_refused: AtomicU64::new(0),
+        throughput_results_refused: AtomicU64::new(0),
         paths_looked_at_unix_ms: AtomicU64::new(0),
     })
 }
