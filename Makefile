@@ -1,6 +1,6 @@
 # Azimuth: the commands a person types. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench bench-alerting bench-probing bench-store build dashboards lint clean
+.PHONY: help demo test torture bench bench-alerting bench-probing bench-store bench-throughput build dashboards lint clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ torture: ## the long forms of the fault tests: kills, power cuts, replays (about
 
 bench-probing: ## Azimuth, fping and irtt against kernel truth on a delayed path (root)
 	@ci/bench-probing
+
+bench-throughput: ## azimuth-agent throughput beside a 10 s iperf3 on the same links (root)
+	@ci/bench-throughput
 
 bench-store: ## Azimuth, Prometheus and VictoriaMetrics fed and asked the same
 	@ci/bench-store
