@@ -5,8 +5,6 @@ use std::process::ExitCode;
 
 use azimuth_agent::cli::{Cli, Command, ConfigCommand, SpoolCommand};
 use azimuth_agent::commands::{join, locate, spool_check};
-use azimuth_agent::{config, doctor, oneshot, path, reflect, run};
-use azimuth_agent::commands::spool_check;
 use azimuth_agent::{config, doctor, oneshot, path, reflect, run, throughput};
 use clap::Parser;
 use tracing::level_filters::LevelFilter;
@@ -24,7 +22,7 @@ fn main() -> ExitCode {
             | Command::Throughput(_)
             | Command::Config(_)
             | Command::Spool(_)
-        Command::Probe(_) | Command::Path(_) | Command::Config(_) | Command::Spool(_) | Command::Locate(_)
+            | Command::Locate(_)
     );
     let default = if matches!(cli.command, Command::Doctor(_)) {
         // What its own prober would warn of is what it prints.
