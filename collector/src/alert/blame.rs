@@ -8,6 +8,10 @@
 //! and size on a small grid (higher criticism in the sense of Donoho and Jin 2004). One series alone can add only so
 //! much, so no single straggler makes a group. A series that is missing says nothing either way.
 //!
+//! What an agent or a zone does by chance lifts all of its series together, and that is held against the gain: each agent
+//! of a network, each zone of a region may be lifted by as much as is likely, before the rest counts. Without that, two
+//! busy agents would be a city at fault.
+//!
 //! A zone is blamed by at least three agents in two networks, never by one agent. An agent that is itself sick has no
 //! vote, and is named.
 
@@ -18,9 +22,9 @@ use serde::{Deserialize, Serialize};
 use super::rules::SeriesLabels;
 use crate::query::Label;
 
-/// Gain an explanation needs beside its price: one in 3,000 by chance, against some hundreds of groups of which few are
-/// independent.
-pub const LEAST_GAIN: f64 = 8.0;
+/// Gain an explanation needs beside its price: one in 1,100 by chance, against some hundreds of groups of which few are
+/// independent, and it is asked for two minutes in a row.
+pub const LEAST_GAIN: f64 = 7.0;
 /// Score from which a series that no group explains is worth a line of its own.
 pub const PAIR_SCORE: f64 = 4.5;
 /// Agents that must see it before what lies at the far end is blamed.
@@ -39,8 +43,11 @@ const TAIL_WIDTH: f64 = 5.0;
 const SHIFT_WIDTH: f64 = 1.5;
 /// Width of the scores of one series although nothing happened.
 const NULL_WIDTH: f64 = 1.1;
-/// What agents and zones may share by chance: a busy hour lifts all series of an agent a little, and is nobody's fault.
-const OFFSETS: [f64; 3] = [0.5, 1.0, 1.4];
+/// What the series of one agent, or of one zone, may share by chance: a busy hour lifts them a little, and is nobody's
+/// fault.
+const OFFSETS: [f64; 5] = [0.4, 0.8, 1.2, 1.6, 2.0];
+/// How wide what they share is by chance. The larger an offset, the less it can excuse.
+const OFFSET_WIDTH: f64 = 0.6;
 /// Scores beyond this say no more.
 const MOST_SCORE: f64 = 8.0;
 /// Log likelihood ratio one series can add at most.
@@ -189,14 +196,20 @@ impl Candidate<'_> {
     fn leaves_something_of(&self, wider: &Self, said: &[Said]) -> bool {
         let beside = |index: &usize| self.group.binary_search(index).is_err();
         let rest: Vec<usize> = wider.group.iter().copied().filter(beside).collect();
-        fit(&rest, said).0 >= LEAST_GAIN
+        fit(&rest, said, End::of(wider.label)).0 >= LEAST_GAIN
     }
 }
 
 /// The explanation that explains most for its price, if any is worth it. A wider one wins over a narrower one inside it
 /// only if the rest of it is shifted too: one zone is not its region.
 fn best(cells: &[&Cell<'_>]) -> Option<Culprit> {
-    let said: Vec<Said> = cells.iter().map(|cell| Said::by(cell.score)).collect();
+    let (agents, zones) = (numbered(cells, Label::Agent), numbered(cells, Label::Zone));
+    let ends = agents.into_iter().zip(zones);
+    let said: Vec<Said> = cells
+        .iter()
+        .zip(ends)
+        .map(|(cell, (agent, zone))| Said::by(cell.score, agent, zone))
+        .collect();
     let candidates = candidates(cells, &said);
     let mut best = candidates
         .iter()
@@ -227,7 +240,7 @@ fn candidates<'c>(cells: &[&Cell<'c>], said: &[Said]) -> Vec<Candidate<'c>> {
             }
         }
         for (value, group) in groups {
-            let (gain, share, size) = fit(&group, said);
+            let (gain, share, size) = fit(&group, said, End::of(label));
             let gain = gain - price;
             if gain < LEAST_GAIN {
                 continue;
@@ -251,20 +264,52 @@ fn candidates<'c>(cells: &[&Cell<'c>], said: &[Said]) -> Vec<Candidate<'c>> {
     candidates
 }
 
+/// For each series, the number of the value it has of a label.
+fn numbered(cells: &[&Cell<'_>], label: Label) -> Vec<usize> {
+    let mut numbers: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+    let mut numbered = Vec::with_capacity(cells.len());
+    for cell in cells {
+        let next = numbers.len();
+        numbered.push(*numbers.entry(cell.labels.value(label)).or_insert(next));
+    }
+    numbered
+}
+
+/// The end of the path at which something is blamed, whose parts may each be lifted by chance.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// Agents, and what they are part of.
+    Near,
+    /// Zones, what they are part of, and how they are measured.
+    Far,
+}
+
+impl End {
+    fn of(label: Label) -> Self {
+        match label {
+            Label::Agent | Label::Network | Label::City | Label::Country => Self::Near,
+            _ => Self::Far,
+        }
+    }
+}
+
 /// What one score says.
 #[derive(Debug, Clone, Copy)]
 struct Said {
+    /// Number of its agent, and of its zone.
+    agent: usize,
+    zone: usize,
     /// Likelihood when shifted by each size, over that when nothing happened.
     shifted: [f64; SIZES.len()],
     /// Log likelihood when shifted by each size for each share, less that when nothing happened. Each is needed once for
     /// every label, and logarithms are what all of this costs.
     mixed: [[f64; SIZES.len()]; SHARES.len()],
-    /// Log likelihood when lifted by each offset that all share by chance, less that when nothing happened.
+    /// Log likelihood when lifted by each offset that is shared by chance, less that when nothing happened.
     lifted: [f64; OFFSETS.len()],
 }
 
 impl Said {
-    fn by(score: f64) -> Self {
+    fn by(score: f64, agent: usize, zone: usize) -> Self {
         let score = score.clamp(-MOST_SCORE, MOST_SCORE);
         let normal = |distance: f64, width: f64| (-0.5 * (distance / width).powi(2)).exp() / width;
         let chance = |score: f64| {
@@ -282,6 +327,8 @@ impl Said {
             (normal(distance, SHIFT_WIDTH) / nothing).min(MOST_PER_SERIES.exp())
         });
         Self {
+            agent,
+            zone,
             shifted,
             mixed: SHARES.map(|share| shifted.map(|shifted| (1.0 - share + share * shifted).ln())),
             lifted: OFFSETS.map(|offset| (chance(score - offset) / nothing).ln()),
@@ -290,19 +337,30 @@ impl Said {
 }
 
 /// Gain at the best share and size over the best that chance can do, and which share and size those are.
-fn fit(group: &[usize], said: &[Said]) -> (f64, f64, usize) {
+fn fit(group: &[usize], said: &[Said], end: End) -> (f64, f64, usize) {
     let mut gains = [[0.0; SIZES.len()]; SHARES.len()];
-    let mut by_chance = [0.0; OFFSETS.len()];
+    let mut by_chance: BTreeMap<usize, [f64; OFFSETS.len()]> = BTreeMap::new();
     for said in group.iter().filter_map(|index| said.get(*index)) {
         for (gains, mixed) in gains.iter_mut().zip(&said.mixed) {
             for (gain, mixed) in gains.iter_mut().zip(mixed) {
                 *gain += mixed;
             }
         }
-        for (by_chance, lifted) in by_chance.iter_mut().zip(&said.lifted) {
+        let part = match end {
+            End::Near => said.agent,
+            End::Far => said.zone,
+        };
+        let of_part = by_chance.entry(part).or_default();
+        for (by_chance, lifted) in of_part.iter_mut().zip(&said.lifted) {
             *by_chance += lifted;
         }
     }
+    let excuse = |of_part: [f64; OFFSETS.len()]| {
+        let prices = OFFSETS.map(|offset| 0.5 * (offset / OFFSET_WIDTH).powi(2));
+        let excuses = of_part.into_iter().zip(prices).map(|(gain, price)| gain - price);
+        excuses.fold(0.0, f64::max)
+    };
+    let excused: f64 = by_chance.into_values().map(excuse).sum();
     let mut most = (f64::NEG_INFINITY, SHARES[0], 0);
     for (share, gains) in SHARES.iter().zip(gains) {
         for (size, gain) in gains.into_iter().enumerate() {
@@ -311,7 +369,7 @@ fn fit(group: &[usize], said: &[Said]) -> (f64, f64, usize) {
             }
         }
     }
-    (most.0 - by_chance.into_iter().fold(0.0, f64::max), most.1, most.2)
+    (most.0 - excused, most.1, most.2)
 }
 
 /// Whether the series that speak against a thing are many enough, and of enough kinds.

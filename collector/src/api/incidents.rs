@@ -93,7 +93,7 @@ pub(super) struct CulpritAnswer {
 /// Why it is thought so.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct IncidentEvidence {
-    /// Log likelihood ratio of the explanation, less its price; 8 is the least. 0 for a sick agent.
+    /// Log likelihood ratio of the explanation, less its price; 7 is the least. 0 for a sick agent.
     pub gain: f64,
     /// Series of the culprit that were heard when it was named.
     pub heard: usize,

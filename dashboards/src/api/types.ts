@@ -1513,7 +1513,7 @@ export interface components {
             before?: number | null;
             /**
              * Format: double
-             * @description Log likelihood ratio of the explanation, less its price; 8 is the least. 0 for a sick agent.
+             * @description Log likelihood ratio of the explanation, less its price; 7 is the least. 0 for a sick agent.
              */
             gain: number;
             /** @description Series of the culprit that were heard when it was named. */
