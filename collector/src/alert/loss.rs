@@ -147,7 +147,8 @@ impl LossWatch {
         self.since.add(unit);
         let share = self.since.share();
         if self.height <= 0.0 {
-            self.remember(unit);
+            // The whole of a climb that came to nothing: without its losses the reference would be too good.
+            self.remember(self.since, unit.end_unix_ms);
         } else if self.height >= self.settings.confirm
             && self.since.lost >= FEWEST_LOST
             && share >= base + self.settings.rise
@@ -199,12 +200,12 @@ impl LossWatch {
         }
     }
 
-    fn remember(&mut self, unit: &Unit) {
-        let age_ms = unit.end_unix_ms.saturating_sub(self.as_of_unix_ms) as f64;
+    fn remember(&mut self, tally: Tally, end_unix_ms: u64) {
+        let age_ms = end_unix_ms.saturating_sub(self.as_of_unix_ms) as f64;
         let kept = (-age_ms / HALF_LIFE_MS).exp2();
-        self.sent = self.sent * kept + unit.sent as f64;
-        self.lost = self.lost * kept + unit.lost as f64;
-        self.as_of_unix_ms = unit.end_unix_ms;
+        self.sent = self.sent * kept + tally.sent as f64;
+        self.lost = self.lost * kept + tally.lost as f64;
+        self.as_of_unix_ms = end_unix_ms;
     }
 }
 
@@ -259,6 +260,22 @@ mod tests {
             events_of((0..2_000).map(|minute| u64::from(minute % 20 == 0))),
             []
         );
+    }
+
+    /// Minutes in which each of 60 probes is lost with the same chance.
+    fn drawn(rng: &mut fastrand::Rng, minutes: usize, chance: f64) -> Vec<u64> {
+        let minute = |_| (0..60).filter(|_| rng.f64() < chance).count() as u64;
+        (0..minutes).map(minute).collect()
+    }
+
+    #[test]
+    fn a_steady_loss_is_told_when_it_begins_and_never_again() {
+        for seed in 0..20 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let events = events_of([calm(60), drawn(&mut rng, 7 * 1_440, 0.05)].concat());
+            let told = events.iter().filter(|event| event.1 == "worse").count();
+            assert_eq!(told, 1, "seed {seed}: {events:?}");
+        }
     }
 
     #[test]
