@@ -48,9 +48,12 @@ use crate::problem::Problem;
 use crate::serve::Peer;
 use crate::site;
 
-/// What a page of ours may do: run its own scripts and styles, show its own images, ask its own origin. Nothing else.
+/// What a page of ours may do: run its own scripts and styles, show its own images, ask its own origin, never be shown in a
+/// frame. Nothing else.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The one page that others may show, if the configuration names them.
+const EMBED_PATH: &str = "/embed";
 
 /// The table of contents.
 pub fn router(context: Arc<Context>) -> Router {
@@ -103,6 +106,8 @@ pub fn router(context: Arc<Context>) -> Router {
             through_the_gate,
         ))
         .layer(middleware::from_fn(with_security_headers))
+            with_security_headers,
+        ))
         .with_state(context)
 }
 
@@ -211,6 +216,12 @@ fn cross_site() -> Problem {
 }
 
 async fn with_security_headers(request: Request, next: Next) -> Response {
+async fn with_security_headers(
+    State(context): State<Arc<Context>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let policy = policy(request.uri().path(), &context.frame_ancestors);
     let is_api = request.uri().path().starts_with("/api/");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -219,12 +230,48 @@ async fn with_security_headers(request: Request, next: Next) -> Response {
         HeaderValue::from_static("nosniff"),
     );
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(CONTENT_SECURITY_POLICY),
-    );
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     if is_api {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
+}
+
+/// The policy of a page.
+fn policy(path: &str, frame_ancestors: &str) -> HeaderValue {
+    let strict = HeaderValue::from_static(CONTENT_SECURITY_POLICY);
+    if path != EMBED_PATH {
+        return strict;
+    }
+    let framed = CONTENT_SECURITY_POLICY.replace(
+        "frame-ancestors 'none'",
+        &format!("frame-ancestors {frame_ancestors}"),
+    );
+    HeaderValue::from_str(&framed).unwrap_or(strict)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_panel_may_be_framed_and_only_by_who_is_named() {
+        let of = |path, who| policy(path, who).to_str().unwrap_or_default().to_owned();
+        let framed = of("/embed", "https://wiki.example.org");
+        assert!(
+            framed.ends_with("frame-ancestors https://wiki.example.org"),
+            "{framed}"
+        );
+        assert!(framed.starts_with("default-src 'none'; script-src 'self'"));
+        for (path, who) in [
+            ("/", "https://wiki.example.org"),
+            ("/embed/", "https://wiki.example.org"),
+            ("/alerts", "'self'"),
+            ("/api/v1/map", "'self'"),
+            ("/embed", "'none'"),
+            ("/embed", "a\nb"),
+        ] {
+            assert!(of(path, who).ends_with("frame-ancestors 'none'"), "{path} {who}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::access;
+use crate::embed;
 use crate::evaluate::rule_files::RulesError;
 use crate::evaluate::settings as alerting;
 use crate::exposition;
@@ -65,6 +66,8 @@ pub struct Config {
     pub require_enrolment: bool,
     /// Where agents come in over TLS, if anywhere.
     pub agents: Option<door::Settings>,
+    /// Which sites may show a panel.
+    pub embed: embed::Settings,
 }
 
 /// Flags of the command line; each wins over the file.
@@ -141,6 +144,8 @@ struct File {
     alerting: alerting::Table,
     #[serde(default)]
     access: access::settings::Table,
+    #[serde(default)]
+    embed: embed::Table,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -273,6 +278,10 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
         .metrics
         .resolve()
         .map_err(|(at, reason)| invalid(file, text, at, reason))?;
+    let embed = given
+        .embed
+        .resolve()
+        .map_err(|(at, reason)| invalid(file, text, at, reason))?;
     let remote_write = given
         .remote_write
         .map(|table| table.resolve(&listen.to_string()))
@@ -315,6 +324,7 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
             .map_err(|mistakes| several(file, text, mistakes))?,
         require_enrolment: given.require_enrolment,
         agents,
+        embed,
     })
 }
 

@@ -28,6 +28,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod csv;
+pub mod embed;
 pub mod evaluate;
 pub mod export;
 pub mod exposition;

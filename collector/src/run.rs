@@ -229,7 +229,11 @@ async fn round(
         Arc::clone(&fleet),
         clock::unix_ms,
     );
-    let context = Arc::new(context.with_query_timeout(config.query_timeout));
+    let context = Arc::new(
+        context
+            .with_query_timeout(config.query_timeout)
+            .with_embedding(&config.embed),
+    );
 
     let doors = match doors {
         Some(doors) => doors,

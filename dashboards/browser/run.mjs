@@ -356,6 +356,31 @@ tests['a table is taken away as French spreadsheets read it, and the series as a
   await clean();
 };
 
+tests['each panel stands alone in a page, in its language and theme, with a link back'] = async () => {
+  const query = pair.slice('/pair?'.length);
+  const panels = {
+    heatmap: '.heat canvas',
+    bands: '.u-wrap canvas',
+    loss: 'main.embed svg',
+    curve: 'figure svg',
+    ranking: 'main.embed li',
+  };
+  for (const [panel, ready] of Object.entries(panels)) {
+    const path = `/embed?panel=${panel}&${query}&width=500&height=240&theme=dark`;
+    const { page, clean } = await open(path, { lang: 'fr', width: 520 });
+    await page.waitForSelector(ready, WAIT);
+    assert.equal(await page.$('nav'), null, 'no bar');
+    const back = page.getByRole('link', { name: 'Ouvrir dans Azimuth' });
+    assert.match(await back.getAttribute('href'), panel === 'ranking' ? /^\/\?/ : /^\/pair\?/);
+    assert.equal(await page.getAttribute('html', 'lang'), 'fr');
+    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 520, `${panel} fits`);
+    await clean();
+  }
+  const { page, clean } = await open('/embed?panel=%3Cimg src=x%3E&agent=nobody');
+  assert.match(await page.textContent('[role=alert]'), /<img src=x>.*heatmap/);
+  await clean();
+};
+
 tests['a rectangle of time and delay is explained, by button, by hand, and from its address, in French too'] =
   async () => {
     const { page, clean } = await open(pair, { lang: 'fr' });

@@ -1,4 +1,4 @@
-// Starts the web application: over the collector, or over a snapshot when the address asks for one.
+// Starts the web application: over the collector, or over a snapshot when the address asks for one; or one panel of it alone.
 
 import { mount } from 'svelte';
 import { snapshotAsked } from './api/frozen.ts';
@@ -7,7 +7,9 @@ import './app.css';
 
 const target = document.getElementById('app')!;
 const id = snapshotAsked(window.location);
-if (id === null) mount(App, { target });
+if (window.location.pathname === '/embed')
+  void import('./embed/EmbedPage.svelte').then(({ default: EmbedPage }) => mount(EmbedPage, { target }));
+else if (id === null) mount(App, { target });
 else
   void import('./snapshot/open.ts').then(async ({ openSnapshot }) => {
     const fault = await openSnapshot(id);

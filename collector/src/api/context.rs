@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use super::query_threads::QueryThreads;
 use super::reply::Reply;
 use crate::access::guard::Guard;
+use crate::embed;
 use crate::evaluate::desk::Desk;
 use crate::exposition::family::Family;
 use crate::fleet::Fleet;
@@ -58,6 +59,8 @@ pub struct Context {
     /// The clock, in unix milliseconds.
     pub now_unix_ms: fn() -> u64,
     query_timeout: Duration,
+    /// Who may show `/embed` in a frame, as a policy writes it.
+    pub(super) frame_ancestors: String,
     turns: Arc<Semaphore>,
     threads: QueryThreads,
     present: AtomicUsize,
@@ -93,6 +96,7 @@ impl Context {
             catalogue: Catalogue::built_in(),
             now_unix_ms,
             query_timeout: QUERY_TIMEOUT,
+            frame_ancestors: embed::Settings::default().frame_ancestors(),
             turns: Arc::new(Semaphore::new(MAX_QUERIES_AT_ONCE)),
             threads: QueryThreads::default(),
             present: AtomicUsize::new(0),
@@ -105,6 +109,13 @@ impl Context {
     #[must_use]
     pub fn with_query_timeout(mut self, query_timeout: Duration) -> Self {
         self.query_timeout = query_timeout;
+        self
+    }
+
+    /// The same, but these sites may show a panel.
+    #[must_use]
+    pub fn with_embedding(mut self, embed: &embed::Settings) -> Self {
+        self.frame_ancestors = embed.frame_ancestors();
         self
     }
 
