@@ -1,6 +1,7 @@
 # Azimuth: the commands a person types. `make` alone lists them.
 .DEFAULT_GOAL := help
 .PHONY: help demo test torture bench bench-alerting bench-probing bench-store bench-throughput build dashboards lint clean
+.PHONY: help demo test torture bench bench-alerting bench-dashboards bench-probing bench-store build dashboards lint clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +26,9 @@ bench-store: ## Azimuth, Prometheus and VictoriaMetrics fed and asked the same
 
 bench-alerting: ## alerts on labelled series beside other rules, and what watching costs
 	@ci/bench-alerting
+
+bench-dashboards: dashboards ## paint, redraw, sizes, requests, accessibility and contrast of the screens, beside their budgets
+	@cd dashboards && node browser/bench.mjs
 
 bench: ## codec, merge, ingest and map query, in one table
 	@ci/bench
