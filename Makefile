@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test torture bench bench-alerting bench-probing bench-store bench-throughput build dashboards lint clean
 .PHONY: help demo test torture bench bench-alerting bench-dashboards bench-probing bench-store build dashboards lint clean
+.PHONY: help demo test torture bench bench-alerting bench-probing bench-store build dashboards package test-packages audit bench-footprint lint clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +42,18 @@ dashboards: dashboards/dist/index.html ## the web application, into dashboards/d
 dashboards/dist/index.html: $(shell git ls-files dashboards 2>/dev/null) ci/prepare
 	@ci/prepare build
 	@cd dashboards && npm run --silent build
+
+package: dashboards ## deb, rpm, tarball, checksums, signature and installer, into target/packages (AZIMUTH_SIGNING_KEY)
+	@packaging/build --out target/packages --arch amd64 --arch arm64
+
+test-packages: ## install, run, upgrade and purge the debs in a chroot, check the units (root)
+	@packaging/test
+
+audit: ## licences, sources and known holes of what is built in, against deny.toml
+	@ci/audit
+
+bench-footprint: ## memory, processor and size of an agent beside prometheus-node-exporter
+	@ci/bench-footprint
 
 lint: ## format and lints only
 	@ci/house-rules && cargo fmt --check && cargo clippy --quiet --workspace --all-targets --all-features -- -D warnings

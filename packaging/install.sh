@@ -1,0 +1,104 @@
+#!/bin/sh
+# Installs azimuth-agent or azimuth-collector on a Linux host from a directory of release files, or takes it away again.
+#
+#   install.sh agent|collector [--from DIR]        files are checked before anything of them is run or unpacked
+#   install.sh agent|collector --uninstall [--purge]
+#
+# Checks: the signature over SHA256SUMS by the key below, then the sum of the file that is installed. Where there is dpkg
+# the deb is used, where there is rpm the rpm, else the tarball under /usr/local. It says each thing it does before it does it.
+set -eu
+VERSION='@VERSION@'
+KEY='@KEY@'
+
+say() { echo "azimuth: $*"; }
+fail() { echo "azimuth: $*" >&2; exit 1; }
+
+name=${1:-}
+case $name in agent | collector) shift ;; *) fail "say which: $0 agent|collector [--from DIR] [--uninstall [--purge]]" ;; esac
+from=$(dirname "$0") uninstall= purge= unsigned=
+while [ $# -gt 0 ]; do
+    case $1 in
+        --from) from=$2; shift 2 ;;
+        --uninstall) uninstall=1; shift ;;
+        --purge) purge=1; shift ;;
+        --unsigned) unsigned=1; shift ;;
+        *) fail "what is $1?" ;;
+    esac
+done
+[ "$(id -u)" = 0 ] || fail "run it as root: it installs a program and a service"
+package=azimuth-$name
+list=/usr/local/share/azimuth/$package.files
+
+if [ -n "$uninstall" ]; then
+    if command -v dpkg >/dev/null && dpkg -s "$package" >/dev/null 2>&1; then
+        if [ -n "$purge" ]; then say "dpkg --purge $package"; dpkg --purge "$package"; else say "dpkg --remove $package"; dpkg --remove "$package"; fi
+    elif command -v rpm >/dev/null && rpm -q "$package" >/dev/null 2>&1; then
+        say "rpm -e $package"; rpm -e "$package"
+    elif [ -f "$list" ]; then
+        if [ -d /run/systemd/system ]; then systemctl disable --now "$package.service" || true; fi
+        say "removing the files listed in $list"
+        while read -r file; do rm -f "$file"; done <"$list"
+        rm -f "$list"; rmdir /usr/local/share/azimuth 2>/dev/null || true
+        if [ -n "$purge" ]; then
+            data=/var/lib/azimuth; [ "$name" = collector ] || data=/var/lib/azimuth-agent
+            say "removing $data, /etc/azimuth/$name.toml and the user $package"
+            rm -rf "$data" "/etc/azimuth/$name.toml"
+            rmdir /etc/azimuth 2>/dev/null || true
+            if id "$package" >/dev/null 2>&1; then userdel "$package"; fi
+        fi
+    else
+        fail "$package is not installed"
+    fi
+    say "done"
+    exit 0
+fi
+
+case $(uname -m) in
+    x86_64) arch=amd64 machine=x86_64 ;;
+    aarch64) arch=arm64 machine=aarch64 ;;
+    *) fail "no program for $(uname -m); build it from source" ;;
+esac
+if command -v dpkg >/dev/null; then file=${package}_${VERSION}_$arch.deb
+elif command -v rpm >/dev/null; then file=$package-$(echo "$VERSION" | tr '~-' '__')-1.$machine.rpm
+else file=$package-$VERSION-linux-$arch.tar.gz; fi
+[ -f "$from/$file" ] || fail "$from/$file is not there; put it beside this script, with SHA256SUMS and SHA256SUMS.sig"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# What is checked and what is installed are the same bytes, whoever writes to the directory meanwhile.
+cp "$from/$file" "$from/SHA256SUMS" "$work/"
+if [ "$KEY" = none ]; then
+    [ -n "$unsigned" ] || fail "these files carry no signature; --unsigned installs them all the same"
+    say "not signed, as asked"
+else
+    command -v openssl >/dev/null || fail "openssl is missing, and the signature cannot be checked without it"
+    cp "$from/SHA256SUMS.sig" "$work/" || fail "SHA256SUMS.sig is missing"
+    printf -- '-----BEGIN PUBLIC KEY-----\n%s\n-----END PUBLIC KEY-----\n' "$KEY" >"$work/key.pem"
+    openssl pkeyutl -verify -pubin -inkey "$work/key.pem" -rawin -in "$work/SHA256SUMS" -sigfile "$work/SHA256SUMS.sig" >/dev/null 2>&1 ||
+        fail "the signature over SHA256SUMS is wrong; nothing was installed"
+    say "signature over SHA256SUMS: right"
+fi
+(cd "$work" && grep " $file\$" SHA256SUMS | sha256sum -c - >/dev/null 2>&1) || fail "$file is not the file that was signed; nothing was installed"
+say "sum of $file: right"
+
+case $file in
+    *.deb) say "dpkg -i $file"; dpkg -i "$work/$file" ;;
+    *.rpm) say "rpm -U $file"; rpm -U "$work/$file" ;;
+    *.tar.gz)
+        say "unpacking below /usr/local, units into /etc/systemd/system"
+        tar -xzf "$work/$file" -C "$work"
+        root=$work/$package-$VERSION-linux-$arch
+        sed -i "s|/usr/bin/|/usr/local/bin/|" "$root"/systemd/*.service
+        mkdir -p /usr/local/share/azimuth /etc/systemd/system /usr/local/bin
+        for unit in "$root"/systemd/*.service; do cp "$unit" /etc/systemd/system/; echo "/etc/systemd/system/${unit##*/}" >>"$list"; done
+        cp "$root/bin/$package" /usr/local/bin/; echo "/usr/local/bin/$package" >>"$list"
+        (cd "$root/etc" && find . -type f) | sed 's|^\./||' | while read -r kept; do
+            [ -e "/etc/$kept" ] || { mkdir -p "/etc/$(dirname "$kept")"; cp "$root/etc/$kept" "/etc/$kept"; }
+        done
+        id "$package" >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin "$package"
+        ;;
+esac
+case $name in
+    agent) say "installed. Write /etc/azimuth/agent.toml (an example is in the package), then: systemctl restart azimuth-agent" ;;
+    collector) say "installed. systemctl enable --now azimuth-collector, then http://127.0.0.1:8360/" ;;
+esac
