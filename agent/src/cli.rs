@@ -103,7 +103,7 @@ pub enum Command {
     Throughput(ThroughputArgs),
     /// Try each method on this host with real packets: which work, which clock stamps them, what to do about the rest
     #[command(
-        after_help = "Sends only over loopback, to a reflector it starts itself. Run it as the user the agent runs as. Exit \
+        after_help = "Sends only over loopback, to a reflector and servers it starts itself. Run it as the user the agent runs as. Exit \
         code 1 if a method does not work or is not stamped by the kernel."
     )]
     Doctor(DoctorArgs),

@@ -108,7 +108,8 @@ fn plans(targets: &[Target], lanes: Vec<Lane>, args: &ProbeArgs) -> anyhow::Resu
         waiting_time_ms: args.waiting_time_ms,
         limit: Some(count),
         follow_up: true,
-        direct_measurement: false,
+        // Sixteen octets more, which a length that was asked for may have no room for.
+        direct_measurement: args.leaving.payload_bytes.is_none(),
         key: key.clone(),
         lane,
         request: request(target, args),

@@ -66,6 +66,10 @@ pub struct Outcome {
     pub missing_rx_stamp: u64,
     /// Answers whose reflector gave no kernel stamp on its sending; at least the last one, which no answer follows.
     pub missing_follow_up: u64,
+    /// Of the lost, those known not to have reached the reflector (RFC 8972 section 4.5).
+    pub lost_out: u64,
+    /// Of the lost, those known to have reached it.
+    pub lost_back: u64,
     /// Mean difference between the delays of probes sent one after the other, signs dropped, microseconds (IPDV, RFC 3393).
     pub ipdv_mean_us: Option<f64>,
     /// 95th percentile of how much longer a delay was than the shortest, microseconds (PDV, RFC 5481).
@@ -151,6 +155,8 @@ impl Outcome {
             missing_tx_stamp: counts.missing_tx_stamp,
             missing_rx_stamp: counts.missing_rx_stamp,
             missing_follow_up: counts.missing_follow_up,
+            lost_out: counts.lost_out,
+            lost_back: counts.lost_back,
             ipdv_mean_us: counts.ipdv.mean_us(),
             pdv_p95_us: pdv_us(&delays, 0.95),
             one_way_out_mean_us: one_way.ok().map(|means| means.out_us),
@@ -317,8 +323,16 @@ impl Outcome {
 
     /// What is out of the ordinary, as counts and their meaning.
     #[must_use]
-    pub fn remarks(&self) -> [(u64, &'static str); 10] {
+    pub fn remarks(&self) -> [(u64, &'static str); 12] {
         [
+            (
+                self.lost_out,
+                "of the lost did not reach the reflector, by its own count",
+            ),
+            (
+                self.lost_back,
+                "of the lost reached the reflector; their answers did not come in time",
+            ),
             (
                 self.late,
                 "late: answered after the waiting time; their probes count as lost",
@@ -412,6 +426,14 @@ mod tests {
         assert!(
             !outcome.table(200).contains("one-way"),
             "nothing came back at all"
+        );
+        let told = Outcome {
+            lost_out: 3,
+            ..outcome.clone()
+        };
+        assert!(
+            told.table(200)
+                .contains("3 of the lost did not reach the reflector")
         );
         let json = serde_json::to_string(&outcome).expect("JSON");
         assert!(

@@ -177,9 +177,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         context: &mut Context<'_>,
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
+        // Read before: a thread that is held up after the call would make the wait for the answer look shorter than it was.
+        let now = clock::monotonic();
         let polled = Pin::new(&mut self.inner).poll_write(context, octets);
         if matches!(polled, Poll::Ready(Ok(1..))) {
-            self.left.happens(clock::monotonic());
+            self.left.happens(now);
         }
         polled
     }
