@@ -54,15 +54,14 @@ fn read_window(
         seen.clear();
         for series in members {
             source.stop.check()?;
-            let before = intervals;
-            for interval in window.intervals(*series, range) {
-                audience.hear(*series, interval.start_unix_ms, interval.length_ms);
-                interval.add_to(&mut dense).ok_or(QueryError::Overflow)?;
-                intervals += 1;
-            }
-            if intervals > before {
+            let mut hear = |start_unix_ms, length_ms| audience.hear(*series, start_unix_ms, length_ms);
+            let of_series = window
+                .add_to(*series, range, &mut dense, &mut hear)
+                .ok_or(QueryError::Overflow)?;
+            if of_series > 0 {
                 seen.push(*series);
             }
+            intervals += of_series;
         }
         if !seen.is_empty() {
             audience.finish(group, dense.figures(), &seen);

@@ -12,6 +12,10 @@
 //! | those counters | LEB128 each |
 //! | per clock: wire number, number of delays | LEB128 each |
 //! | the histogram | as on the wire |
+//!
+//! A minute that is over is merged ahead as well (`whole_minute`), while there is room.
+
+mod whole_minute;
 
 use std::mem::size_of;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,15 +23,17 @@ use std::sync::{PoisonError, RwLock};
 
 use azimuth_measurement::codec::varint;
 use azimuth_measurement::codec::walk::Sums;
-use azimuth_measurement::{SeriesRecord, StampClock};
+use azimuth_measurement::counts::COUNTERS;
+use azimuth_measurement::{DelayHistogram, SeriesRecord, StampClock};
 
+use self::whole_minute::Merging;
 use super::tier::{Hole, Stretch, plan};
 use super::{Coverage, ScanRequest, SeriesId, TimeRange};
 
 /// How far back it reaches.
 pub const SPAN_MS: u64 = 15 * MINUTE_MS;
 /// What it may take, in bytes; with more series it reaches less far back. 1,800 series with 30 delays in each interval of
-/// 10 s take about a third of it.
+/// 10 s take about two fifths of it.
 pub const MOST_BYTES: usize = 32 * 1024 * 1024;
 const MINUTE_MS: u64 = 60_000;
 /// What a block on the heap takes beside what was asked for, about.
@@ -42,6 +48,7 @@ pub struct Window {
     /// By series; minutes ascend.
     series: Vec<Vec<Minute>>,
     bytes: usize,
+    merging: Merging,
 }
 
 /// The intervals of one series that start in one minute.
@@ -49,11 +56,22 @@ pub struct Window {
 struct Minute {
     start_unix_ms: u64,
     intervals: Vec<u8>,
+    /// All of them in one; empty when they are not merged.
+    merged: Vec<u8>,
 }
 
 impl Minute {
+    fn intervals(&self) -> impl Iterator<Item = Recent<'_>> {
+        let mut rest = Reader(&self.intervals);
+        std::iter::from_fn(move || rest.interval(self.start_unix_ms))
+    }
+
     fn bytes(&self) -> usize {
-        size_of::<Self>() + BLOCK_BYTES + self.intervals.capacity()
+        let merged = match self.merged.capacity() {
+            0 => 0,
+            bytes => BLOCK_BYTES + bytes,
+        };
+        size_of::<Self>() + BLOCK_BYTES + self.intervals.capacity() + merged
     }
 }
 
@@ -102,6 +120,7 @@ impl Window {
             most_bytes,
             series: Vec::new(),
             bytes: 0,
+            merging: Merging::default(),
         }
     }
 
@@ -191,11 +210,16 @@ impl Window {
                 if let Some(complete) = at.checked_sub(1).and_then(|before| minutes.get_mut(before)) {
                     self.bytes -= complete.bytes();
                     complete.intervals.shrink_to_fit();
+                    // Reaching further back matters more than answering sooner.
+                    if complete.merged.is_empty() && self.bytes < self.most_bytes / 2 {
+                        complete.merged = self.merging.merge(&complete.intervals);
+                    }
                     self.bytes += complete.bytes();
                 }
                 let minute = Minute {
                     start_unix_ms: minute_unix_ms,
                     intervals: Vec::new(),
+                    merged: Vec::new(),
                 };
                 self.bytes += minute.bytes();
                 if minutes.len() == minutes.capacity() {
@@ -205,11 +229,13 @@ impl Window {
             }
             let minute = &mut minutes[at];
             self.bytes -= minute.bytes();
+            minute.merged = Vec::new();
             write(
                 &mut minute.intervals,
                 start_unix_ms - minute_unix_ms,
                 length_ms,
-                record,
+                record.counts.all(),
+                &record.delays,
             );
             self.bytes += minute.bytes();
         }
@@ -227,33 +253,72 @@ impl Window {
     /// The intervals of a series that start in `range`; in order of start unless some came late. All there are when the
     /// range begins no earlier than [`Self::held_from_unix_ms`].
     pub fn intervals(&self, series: SeriesId, range: TimeRange) -> impl Iterator<Item = Recent<'_>> {
+        self.minutes(series, range)
+            .iter()
+            .flat_map(Minute::intervals)
+            .filter(move |interval| range.contains(interval.start_unix_ms))
+    }
+
+    /// Adds all of [`Self::intervals`] to `sums`, whole minutes at once where they are merged, and tells `hear` the start (unix
+    /// ms) and the length (ms) of each. Gives their number; `None` when a sum would overflow, and some of it is added then.
+    pub fn add_to(
+        &self,
+        series: SeriesId,
+        range: TimeRange,
+        sums: &mut impl Sums,
+        hear: &mut dyn FnMut(u64, u32),
+    ) -> Option<u64> {
+        let mut number = 0;
+        for minute in self.minutes(series, range) {
+            let from_unix_ms = minute.start_unix_ms;
+            let is_whole =
+                range.contains(from_unix_ms) && from_unix_ms.saturating_add(MINUTE_MS) <= range.to_unix_ms;
+            if is_whole && let Some((heads, sum)) = whole_minute::read(&minute.merged) {
+                for (since_ms, length_ms) in heads {
+                    hear(from_unix_ms + since_ms, length_ms);
+                    number += 1;
+                }
+                sum.add_to(sums)?;
+                continue;
+            }
+            let inside = minute.intervals();
+            for interval in inside.filter(|interval| range.contains(interval.start_unix_ms)) {
+                hear(interval.start_unix_ms, interval.length_ms);
+                interval.add_to(sums)?;
+                number += 1;
+            }
+        }
+        Some(number)
+    }
+
+    /// The minutes of a series that have anything in `range`.
+    fn minutes(&self, series: SeriesId, range: TimeRange) -> &[Minute] {
         let minutes = self.series.get(series.index()).map_or(&[][..], Vec::as_slice);
         let first = minutes
             .partition_point(|minute| minute.start_unix_ms.saturating_add(MINUTE_MS) <= range.from_unix_ms);
-        let inside = minutes[first..]
-            .iter()
-            .take_while(move |minute| minute.start_unix_ms < range.to_unix_ms);
-        inside
-            .flat_map(|minute| {
-                let mut rest = Reader(&minute.intervals);
-                std::iter::from_fn(move || rest.interval(minute.start_unix_ms))
-            })
-            .filter(move |interval| range.contains(interval.start_unix_ms))
+        let after = minutes.partition_point(|minute| minute.start_unix_ms < range.to_unix_ms);
+        &minutes[first..after.max(first)]
     }
 }
 
 /// Which counters are there is told in the 32 bits of `present`.
 const _: () = assert!(azimuth_measurement::counts::COUNTERS <= 32);
 
-fn write(into: &mut Vec<u8>, since_ms: u64, length_ms: u32, record: &SeriesRecord) {
+fn write(
+    into: &mut Vec<u8>,
+    since_ms: u64,
+    length_ms: u32,
+    counters: [u64; COUNTERS],
+    histograms: &[(StampClock, DelayHistogram)],
+) {
     let (mut present, mut counts, mut delays) = (0_u32, Vec::new(), Vec::new());
-    for (at, count) in record.counts.all().into_iter().enumerate() {
+    for (at, count) in counters.into_iter().enumerate() {
         if count > 0 {
             present |= 1 << at;
             varint::write(&mut counts, count);
         }
     }
-    for (clock, histogram) in &record.delays {
+    for (clock, histogram) in histograms {
         varint::write(&mut delays, clock.wire().into());
         varint::write(&mut delays, histogram.count());
         delays.extend(histogram.as_bytes());
@@ -485,6 +550,58 @@ mod tests {
         held
     }
 
+    /// Buckets, each with its number of delays.
+    type Buckets = Vec<(u16, u64)>;
+
+    /// The counters, and the buckets of each clock.
+    fn all_of(sums: &Merging) -> ([u64; COUNTERS], Vec<(u8, Buckets)>) {
+        let mut delays: Vec<(u8, Buckets)> = sums
+            .delays()
+            .map(|(clock, delays)| {
+                (
+                    clock.wire(),
+                    delays
+                        .bins()
+                        .map(|(bucket, count)| (bucket.get(), count))
+                        .collect(),
+                )
+            })
+            .collect();
+        delays.sort_unstable();
+        (sums.counts(), delays)
+    }
+
+    #[test]
+    fn a_minute_that_is_over_is_merged_and_a_late_interval_undoes_it() {
+        let mut window = Window::default();
+        window.begin(M0);
+        let note = |window: &mut Window, at: u64, delays_us: &[u32]| {
+            let record = record(0, 30, delays_us);
+            window.note(M0 + at, 10_000, &[Some(SeriesId(0))], &[record]);
+        };
+        let merged = |window: &Window| {
+            window.series[0]
+                .iter()
+                .map(|minute| !minute.merged.is_empty())
+                .collect::<Vec<_>>()
+        };
+        for slot in 0..13 {
+            note(&mut window, slot * 10_000, &[700, 800, 900]);
+        }
+        assert_eq!(merged(&window), [true, true, false]);
+        note(&mut window, 5_000, &[650]);
+        assert_eq!(merged(&window), [false, true, false]);
+        let mut sums = Merging::default();
+        let range = TimeRange {
+            from_unix_ms: M0,
+            to_unix_ms: M0 + 2 * MINUTE_MS,
+        };
+        let number = window.add_to(SeriesId(0), range, &mut sums, &mut |_, _| {});
+        assert_eq!(number, Some(13));
+        let delays: u64 = sums.delays().map(|(_, delays)| delays.count()).sum();
+        assert_eq!(delays, 12 * 3 + 1);
+    }
+
     proptest! {
         /// Every interval noted is given back as it was, whatever the order, until its minute is let go.
         #[test]
@@ -510,7 +627,21 @@ mod tests {
                     .filter(|(start, _, record)| range.contains(*start) && record.series == series)
                     .cloned()
                     .collect();
-                prop_assert_eq!(held(&window, series, range), expected);
+                let held = held(&window, series, range);
+                let (mut heard, mut sums, mut one_by_one) = (Vec::new(), Merging::default(), Merging::default());
+                let number = window
+                    .add_to(SeriesId(series), range, &mut sums, &mut |start, length_ms| heard.push((start, length_ms)))
+                    .expect("few");
+                for interval in window.intervals(SeriesId(series), range) {
+                    interval.add_to(&mut one_by_one).expect("few");
+                }
+                heard.sort_unstable();
+                let mut starts: Vec<_> = held.iter().map(|(start, length_ms, _)| (*start, *length_ms)).collect();
+                starts.sort_unstable();
+                prop_assert_eq!(number, heard.len() as u64);
+                prop_assert_eq!(heard, starts);
+                prop_assert_eq!(all_of(&sums), all_of(&one_by_one));
+                prop_assert_eq!(held, expected);
             }
             window.forget();
             prop_assert_eq!(window.bytes, 0);
