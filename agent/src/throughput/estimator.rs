@@ -176,15 +176,16 @@ impl Estimator {
         } else {
             mean_bps(half)
         };
-        // A last half of nothing after some octets is still a bound: what the whole time came to.
-        let rate = if rate == 0 {
-            bps(self.bytes, duration_ns)
-        } else {
+        let settled = settled && rate > 0 && duration_ns >= self.least_ns;
+        // Of two rates that the path did carry, the higher is the better bound: a last half may be all tail.
+        let rate = if settled {
             rate
+        } else {
+            rate.max(bps(self.bytes, duration_ns))
         };
         Estimate {
             bps: rate,
-            settled: settled && rate > 0 && duration_ns >= self.least_ns,
+            settled,
             bytes: self.bytes,
             duration_ns,
             stop,

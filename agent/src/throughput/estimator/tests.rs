@@ -105,6 +105,20 @@ fn a_stall_is_seen_and_leaves_a_lower_bound() {
 }
 
 #[test]
+fn a_lower_bound_is_never_below_what_the_whole_time_came_to() {
+    let mut estimator = Estimator::new(Limits::USUAL, 0, START);
+    for (ms, bytes) in [(25, 9_000_000), (50, 9_000_100), (75, 10_000_000)] {
+        estimator.note(START.plus_ns(ms * NS_PER_MS), bytes);
+    }
+    let found = estimator.finish(StopReason::ByteCap);
+    assert_eq!((found.settled, found.bps), (false, 1_066_666_666));
+    let mut tail = Estimator::new(Limits::USUAL, 0, START);
+    tail.note(START.plus_ns(25 * NS_PER_MS), 999_000);
+    tail.note(START.plus_ns(50 * NS_PER_MS), 999_100);
+    assert_eq!(tail.finish(StopReason::PeerClosed).bps, 999_100 * 8 * 20);
+}
+
+#[test]
 fn a_clock_that_steps_back_and_counts_that_fall_change_nothing() {
     let mut estimator = Estimator::new(Limits::USUAL, 0, START);
     assert_eq!(estimator.note(START.plus_ns(30 * NS_PER_MS), 5_000), None);
