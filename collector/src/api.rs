@@ -32,6 +32,7 @@ mod silences;
 pub mod snapshots;
 mod status;
 mod stream;
+pub mod throughput;
 
 use std::sync::Arc;
 
@@ -74,6 +75,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/distribution", get(pair::distribution))
         .route("/api/v1/explain", get(explain::explain))
         .route("/api/v1/paths", get(paths::paths))
+        .route("/api/v1/throughput", get(throughput::throughput))
         .route("/api/v1/export", get(export::export))
         .route("/api/v1/backup", get(backup::backup))
         .route("/api/v1/alerts", get(alerts::alerts))

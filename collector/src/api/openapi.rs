@@ -23,6 +23,7 @@ use utoipa::OpenApi;
         super::pair::distribution,
         super::explain::explain,
         super::paths::paths,
+        super::throughput::throughput,
         super::export::export,
         super::reports::reports,
         super::enrolment::challenge,
@@ -74,6 +75,7 @@ impl Description {
 #[cfg(test)]
 mod tests {
     use super::super::{alerts, compare, explain, export, groups, incidents, map, pair, paths, status};
+    use super::super::{alerts, compare, export, groups, incidents, map, pair, paths, status, throughput};
     use super::*;
 
     #[test]
@@ -96,6 +98,7 @@ mod tests {
             ("distribution", pair::ALLOWED_DISTRIBUTION),
             ("explain", explain::ALLOWED),
             ("paths", paths::ALLOWED),
+            ("throughput", throughput::ALLOWED),
             ("export", export::ALLOWED),
         ] {
             let parameters = &description["paths"][format!("/api/v1/{path}")]["get"]["parameters"];

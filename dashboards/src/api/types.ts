@@ -430,6 +430,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/throughput": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What throughput tests between an agent and a zone found. */
+        get: operations["throughput"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/zones": {
         parameters: {
             query?: never;
@@ -994,6 +1011,11 @@ export interface components {
             /** @description Which. */
             value: string;
         };
+        /**
+         * @description Which way the octets of a test went.
+         * @enum {string}
+         */
+        DirectionName: "download" | "upload";
         /** @description `GET /api/v1/distribution` */
         DistributionAnswer: components["schemas"]["Facts"] & {
             /** @description The agent. */
@@ -1597,6 +1619,11 @@ export interface components {
          */
         Label: "agent" | "city" | "country" | "network" | "provider" | "region" | "zone" | "metro" | "method" | "load" | "address" | "phase" | "answer" | "flow";
         /**
+         * @description What held the sender back.
+         * @enum {string}
+         */
+        LimitName: "network" | "receive_window" | "send_buffer" | "sender";
+        /**
          * @description What else the path carried while a delay was measured.
          * @enum {string}
          */
@@ -1789,6 +1816,39 @@ export interface components {
          * @enum {string}
          */
         PhaseName: "whole" | "dns" | "connect" | "tls" | "request" | "first_byte";
+        /** @description The probes of one phase. */
+        PhaseSummary: {
+            /**
+             * Format: int32
+             * @description Those lost.
+             */
+            lost: number;
+            /**
+             * Format: int64
+             * @description Delays behind the quantiles.
+             */
+            n: number;
+            /**
+             * Format: int32
+             * @description Median round-trip delay in microseconds.
+             */
+            p50_us?: number | null;
+            /**
+             * Format: int32
+             * @description 95th percentile in microseconds.
+             */
+            p95_us?: number | null;
+            /**
+             * Format: int32
+             * @description 99th percentile in microseconds.
+             */
+            p99_us?: number | null;
+            /**
+             * Format: int32
+             * @description Probes sent.
+             */
+            sent: number;
+        };
         /** @description What went wrong, for a person (`title`, `detail`) and for a program (`status`, `reason`). */
         Problem: {
             /** @description What exactly, where, and what to do about it. */
@@ -1820,6 +1880,11 @@ export interface components {
             /** @description For example `held`, `not held`, `in progress`. */
             status: string;
         };
+        /**
+         * @description How a rate is to be read.
+         * @enum {string}
+         */
+        ReadingName: "estimate" | "lower_bound" | "failed";
         /**
          * @description What made an agent look at a path.
          * @enum {string}
@@ -2141,6 +2206,11 @@ export interface components {
             /** @description The release of this collector. */
             version: string;
         };
+        /**
+         * @description Why a test ended.
+         * @enum {string}
+         */
+        StopName: "stable" | "byte_cap" | "time_cap" | "aborted" | "peer_closed" | "stalled" | "refused" | "unreachable" | "malformed";
         /** @description What is kept. */
         StoreStatus: {
             /**
@@ -2205,6 +2275,80 @@ export interface components {
             current?: components["schemas"]["ToldPath"] | null;
             /** @description How it is traced: the method of its packets. */
             method: components["schemas"]["MethodName"];
+            /** @description The target. */
+            target: string;
+        };
+        /** @description The throughput tests of one pair. */
+        ThroughputAnswer: {
+            /** @description The agent. */
+            agent: string;
+            /** @description Start of the window. */
+            from: components["schemas"]["UtcInstant"];
+            /** @description The tests, oldest first. */
+            tests: components["schemas"]["ThroughputTest"][];
+            /** @description End of the window, exclusive. */
+            to: components["schemas"]["UtcInstant"];
+            /** @description The zone. */
+            zone: string;
+        };
+        /** @description One test. */
+        ThroughputTest: {
+            /**
+             * Format: int64
+             * @description Median delay under load minus median delay before it, in microseconds.
+             */
+            added_delay_us?: number | null;
+            /** @description The address whose probes went beside it, `ip:port`. */
+            address: string;
+            /** @description When its load ended. */
+            at: components["schemas"]["UtcInstant"];
+            /**
+             * Format: int64
+             * @description Bits per second over the last half after the ramp-up; null when the test failed.
+             */
+            bps?: number | null;
+            /**
+             * Format: int64
+             * @description Octets moved.
+             */
+            bytes: number;
+            /** @description The clock of the delays. */
+            clock: components["schemas"]["ClockName"];
+            /** @description The sender's congestion control; null when it was not told. */
+            congestion_control?: string | null;
+            /** @description Which way the octets went. */
+            direction: components["schemas"]["DirectionName"];
+            /** @description Probes after the load. */
+            drained: components["schemas"]["PhaseSummary"];
+            /**
+             * Format: int32
+             * @description How long the load lasted, in microseconds.
+             */
+            duration_us: number;
+            /** @description Probes before the load. */
+            idle: components["schemas"]["PhaseSummary"];
+            limited_by?: components["schemas"]["LimitName"] | null;
+            /** @description Probes during the load. */
+            loaded: components["schemas"]["PhaseSummary"];
+            /**
+             * Format: int32
+             * @description The shortest round trip the connection saw, in microseconds; null when the sender told nothing.
+             */
+            min_rtt_us?: number | null;
+            /** @description How `bps` is to be read. */
+            reading: components["schemas"]["ReadingName"];
+            /**
+             * Format: int64
+             * @description Round trips a minute under load, from the mean delay of the UDP probes.
+             */
+            responsiveness_rpm?: number | null;
+            /**
+             * Format: int64
+             * @description Octets sent more than once; null when the sender told nothing.
+             */
+            retransmitted_bytes?: number | null;
+            /** @description Why it ended. */
+            stop: components["schemas"]["StopName"];
             /** @description The target. */
             target: string;
         };
@@ -3939,6 +4083,62 @@ export interface operations {
                 };
             };
             /** @description The store cannot be read, or too many queries wait; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    throughput: {
+        parameters: {
+            query: {
+                /** @description The agent. */
+                agent: string;
+                /** @description The zone, `provider/region/zone`. */
+                zone: string;
+                /** @description Start of the window: `2026-11-23T10:00:00Z`, or `now-1h` (units s, m, h, d). Default `now-24h`. */
+                from?: string;
+                /** @description End of the window, exclusive, written like `from`. Default `now`. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tests, oldest first; none when the agent tests nothing. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ThroughputAnswer"];
+                };
+            };
+            /** @description A parameter is missing, unknown, repeated or out of range; the detail says what is allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such agent. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many queries at once, or the store cannot be read; `Retry-After` says when to try again. */
             503: {
                 headers: {
                     [name: string]: unknown;
