@@ -88,6 +88,7 @@ fn seeded(delays_of: Delays) -> (tempfile::TempDir, EmbeddedStore) {
                     received_at_unix_ms: report.interval.end_unix_ms(),
                     clock_skew_ms: 0,
                     paths: Vec::new(),
+                    throughput: Vec::new(),
                     send_lateness_p99_us: None,
                     frame: encode_report(&report),
                 })

@@ -107,7 +107,8 @@ pub fn router(context: Arc<Context>) -> Router {
             Arc::clone(&context),
             through_the_gate,
         ))
-        .layer(middleware::from_fn(with_security_headers))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&context),
             with_security_headers,
         ))
         .with_state(context)
@@ -124,7 +125,10 @@ pub fn agents_router(context: Arc<Context>) -> Router {
         .route("/healthz", get(operation::healthz))
         .method_not_allowed_fallback(wrong_method)
         .fallback(not_at_this_door)
-        .layer(middleware::from_fn(with_security_headers))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&context),
+            with_security_headers,
+        ))
         .with_state(context)
 }
 
@@ -217,7 +221,6 @@ fn cross_site() -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "cross_site", detail)
 }
 
-async fn with_security_headers(request: Request, next: Next) -> Response {
 async fn with_security_headers(
     State(context): State<Arc<Context>>,
     request: Request,

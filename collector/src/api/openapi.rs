@@ -74,8 +74,9 @@ impl Description {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{alerts, compare, explain, export, groups, incidents, map, pair, paths, status};
-    use super::super::{alerts, compare, export, groups, incidents, map, pair, paths, status, throughput};
+    use super::super::{
+        alerts, compare, explain, export, groups, incidents, map, pair, paths, status, throughput,
+    };
     use super::*;
 
     #[test]

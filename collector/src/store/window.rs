@@ -302,7 +302,7 @@ impl Window {
 }
 
 /// Which counters are there is told in the 32 bits of `present`.
-const _: () = assert!(azimuth_measurement::counts::COUNTERS <= 32);
+const _: () = assert!(COUNTERS <= 32);
 
 fn write(
     into: &mut Vec<u8>,
