@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use azimuth_collector::clock;
-use azimuth_collector::commands::accounts::{self, AuditCommand, TokenCommand, UserCommand};
+use azimuth_collector::commands::accounts::{self, ApiTokenCommand, AuditCommand, UserCommand};
 use azimuth_collector::commands::backup::{self, BackupArgs, RestoreArgs};
 use azimuth_collector::commands::catalogue::{self, CatalogueCommand};
 use azimuth_collector::commands::config_check;
@@ -57,7 +57,7 @@ enum Command {
     User(UserCommand),
     /// Make and revoke what programs show to be let in
     #[command(subcommand)]
-    ApiToken(TokenCommand),
+    ApiToken(ApiTokenCommand),
     /// Look at the audit log
     #[command(subcommand)]
     Audit(AuditCommand),

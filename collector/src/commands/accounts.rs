@@ -100,7 +100,7 @@ A program shows its token as `Authorization: Bearer TOKEN`.
 
 Example:
   azimuth-collector api-token create grafana --role read --ttl 365d")]
-pub enum TokenCommand {
+pub enum ApiTokenCommand {
     /// Make a token; it is shown once
     Create {
         /// What it is for: letters, digits, and - _ . @ +
@@ -236,9 +236,9 @@ pub fn user(
 }
 
 /// Runs a command on API tokens.
-pub fn api_token(command: TokenCommand, now_unix_ms: u64, out: &mut dyn Write) -> ExitCode {
+pub fn api_token(command: ApiTokenCommand, now_unix_ms: u64, out: &mut dyn Write) -> ExitCode {
     told(match command {
-        TokenCommand::Create {
+        ApiTokenCommand::Create {
             name,
             role,
             ttl,
@@ -249,13 +249,13 @@ pub fn api_token(command: TokenCommand, now_unix_ms: u64, out: &mut dyn Write) -
                 format!("{token}\n{name} may {role}; the token is shown only now"),
             );
         }),
-        TokenCommand::Revoke { name, place } => {
+        ApiTokenCommand::Revoke { name, place } => {
             change(&place, now_unix_ms, "token_revoked", &name, |accounts| {
                 accounts.revoke_token(&name)
             })
             .map(|()| say(out, format!("{name} is revoked")))
         }
-        TokenCommand::List { json, place } => files(&place).accounts().map(|accounts| {
+        ApiTokenCommand::List { json, place } => files(&place).accounts().map(|accounts| {
             let rows = accounts.tokens.iter().map(|(name, token)| Row {
                 name,
                 role: token.role,

@@ -39,6 +39,7 @@ fn started(directory: &Path, query_timeout: &str) -> Collector {
                 received_at_unix_ms: now,
                 clock_skew_ms: 0,
                 paths: Vec::new(),
+                throughput: Vec::new(),
                 send_lateness_p99_us: None,
                 frame: encode_report(&report),
             })
