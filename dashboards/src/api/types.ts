@@ -1,6 +1,57 @@
 // Generated from the collector’s OpenAPI description by `npm run types`. Do not edit.
 
 export interface paths {
+    "/api/v1/agent/challenge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a challenge, signed by the collector. */
+        post: operations["challenge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agent/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives an agent another key. The old one is taken for another 24 hours. */
+        post: operations["key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agent/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Opens a session for an agent that proves its key. */
+        post: operations["session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/agents": {
         parameters: {
             query?: never;
@@ -212,6 +263,23 @@ export interface paths {
         get: operations["incidents"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a host join with a token. */
+        post: operations["join"];
         delete?: never;
         options?: never;
         head?: never;
@@ -722,6 +790,11 @@ export interface components {
          * @enum {string}
          */
         AnswerName: "ordinary" | "redirect" | "client_error" | "server_error" | "certificate_expired" | "certificate_name" | "certificate_untrusted" | "tls_failed" | "broken" | "no_such_name" | "server_failure" | "query_refused" | "truncated" | "other";
+        /**
+         * @description Why it is not known how long each way took.
+         * @enum {string}
+         */
+        AsymmetryUnknownName: "clocks_not_synchronised" | "error_exceeds_delay";
         /** @description A bin of the merged histogram. */
         Bin: {
             /**
@@ -818,6 +891,18 @@ export interface components {
             region_name: string;
             /** @description `provider/region/zone`, as everywhere. */
             zone: string;
+        };
+        /** @description A challenge to be answered once within a minute. */
+        Challenge: {
+            /** @description What to sign, base64url. */
+            challenge: string;
+            /** @description The collector's Ed25519 signature over nonce and challenge, base64url: it is the one that the token names. */
+            signature: string;
+        };
+        /** @description Asks for a challenge. */
+        ChallengeRequest: {
+            /** @description 32 random bytes of the agent, base64url. */
+            nonce: string;
         };
         /**
          * @description Which clock stamped the delays of a histogram.
@@ -1190,6 +1275,12 @@ export interface components {
         };
         /** @description How delay varied, where probes were lost, and which errors were met. */
         Facts: {
+            asymmetry_unknown: components["schemas"]["AsymmetryUnknownName"] | null;
+            /**
+             * Format: int64
+             * @description Further answers to a probe already answered (RFC 5560).
+             */
+            duplicate: number;
             /**
              * @description Errors by kind, only those that were met. ICMP errors settle nothing: their probes are lost once the waiting time has
              *     passed. `send_...`: this host did not send; such probes are not among the sent. `refused`: answers that say no.
@@ -1210,6 +1301,11 @@ export interface components {
             ipdv_pairs: number;
             /**
              * Format: int64
+             * @description Answers after the waiting time; their probes are lost all the same.
+             */
+            late: number;
+            /**
+             * Format: int64
              * @description Of the lost, those that are known to have reached it.
              */
             lost_back: number;
@@ -1223,6 +1319,7 @@ export interface components {
              * @description Of the lost, those whose way is not known: all of them where the reflector keeps no count, or is not asked for it.
              */
             lost_unknown: number;
+            one_way: components["schemas"]["OneWayFacts"] | null;
             /**
              * Format: int32
              * @description 95th percentile of how much longer a delay was than the shortest of this answer (PDV, RFC 5481), from the same delays
@@ -1234,6 +1331,11 @@ export interface components {
              * @description 99th percentile of the same.
              */
             pdv_p99_us: number | null;
+            /**
+             * Format: int64
+             * @description Answers that arrived after an answer to a later probe (RFC 4737).
+             */
+            reordered: number;
         };
         /** @description Who delivers. */
         FleetStatus: {
@@ -1613,6 +1715,39 @@ export interface components {
              */
             stored_per_s: number | null;
         };
+        /** @description Asks to join. */
+        JoinRequest: {
+            /** @description The name it would like; made from the site and the key when absent. */
+            agent?: string | null;
+            /** @description A challenge. */
+            challenge: string;
+            /** @description The agent's Ed25519 public key, base64url. */
+            public_key: string;
+            /** @description The secret of the token, base64url. */
+            secret: string;
+            /** @description Over challenge and key, base64url. */
+            signature: string;
+        };
+        /** @description The host is an agent now. */
+        Joined: {
+            /** @description Its name. */
+            agent: string;
+            /** @description Where its token says it stands. */
+            site: string;
+        };
+        /** @description Asks for another key. */
+        KeyRequest: {
+            /** @description The agent. */
+            agent: string;
+            /** @description A challenge. */
+            challenge: string;
+            /** @description The same by the new key. */
+            new_signature: string;
+            /** @description Its new public key, base64url. */
+            public_key: string;
+            /** @description By the key it has, over challenge, agent and the new key, base64url. */
+            signature: string;
+        };
         /**
          * @description A label.
          * @enum {string}
@@ -1759,6 +1894,30 @@ export interface components {
             from: components["schemas"]["UtcInstant"];
             /** @description Its end. */
             to: components["schemas"]["UtcInstant"];
+        };
+        /** @description Delays between the clocks of an agent and its reflectors (RFC 7679). */
+        OneWayFacts: {
+            /**
+             * Format: double
+             * @description Mean delay back, likewise.
+             */
+            back_mean_us: number | null;
+            /**
+             * Format: double
+             * @description How far either of the two may be off: what both clocks say of themselves (RFC 8762 section 4.2.1), on average, less
+             *     what the round trip leaves no room for.
+             */
+            error_us: number;
+            /**
+             * Format: int64
+             * @description Probes behind them: both ends said that their clock is synchronised, and the kernel stamped at both.
+             */
+            n: number;
+            /**
+             * Format: double
+             * @description Mean delay from the agent to the reflector; null when the clocks are not good enough to tell.
+             */
+            out_mean_us: number | null;
         };
         /**
          * @description Whose an endpoint is.
@@ -2071,6 +2230,27 @@ export interface components {
             name: string;
             /** @description The user's password. */
             password: string;
+        };
+        /** @description A session. */
+        SessionOpened: {
+            /** @description To be sent as `Authorization: Bearer`. */
+            bearer: string;
+            /**
+             * Format: int64
+             * @description How long it is good, in seconds.
+             */
+            expires_in_s: number;
+        };
+        /** @description Asks for a session. */
+        SessionRequest: {
+            /** @description The agent. */
+            agent: string;
+            /** @description A challenge. */
+            challenge: string;
+            /** @description A name that its process made up when it started: two of them at once with one key are a copied identity. */
+            instance: string;
+            /** @description Over challenge, agent and instance, base64url. */
+            signature: string;
         };
         /** @description One silence. */
         SilenceAnswer: {
@@ -2513,6 +2693,123 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    challenge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChallengeRequest"];
+            };
+        };
+        responses: {
+            /** @description A challenge. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Challenge"];
+                };
+            };
+            /** @description The body is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyRequest"];
+            };
+        };
+        responses: {
+            /** @description It has the new key, or had it already. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Joined"];
+                };
+            };
+            /** @description The body is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not this agent; `reason` says why. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionRequest"];
+            };
+        };
+        responses: {
+            /** @description A session. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionOpened"];
+                };
+            };
+            /** @description The body is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not this agent: unknown, revoked, a wrong proof, or a copied identity; `reason` says which. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     agents: {
         parameters: {
             query?: never;
@@ -3254,6 +3551,57 @@ export interface operations {
             };
         };
     };
+    join: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JoinRequest"];
+            };
+        };
+        responses: {
+            /** @description It is an agent now, or was already. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Joined"];
+                };
+            };
+            /** @description The body is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token or the proof is not good; `reason` says why. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The name is taken. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     map: {
         parameters: {
             query?: {
@@ -3438,6 +3786,24 @@ export interface operations {
             };
             /** @description The body is not a batch; nothing was stored. */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The session is not good, or a session is needed; nothing was stored. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The session is of another agent; nothing was stored. */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
