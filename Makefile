@@ -1,8 +1,6 @@
 # Azimuth: the commands a person types. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench bench-alerting bench-probing bench-store bench-throughput build dashboards lint clean
-.PHONY: help demo test torture bench bench-alerting bench-dashboards bench-probing bench-store build dashboards lint clean
-.PHONY: help demo test torture bench bench-alerting bench-probing bench-store build dashboards package test-packages audit bench-footprint lint clean
+.PHONY: help demo test torture bench bench-alerting bench-dashboards bench-footprint bench-probing bench-store bench-throughput build dashboards package test-packages audit lint clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
