@@ -753,7 +753,10 @@ export function startFakeCollector({ port = 8361, dist }) {
         return send(404, 'application/problem+json', JSON.stringify(problem));
       }
       // Only the head and one row: enough to take a table away.
-      if (url.pathname === '/api/v1/export' || url.searchParams.get('format') === 'csv') {
+      if (
+        url.pathname === '/api/v1/export' ||
+        (url.searchParams.get('format') === 'csv' && url.pathname !== '/api/v1/map')
+      ) {
         const text = 'agent,zone,n,loss_ratio\r\nbrest-orange,aws/eu-west-3/euw3-az1,300,0.0133\r\n';
         return send(200, 'text/csv; charset=utf-8', text);
       }
