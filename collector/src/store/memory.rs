@@ -271,6 +271,8 @@ impl Store for MemoryStore {
     }
 
     fn condition(&self) -> Condition {
+        // Once: a second look within one expression would wait for the first.
+        let rooms = self.rooms();
         Condition {
             writable: true,
             disk_bytes: 0,
@@ -278,8 +280,8 @@ impl Store for MemoryStore {
             tier_bytes: [0; 4],
             oldest_unsealed_hour_unix_ms: None,
             window: WindowCondition::default(),
-            path_events_refused: self.rooms().path_events_refused,
-            throughput_results_refused: self.rooms().throughput_results_refused,
+            path_events_refused: rooms.path_events_refused,
+            throughput_results_refused: rooms.throughput_results_refused,
             unsealed_hours: 0,
             sealing_due_unix_ms: None,
             tier_holdings: Default::default(),
