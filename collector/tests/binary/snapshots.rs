@@ -47,7 +47,7 @@ fn a_snapshot_holds_what_was_answered_then_and_survives_a_kill() {
     let elsewhere = ("origin", "http://example.org");
     assert_eq!(keep(&collector, &questions, &[JSON, elsewhere]).status, 403);
     assert_eq!(
-        collector.counter("azimuth_queries_total{endpoint=\"keep_snapshot\",outcome=\"cross_site\"}"),
+        collector.counter("azimuth_access_refused_total{what=\"change\",reason=\"cross_site\"}"),
         1
     );
     collector.kill();
