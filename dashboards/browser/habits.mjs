@@ -57,7 +57,7 @@ export function habitTests({ open, best, pair, screens }) {
     // Points of a night that no stand-in has measured: the same answer, moved there.
     const [from, to] = ['2026-10-25T00:00:00Z', '2026-10-25T02:00:00Z'];
     const moved = (answer, key) => {
-      const list = answer[key].slice(0, 12);
+      const list = Array.from({ length: 12 }, (_, i) => answer[key][i % answer[key].length]);
       return {
         ...answer,
         from,

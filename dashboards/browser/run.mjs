@@ -383,7 +383,7 @@ tests['each panel stands alone in a page, in its language and theme, with a link
 
 tests['a rectangle of time and delay is explained, by button, by hand, and from its address, in French too'] =
   async () => {
-    const { page, clean } = await open(pair, { lang: 'fr' });
+    const { page, clean } = await open(`${pair}&from=now-2m`, { lang: 'fr' });
     await page.waitForSelector(SCREENS.pair.ready, WAIT);
     await page.getByRole('button', { name: 'Qu’est-ce qui ressort' }).click();
     await page.waitForSelector('.explain .number', WAIT);
@@ -393,7 +393,7 @@ tests['a rectangle of time and delay is explained, by button, by hand, and from 
     const heat = await (await page.$('.heat')).boundingBox();
     await page.mouse.move(heat.x + heat.width * 0.5, heat.y + heat.height * 0.1);
     await page.mouse.down();
-    await page.mouse.move(heat.x + heat.width * 0.8, heat.y + heat.height * 0.6, { steps: 5 });
+    await page.mouse.move(heat.x + heat.width * 0.8, heat.y + heat.height * 0.97, { steps: 5 });
     await page.mouse.up();
     await page.waitForFunction(
       (before) => new URLSearchParams(location.search).get('box') !== before,
