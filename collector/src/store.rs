@@ -19,6 +19,7 @@ mod admission;
 pub mod conformance;
 pub mod dictionary;
 pub mod embedded;
+mod events;
 mod holdings;
 pub mod identity;
 #[cfg(test)]

@@ -3,7 +3,6 @@
 //!
 //! A commit is one transaction with an fsync: reports, manifests, agent rows, settled sequences and gaps, or none of
 //! them. Reports stay as they arrived, in order of time, which is the order in which the map reads them, until their hour
-//! is sealed into immutable files, one per tier and period, which hold chunks by series.
 //!
 //! | room | what it does |
 //! |---|---|
@@ -29,6 +28,7 @@ mod backup;
 mod backup_tests;
 mod by_agent;
 mod dictionary_file;
+mod events;
 #[cfg(test)]
 mod flips;
 #[cfg(test)]
@@ -41,7 +41,6 @@ mod growth_tests;
 mod losses;
 mod maintain;
 mod open;
-mod paths;
 #[cfg(test)]
 mod power;
 #[cfg(test)]
@@ -55,7 +54,6 @@ mod standing;
 mod tables;
 #[cfg(test)]
 mod tests;
-mod throughput;
 mod unfinished;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,7 +62,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use azimuth_measurement::{AgentId, LossCause};
+use azimuth_measurement::{AgentId, LossCause, PathEvent, ThroughputResult};
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, WriteTransaction};
 
 use self::dictionary_file::DictionaryCopy;
@@ -122,7 +120,7 @@ pub struct EmbeddedStore {
     path_events_refused: AtomicU64,
     throughput_results_refused: AtomicU64,
     /// When it was last looked for old ones.
-    paths_looked_at_unix_ms: AtomicU64,
+    events_looked_at_unix_ms: AtomicU64,
 }
 
 /// Attaches what was being done to whatever redb said.
@@ -188,7 +186,7 @@ impl EmbeddedStore {
             writes: AtomicU64::new(opened.writes),
             path_events_refused: AtomicU64::new(0),
             throughput_results_refused: AtomicU64::new(0),
-            paths_looked_at_unix_ms: AtomicU64::new(0),
+            events_looked_at_unix_ms: AtomicU64::new(0),
         };
         let hidden = store.with_database("count reports", |database| {
             unless_contradictory("count reports", || {
@@ -371,8 +369,8 @@ impl Store for EmbeddedStore {
             drop(standing);
             write_plan(transaction, &plan)?;
             let refused = (
-                paths::write(transaction, &plan)?,
-                throughput::write(transaction, &plan)?,
+                events::write::<PathEvent>(transaction, &plan)?,
+                events::write::<ThroughputResult>(transaction, &plan)?,
             );
             // Before the commit, so that whoever reads the new reports finds their manifest here. If the commit fails,
             // reopening reads the dictionary back from the file before anything else is written.
@@ -490,7 +488,7 @@ impl Store for EmbeddedStore {
     }
 
     fn paths(&self, agent: &AgentId, range: TimeRange) -> Result<Vec<StoredPath>, StoreError> {
-        self.read_paths(agent, range)
+        self.events_of::<PathEvent>(agent, range)
     }
 
     fn throughput(
@@ -498,7 +496,7 @@ impl Store for EmbeddedStore {
         agent: &AgentId,
         range: TimeRange,
     ) -> Result<Vec<super::StoredThroughput>, StoreError> {
-        self.read_throughput(agent, range)
+        self.events_of::<ThroughputResult>(agent, range)
     }
 
     fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {

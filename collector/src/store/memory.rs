@@ -2,6 +2,7 @@
 //! redb could do. It rolls nothing up, and still gives the answers of a store that does.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
@@ -10,14 +11,15 @@ use azimuth_measurement::{AgentId, ManifestId, PathEvent, ThroughputResult};
 
 use super::admission::{Plan, PlannedReport, Standing};
 use super::dictionary::AgentNumber;
-use super::paths::{PathKey, StoredPath, keys_of, within_bounds};
+use super::events::{Event, EventKey, keys_of, stored, within_bounds};
+use super::paths::StoredPath;
 use super::sequences::SettledSequences;
-use super::throughput::{StoredThroughput, results_within_bounds};
+use super::throughput::StoredThroughput;
 use super::tier::{Hole, Stretch, plan};
 use super::{
     Admission, AgentStatus, Condition, Coverage, Dictionary, Item, Maintained, Missing, MissingCause,
     Observation, Retention, ScanRequest, SeriesLimits, Store, StoreError, StoredGap, Tier, TimeRange,
-    VerifiedManifest, Visit, WindowCondition,
+    VerifiedManifest, VerifiedReport, Visit, WindowCondition,
 };
 
 #[derive(Default)]
@@ -35,9 +37,9 @@ struct Rooms {
     /// By (end, agent, epoch, first sequence).
     gaps: BTreeMap<(u64, AgentNumber, u64, u64), StoredGap>,
     agents: BTreeMap<AgentId, AgentStatus>,
-    paths: BTreeMap<PathKey, (ManifestId, PathEvent)>,
+    paths: Events<PathEvent>,
     path_events_refused: u64,
-    throughput: BTreeMap<PathKey, (ManifestId, ThroughputResult)>,
+    throughput: Events<ThroughputResult>,
     throughput_results_refused: u64,
     /// The latest instant it was maintained at.
     now_unix_ms: u64,
@@ -99,6 +101,36 @@ impl Standing for Rooms {
     }
 }
 
+/// Events of one kind.
+type Events<T> = BTreeMap<EventKey, (ManifestId, T)>;
+
+/// Keeps those of a report; how many there was no room for.
+fn keep<T: Event>(events: &mut Events<T>, number: AgentNumber, report: &VerifiedReport) -> u64 {
+    let held = |hour| Ok::<_, Infallible>(events.range(keys_of(number, hour)).count());
+    let Ok((kept, refused)) = within_bounds::<T, _>(report, held);
+    for (index, event) in (0_u32..).zip(kept) {
+        let key = (number.0, event.at_unix_ms(), report.epoch, report.sequence, index);
+        events.insert(key, (report.manifest, event.clone()));
+    }
+    refused
+}
+
+/// Those of an agent in a range.
+fn told<T: Event>(
+    dictionary: &Dictionary,
+    events: &Events<T>,
+    agent: &AgentId,
+    range: TimeRange,
+) -> Vec<T::Stored> {
+    let Some(number) = dictionary.agent_number(agent) else {
+        return Vec::new();
+    };
+    events
+        .range(keys_of(number, range))
+        .filter_map(|(_, (manifest, event))| stored(dictionary, number, *manifest, event.clone()))
+        .collect()
+}
+
 impl Store for MemoryStore {
     fn commit(&self, manifests: &[VerifiedManifest], items: &[Item]) -> Result<Vec<Admission>, StoreError> {
         let rooms = &mut *self.rooms();
@@ -117,22 +149,8 @@ impl Store for MemoryStore {
                 report.sequence,
             );
             rooms.reports.insert(key, frame.to_vec());
-            let paths = &mut rooms.paths;
-            let held = |hour| Ok::<_, StoreError>(paths.range(keys_of(*number, hour)).count());
-            let (kept, refused) = within_bounds(report, held)?;
-            rooms.path_events_refused += refused;
-            for (index, event) in (0_u32..).zip(kept) {
-                let key = (number.0, event.at_unix_ms, report.epoch, report.sequence, index);
-                paths.insert(key, (report.manifest, event.clone()));
-            }
-            let results = &mut rooms.throughput;
-            let held = |hour| Ok::<_, StoreError>(results.range(keys_of(*number, hour)).count());
-            let (kept, refused) = results_within_bounds(report, held)?;
-            rooms.throughput_results_refused += refused;
-            for (index, result) in (0_u32..).zip(kept) {
-                let key = (number.0, result.at_unix_ms, report.epoch, report.sequence, index);
-                results.insert(key, (report.manifest, result.clone()));
-            }
+            rooms.path_events_refused += keep(&mut rooms.paths, *number, report);
+            rooms.throughput_results_refused += keep(&mut rooms.throughput, *number, report);
         }
         for (_, status) in plan.changed_statuses() {
             rooms.agents.insert(status.agent.clone(), status.clone());
@@ -229,28 +247,12 @@ impl Store for MemoryStore {
 
     fn paths(&self, agent: &AgentId, range: TimeRange) -> Result<Vec<StoredPath>, StoreError> {
         let rooms = self.rooms();
-        let Some(number) = rooms.dictionary.agent_number(agent) else {
-            return Ok(Vec::new());
-        };
-        let events = rooms.paths.range(keys_of(number, range));
-        Ok(events
-            .filter_map(|(_, (manifest, event))| {
-                StoredPath::of(&rooms.dictionary, number, *manifest, event.clone())
-            })
-            .collect())
+        Ok(told(&rooms.dictionary, &rooms.paths, agent, range))
     }
 
     fn throughput(&self, agent: &AgentId, range: TimeRange) -> Result<Vec<StoredThroughput>, StoreError> {
         let rooms = self.rooms();
-        let Some(number) = rooms.dictionary.agent_number(agent) else {
-            return Ok(Vec::new());
-        };
-        let results = rooms.throughput.range(keys_of(number, range));
-        Ok(results
-            .filter_map(|(_, (manifest, result))| {
-                StoredThroughput::of(&rooms.dictionary, number, *manifest, result.clone())
-            })
-            .collect())
+        Ok(told(&rooms.dictionary, &rooms.throughput, agent, range))
     }
 
     fn maintain(&self, now_unix_ms: u64) -> Result<Maintained, StoreError> {

@@ -2,8 +2,8 @@
 
 use azimuth_measurement::{PathEvent, SeriesDescriptor};
 
-use super::dictionary::AgentNumber;
-use super::{Dictionary, TimeRange, VerifiedReport};
+use super::VerifiedReport;
+use super::events::Event;
 
 /// Most events kept of one agent and hour; its honest rate is far below. What is beyond is refused and counted.
 pub const MOST_AN_HOUR: usize = 720;
@@ -17,50 +17,23 @@ pub struct StoredPath {
     pub event: PathEvent,
 }
 
-impl StoredPath {
-    /// The event with what its manifest says of its series; `None` when the manifest is not known, or has no such series.
-    pub(super) fn of(
-        dictionary: &Dictionary,
-        agent: AgentNumber,
-        manifest: azimuth_measurement::ManifestId,
-        event: PathEvent,
-    ) -> Option<Self> {
-        let known = dictionary.manifest(agent, manifest)?;
-        let series = known.manifest.series.get(event.series as usize)?.clone();
-        Some(Self { series, event })
+impl Event for PathEvent {
+    type Stored = StoredPath;
+    const MOST_AN_HOUR: usize = MOST_AN_HOUR;
+
+    fn of_report(report: &VerifiedReport) -> &[Self] {
+        &report.paths
     }
-}
 
-/// Which events of one report there is room for: those of hours that `held` says are not full. The rest is counted.
-pub(super) fn within_bounds<E>(
-    report: &VerifiedReport,
-    mut held: impl FnMut(TimeRange) -> Result<usize, E>,
-) -> Result<(Vec<&PathEvent>, u64), E> {
-    const HOUR_MS: u64 = 3_600_000;
-    let (mut kept, mut refused) = (Vec::new(), 0);
-    for event in &report.paths {
-        let hour_unix_ms = event.at_unix_ms / HOUR_MS * HOUR_MS;
-        let hour = TimeRange {
-            from_unix_ms: hour_unix_ms,
-            to_unix_ms: hour_unix_ms.saturating_add(HOUR_MS),
-        };
-        let of_this_report = kept
-            .iter()
-            .filter(|kept: &&&PathEvent| hour.contains(kept.at_unix_ms))
-            .count();
-        if held(hour)? + of_this_report < MOST_AN_HOUR {
-            kept.push(event);
-        } else {
-            refused += 1;
-        }
+    fn at_unix_ms(&self) -> u64 {
+        self.at_unix_ms
     }
-    Ok((kept, refused))
-}
 
-/// The whole identity of a stored event: agent, time, epoch, sequence, number within the report.
-pub(super) type PathKey = (u32, u64, u64, u64, u32);
+    fn series(&self) -> u32 {
+        self.series
+    }
 
-/// Every event of an agent in a range.
-pub(super) fn keys_of(agent: AgentNumber, range: TimeRange) -> std::ops::Range<PathKey> {
-    (agent.0, range.from_unix_ms, 0, 0, 0)..(agent.0, range.to_unix_ms, 0, 0, 0)
+    fn with_series(self, series: SeriesDescriptor) -> StoredPath {
+        StoredPath { series, event: self }
+    }
 }

@@ -21,14 +21,12 @@ use azimuth_measurement::codec::varint;
 use redb::{Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable};
 use thiserror::Error;
 
-use super::super::paths::PathKey;
 use super::aside;
+use super::events::{EventTable, PATHS, THROUGHPUT};
 use super::open::{OpenError, again, tiers_in};
-use super::paths::PATHS;
 use super::sealed::disk::Disk;
 use super::sealed::shelf::{Shelf, is_part_name};
 use super::tables::{AGENTS, GAPS, HOT, MANIFESTS, META, SETTLED};
-use super::throughput::THROUGHPUT;
 use super::unfinished::{make_beside, parent_of};
 use super::{read_copy, while_doing};
 use crate::store::{BackupSummary, StoreError, Tier};
@@ -183,7 +181,7 @@ fn write_reports(read: &ReadTransaction, into: &mut dyn Write) -> Result<u64, re
 /// Path events and throughput results have keys and rows of one shape.
 fn write_events(
     read: &ReadTransaction,
-    table: redb::TableDefinition<'_, PathKey, (u64, &[u8])>,
+    table: EventTable,
     name: &'static str,
     into: &mut dyn Write,
 ) -> Result<(), redb::Error> {

@@ -61,7 +61,7 @@ impl EmbeddedStore {
             }
             Err(error) => note(error),
         }
-        if let Err(error) = self.retire_paths(now_unix_ms) {
+        if let Err(error) = self.retire_events(now_unix_ms) {
             note(error);
         }
         for part in self.shelf().parts() {

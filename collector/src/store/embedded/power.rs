@@ -57,7 +57,7 @@ fn open(disk: &ForgetfulDisk) -> Result<EmbeddedStore, String> {
         writes: AtomicU64::new(0),
         path_events_refused: AtomicU64::new(0),
         throughput_results_refused: AtomicU64::new(0),
-        paths_looked_at_unix_ms: AtomicU64::new(0),
+        events_looked_at_unix_ms: AtomicU64::new(0),
     })
 }
 

@@ -85,7 +85,7 @@ impl Life {
             writes: AtomicU64::new(0),
             path_events_refused: AtomicU64::new(0),
             throughput_results_refused: AtomicU64::new(0),
-            paths_looked_at_unix_ms: AtomicU64::new(0),
+            events_looked_at_unix_ms: AtomicU64::new(0),
         };
         store.note_unsealed(hours.into_iter().map(|hour| (hour, 0)));
         Ok(store)
