@@ -31,9 +31,11 @@ use azimuth_measurement::enrolment::{
 
 use self::book::{AgentEntry, Book, Event, Refusal, TokenEntry};
 use self::journal::{Journal, JournalError};
-use self::keys::{CollectorKey, random, sha256, verify};
+use self::keys::{CollectorKey, verify};
 use self::sessions::{Sessions, Standing};
 use crate::problem::Problem;
+use crate::secret::{random, sha256};
+use crate::whole_file::private_directory;
 
 /// How long a session lasts; the agent opens the next before.
 pub const SESSION: Duration = Duration::from_secs(3_600);
@@ -92,7 +94,7 @@ impl Fleet {
     /// When the directory, the key or the journal cannot be had.
     pub fn open(data_dir: &Path, required: bool) -> Result<Self, JournalError> {
         let directory = data_dir.join("fleet");
-        journal::private_directory(&directory)?;
+        private_directory(&directory).map_err(JournalError::io(&directory))?;
         let key = CollectorKey::load_or_make(&directory.join("collector.key"))?;
         let (journal, book) = Journal::open(&directory.join("journal.jsonl"))?;
         Ok(Self {

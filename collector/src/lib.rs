@@ -17,7 +17,7 @@
 //! | [`fleet`] | who may report: tokens, agents, sessions |
 //! | [`status`] | how the collector itself fares, and what needs a person |
 //! | [`commands`] | the command line, one file a command |
-//! | [`config`], [`limits`], [`clock`], [`csv`], [`metrics`], [`problem`], [`utc`], [`words`] | what the rooms share |
+//! | [`config`], [`limits`], [`clock`], [`csv`], [`metrics`], [`problem`], [`secret`], [`utc`], [`whole_file`], [`words`] | what the rooms share |
 //! | [`reload`], [`supervisor`] | what SIGHUP asks for, and what the service manager is told |
 //! | [`run`] | wires them |
 
@@ -43,6 +43,7 @@ pub mod query;
 pub mod reload;
 pub mod remote_write;
 pub mod run;
+pub mod secret;
 pub mod serve;
 pub mod site;
 pub mod snapshot;
@@ -50,4 +51,5 @@ pub mod status;
 pub mod store;
 pub mod supervisor;
 pub mod utc;
+pub mod whole_file;
 pub mod words;

@@ -6,13 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+use crate::secret::hex;
+use crate::whole_file::{Readers, replace};
 
 /// Folder in the data directory.
 const FOLDER: &str = "snapshots";
@@ -141,7 +144,7 @@ impl Snapshots {
         let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let salt: [u64; 2] = std::array::from_fn(|_| fastrand::u64(..));
         let digest = Sha256::digest(format!("{view}\n{created_unix_ms}\n{salt:?}"));
-        let id: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = hex(&digest);
         let head = Head {
             id: id.chars().take(ID_LETTERS).collect(),
             title: title.to_owned(),
@@ -165,12 +168,7 @@ impl Snapshots {
                 bytes: taken,
             });
         }
-        let (unfinished, file) = (self.folder.join(&head.id), self.file(&head.id));
-        let mut written = File::create(&unfinished)?;
-        written.write_all(&content)?;
-        written.sync_all()?;
-        fs::rename(&unfinished, &file)?;
-        self.sync()?;
+        replace(&self.file(&head.id), &content, Readers::Umask)?;
         let one = Kept { head, bytes };
         all.insert(one.head.id.clone(), one.clone());
         Ok(one)

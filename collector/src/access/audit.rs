@@ -3,9 +3,8 @@
 //! of the newest hash elsewhere (`audit check` prints it).
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use super::secret::hex;
+use crate::secret::{hex, sha256};
 use crate::utc::UtcInstant;
 
 /// What the first line names as the hash before.
@@ -49,7 +48,7 @@ pub fn line(event: Event, before: &str) -> Result<String, String> {
 
 /// The hash that the line after `line` names. The line feed counts not.
 pub fn hash(line: &str) -> String {
-    hex(&Sha256::digest(line.trim_end_matches('\n').as_bytes()))
+    hex(&sha256(line.trim_end_matches('\n').as_bytes()))
 }
 
 /// A chain that was read to its end.

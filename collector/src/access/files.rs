@@ -4,13 +4,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use super::accounts::Accounts;
 use super::audit::{self, Event};
+use crate::whole_file::{Readers, private_directory, replace};
 
 /// A file that cannot be used, or a change that is none.
 #[derive(Debug, Error)]
@@ -114,8 +115,7 @@ impl AccessFiles {
         let done = change(&mut accounts).map_err(FileError::Refused)?;
         self.append_locked(event)?;
         let file = self.accounts_file();
-        self.write(&file, &accounts)
-            .map_err(|source| FileError::System { file, source })?;
+        Self::write(&file, &accounts).map_err(|source| FileError::System { file, source })?;
         Ok(done)
     }
 
@@ -128,15 +128,10 @@ impl AccessFiles {
         self.append_locked(event)
     }
 
-    fn write(&self, file: &Path, accounts: &Accounts) -> io::Result<()> {
-        let fresh = self.directory.join("accounts.new");
-        let mut written = private().truncate(true).open(&fresh)?;
+    fn write(file: &Path, accounts: &Accounts) -> io::Result<()> {
         let mut text = serde_json::to_vec_pretty(accounts)?;
         text.push(b'\n');
-        written.write_all(&text)?;
-        written.sync_all()?;
-        fs::rename(&fresh, file)?;
-        File::open(&self.directory)?.sync_all()
+        replace(file, &text, Readers::Owner)
     }
 
     fn append_locked(&self, event: Event) -> Result<(), FileError> {
@@ -162,11 +157,7 @@ impl AccessFiles {
             file: file.clone(),
             source,
         };
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.directory)
-            .map_err(system)?;
+        private_directory(&self.directory).map_err(system)?;
         let lock = private().open(&file).map_err(system)?;
         lock.lock().map_err(system)?;
         Ok(lock)

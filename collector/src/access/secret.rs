@@ -1,13 +1,11 @@
 //! Secrets: made here, shown once, and kept only as something they cannot be had back from. What a person chooses or
 //! types is kept as Argon2id (RFC 9106); what is 256 bits of chance needs no slow hash and is kept as SHA-256.
 
-use std::fmt::Write as _;
-
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
-use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+
+use crate::secret::{hex, random, sha256};
 
 /// Bytes of chance in a token, a session and a password that is made here.
 const SECRET_BYTES: usize = 32;
@@ -27,7 +25,7 @@ pub struct SecretHash(String);
 impl SecretHash {
     /// The hash of a secret. Who finds one by its hash compares hashes, which tells nothing of the secret by how long it takes.
     pub fn of(secret: &str) -> Self {
-        Self(hex(&Sha256::digest(secret.as_bytes())))
+        Self(hex(&sha256(secret.as_bytes())))
     }
 }
 
@@ -36,8 +34,7 @@ impl SecretHash {
 /// # Errors
 /// When the system has no randomness to give.
 pub fn fresh() -> Result<String, String> {
-    let mut bytes = [0_u8; SECRET_BYTES];
-    by_chance(&mut bytes)?;
+    let bytes = random::<SECRET_BYTES>();
     Ok(hex(&bytes))
 }
 
@@ -48,8 +45,7 @@ pub fn fresh() -> Result<String, String> {
 /// When the system has no randomness to give.
 pub fn fresh_password() -> Result<String, String> {
     const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789-";
-    let mut bytes = [0_u8; 64];
-    by_chance(&mut bytes)?;
+    let bytes = random::<64>();
     // 30 letters; two of 32 values are passed over, so that each letter is as likely.
     let mut letters = bytes
         .iter()
@@ -77,8 +73,7 @@ pub fn hash_password(password: &str) -> Result<String, String> {
             "a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters, this one {length}"
         ));
     }
-    let mut salt = [0_u8; 16];
-    by_chance(&mut salt)?;
+    let salt = random::<16>();
     let hash = argon2()?.hash_password_with_salt(password.as_bytes(), &salt);
     hash.map(|hash| hash.to_string())
         .map_err(|error| format!("the password cannot be hashed: {error}"))
@@ -95,23 +90,9 @@ pub fn is_password(password: &str, hash: &str) -> bool {
     argon2.verify_password(password.as_bytes(), &hash).is_ok()
 }
 
-fn by_chance(bytes: &mut [u8]) -> Result<(), String> {
-    SystemRandom::new()
-        .fill(bytes)
-        .map_err(|_| "the system gives no randomness".to_owned())
-}
-
 fn argon2() -> Result<Argon2<'static>, String> {
     let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(|error| error.to_string())?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

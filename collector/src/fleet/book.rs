@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{OLD_KEY_KEPT_MS, Wanted};
 use crate::problem::Problem;
+use crate::secret::hex;
 
 /// Agents that may join at most.
 const MOST_AGENTS: usize = 100_000;
@@ -399,7 +400,7 @@ impl Book {
         let name = match wish {
             Some(wish) => wish.to_owned(),
             None => {
-                let digits: String = key[..5].iter().map(|byte| format!("{byte:02x}")).collect();
+                let digits: String = hex(&key[..5]);
                 format!("{}-{digits}", token.site)
             }
         };

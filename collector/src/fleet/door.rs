@@ -15,8 +15,8 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use super::journal::{private_directory, write_private};
-use super::keys::sha256;
+use crate::secret::sha256;
+use crate::whole_file::{Readers, private_directory, replace};
 
 /// Name in a certificate made here. Nobody looks at it.
 const NAME: &str = "azimuth-collector";
@@ -142,9 +142,9 @@ fn self_made(file: &Path) -> Result<Tls, String> {
 
 fn keep(file: &Path, pair: &KeyPair) -> io::Result<()> {
     if let Some(directory) = file.parent() {
-        private_directory(directory).map_err(io::Error::other)?;
+        private_directory(directory)?;
     }
-    write_private(file, pair.serialize_pem().as_bytes())
+    replace(file, pair.serialize_pem().as_bytes(), Readers::Owner)
 }
 
 fn config(

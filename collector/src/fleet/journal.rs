@@ -4,14 +4,14 @@
 //! A last line without its end was cut by a kill, and was never answered for: it is left out. Any other line that cannot be
 //! read keeps the collector from starting: who may report is not guessed.
 
-use std::fs::{DirBuilder, File, OpenOptions, read_to_string, rename};
+use std::fs::{File, OpenOptions, read_to_string};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use super::book::{Book, Event};
+use crate::whole_file::{Readers, replace};
 
 /// Something about the files of the fleet.
 #[derive(Debug, Error)]
@@ -56,36 +56,6 @@ pub struct Journal {
     broken: bool,
 }
 
-/// Makes a directory that only its owner may enter.
-///
-/// # Errors
-/// When the system refuses.
-pub fn private_directory(directory: &Path) -> Result<(), JournalError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(JournalError::io(directory))
-}
-
-/// Writes a file that only its owner may read, whole beside the old one and put in its place.
-///
-/// # Errors
-/// When the disk does not take it; the old one is still there.
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let fresh = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&fresh)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    rename(&fresh, path)?;
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
-}
-
 impl Journal {
     /// Reads a journal, begun if there is none, and writes it anew.
     ///
@@ -111,7 +81,7 @@ impl Journal {
         for event in book.as_events() {
             anew.extend(line_of(&event).map_err(JournalError::io(path))?);
         }
-        write_private(path, &anew).map_err(JournalError::io(path))?;
+        replace(path, &anew, Readers::Owner).map_err(JournalError::io(path))?;
         let file = OpenOptions::new().append(true).open(path);
         let file = file.map_err(JournalError::io(path))?;
         let journal = Self {

@@ -1,14 +1,15 @@
-//! Keys: the collector's own Ed25519 key (RFC 8032) in a file, what it says of others' signatures, random secrets and
-//! their hashes. All arithmetic is ring's.
+//! Keys: the collector's own Ed25519 key (RFC 8032) in a file, what it says of others' signatures. All
+//! arithmetic is ring's.
 
 use std::io::ErrorKind;
 use std::path::Path;
 
 use azimuth_measurement::enrolment::{KEY_BYTES, base64url};
-use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
-use super::journal::{JournalError, write_private};
+use super::journal::JournalError;
+use crate::secret::random;
+use crate::whole_file::{Readers, replace};
 
 /// Bytes of a signature.
 pub const SIGNATURE_BYTES: usize = 64;
@@ -27,7 +28,7 @@ impl CollectorKey {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let seed: [u8; KEY_BYTES] = random();
                 let text = base64url::encode(&seed);
-                write_private(file, text.as_bytes()).map_err(JournalError::io(file))?;
+                replace(file, text.as_bytes(), Readers::Owner).map_err(JournalError::io(file))?;
                 text
             }
             Err(error) => return Err(JournalError::io(file)(error)),
@@ -57,26 +58,4 @@ pub fn verify(key: &[u8; KEY_BYTES], statement: &[u8], signature: &[u8; SIGNATUR
     UnparsedPublicKey::new(&ED25519, key)
         .verify(statement, signature)
         .is_ok()
-}
-
-/// Bytes that nobody can guess.
-///
-/// # Panics
-/// When the system has no random numbers: nothing that is secret can be made then, and going on would be worse.
-#[expect(
-    clippy::expect_used,
-    reason = "without random numbers nothing may go on; Linux always has them"
-)]
-pub fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .expect("the system has random numbers");
-    bytes
-}
-
-/// SHA-256.
-pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    use sha2::Digest;
-    sha2::Sha256::digest(bytes).into()
 }

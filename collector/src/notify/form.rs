@@ -14,6 +14,7 @@ pub mod webhook;
 use sha2::{Digest, Sha256};
 
 use super::page::Page;
+use crate::secret::hex;
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +36,4 @@ pub fn delivery(pages: &[Page]) -> String {
     }
     let digest = hash.finalize();
     hex(digest.get(..16).unwrap_or_default())
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,11 +1,12 @@
 //! One channel's outbox on disk: written whole beside the old one and put in its place, so that a kill at any point
 //! leaves one of the two. What it says is [`super::outbox`]'s business.
 
-use std::fs::{File, create_dir_all, read, rename};
-use std::io::{self, ErrorKind, Write};
+use std::fs::{create_dir_all, read, rename};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::outbox::Outbox;
+use crate::whole_file::{Readers, replace};
 
 /// Where a channel's outbox is kept in the directory of the store.
 pub fn file(data_dir: &Path, channel: &str) -> PathBuf {
@@ -19,12 +20,7 @@ pub fn file(data_dir: &Path, channel: &str) -> PathBuf {
 pub fn save(file: &Path, outbox: &Outbox) -> io::Result<()> {
     let directory = file.parent().unwrap_or(Path::new("."));
     create_dir_all(directory)?;
-    let fresh = file.with_extension("new");
-    let mut written = File::create(&fresh)?;
-    written.write_all(&serde_json::to_vec(outbox)?)?;
-    written.sync_all()?;
-    rename(&fresh, file)?;
-    File::open(directory)?.sync_all()
+    replace(file, &serde_json::to_vec(outbox)?, Readers::Umask)
 }
 
 /// Reads it; an empty one when there is none. One that cannot be understood is set aside, and the error says where.

@@ -6,9 +6,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::Sha256;
 
-use super::{Post, delivery, hex};
+use super::{Post, delivery};
 use crate::notify::page::Page;
 use crate::notify::text::{Style, Templates, write};
+use crate::secret::hex;
 use crate::utc::UtcInstant;
 
 /// Header with the signature, `t=SECONDS,v1=HEX`; HEX is over `SECONDS.BODY`.
