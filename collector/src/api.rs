@@ -33,6 +33,7 @@ pub mod snapshots;
 mod status;
 mod stream;
 pub mod throughput;
+mod way;
 
 use std::sync::Arc;
 

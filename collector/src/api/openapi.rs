@@ -74,9 +74,7 @@ impl Description {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{
-        alerts, compare, explain, export, groups, incidents, map, pair, paths, status, throughput,
-    };
+    use super::super::{alerts, compare, explain, export, groups, incidents, map, pair, status, way::Way};
     use super::*;
 
     #[test]
@@ -98,8 +96,8 @@ mod tests {
             ("heatmap", pair::ALLOWED_HEATMAP),
             ("distribution", pair::ALLOWED_DISTRIBUTION),
             ("explain", explain::ALLOWED),
-            ("paths", paths::ALLOWED),
-            ("throughput", throughput::ALLOWED),
+            ("paths", Way::ALLOWED),
+            ("throughput", Way::ALLOWED),
             ("export", export::ALLOWED),
         ] {
             let parameters = &description["paths"][format!("/api/v1/{path}")]["get"]["parameters"];

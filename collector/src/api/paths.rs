@@ -6,24 +6,20 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use azimuth_measurement::{AgentId, Path, PathHop, PathReason, ZoneKey};
+use azimuth_measurement::{Path, PathHop, PathReason, ZoneKey};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::context::Context;
-use super::params::Params;
 use super::reply::Reply;
+use super::way::Way;
 use crate::problem::Problem;
-use crate::query::{Label, QueryError};
+use crate::query::QueryError;
 use crate::store::TimeRange;
 use crate::store::paths::StoredPath;
 use crate::utc::UtcInstant;
 use crate::words::MethodName;
 
-/// The parameters it knows.
-pub(super) const ALLOWED: &[&str] = &["agent", "zone", "from", "to"];
-/// The longest window.
-const LONGEST_MS: u64 = 366 * 86_400_000;
 /// An agent tells each path again once a day; one not told for longer is not known to be the current one.
 const CURRENT_MS: u64 = 26 * 3_600_000;
 
@@ -139,25 +135,14 @@ pub struct HopView {
 )]
 pub(super) async fn paths(State(context): State<Arc<Context>>, RawQuery(query): RawQuery) -> Response {
     let now_unix_ms = (context.now_unix_ms)();
-    let read = || {
-        let params = Params::read(query.as_deref(), ALLOWED)?;
-        let agent: AgentId = params.required("agent")?;
-        let zone: ZoneKey = params.required("zone")?;
-        Ok((agent, zone, params.range(now_unix_ms, "now-24h", LONGEST_MS)?))
-    };
-    match read() {
+    match Way::read(query.as_deref(), now_unix_ms) {
         Err(problem) => context.refuse("paths", problem).into_response(),
-        Ok((agent, zone, range)) => {
+        Ok(way) => {
             context
                 .answer("paths", move |context, _| {
                     let store = context.store.as_ref();
-                    if store.dictionary().agent_number(&agent).is_none() {
-                        return Err(QueryError::Unknown {
-                            label: Label::Agent,
-                            value: agent.to_string(),
-                        }
-                        .into());
-                    }
+                    way.must_be_known(store)?;
+                    let Way { agent, zone, range } = way;
                     let since_unix_ms = range.to_unix_ms.saturating_sub(CURRENT_MS);
                     let wide = TimeRange {
                         from_unix_ms: range.from_unix_ms.min(since_unix_ms),

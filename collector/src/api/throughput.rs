@@ -7,24 +7,19 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use azimuth_measurement::throughput::Reading;
 use azimuth_measurement::{
-    AgentId, PhaseDelays, StopReason, ThroughputResult, TransferDirection, TransferLimit, ZoneKey,
+    PhaseDelays, StopReason, ThroughputResult, TransferDirection, TransferLimit, ZoneKey,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::context::Context;
-use super::params::Params;
 use super::reply::Reply;
+use super::way::Way;
 use crate::problem::Problem;
-use crate::query::{Label, QueryError};
+use crate::query::QueryError;
 use crate::store::throughput::StoredThroughput;
 use crate::utc::UtcInstant;
 use crate::words::ClockName;
-
-/// The parameters it knows.
-pub(super) const ALLOWED: &[&str] = &["agent", "zone", "from", "to"];
-/// The longest window.
-const LONGEST_MS: u64 = 366 * 86_400_000;
 
 /// The throughput tests of one pair.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -181,25 +176,14 @@ pub enum LimitName {
 )]
 pub(super) async fn throughput(State(context): State<Arc<Context>>, RawQuery(query): RawQuery) -> Response {
     let now_unix_ms = (context.now_unix_ms)();
-    let read = || {
-        let params = Params::read(query.as_deref(), ALLOWED)?;
-        let agent: AgentId = params.required("agent")?;
-        let zone: ZoneKey = params.required("zone")?;
-        Ok((agent, zone, params.range(now_unix_ms, "now-24h", LONGEST_MS)?))
-    };
-    match read() {
+    match Way::read(query.as_deref(), now_unix_ms) {
         Err(problem) => context.refuse("throughput", problem).into_response(),
-        Ok((agent, zone, range)) => {
+        Ok(way) => {
             context
                 .answer("throughput", move |context, _| {
                     let store = context.store.as_ref();
-                    if store.dictionary().agent_number(&agent).is_none() {
-                        return Err(QueryError::Unknown {
-                            label: Label::Agent,
-                            value: agent.to_string(),
-                        }
-                        .into());
-                    }
+                    way.must_be_known(store)?;
+                    let Way { agent, zone, range } = way;
                     let stored = store.throughput(&agent, range).map_err(QueryError::Store)?;
                     Reply::whole(&ThroughputAnswer {
                         from: UtcInstant::from_unix_ms(range.from_unix_ms),
