@@ -9,6 +9,7 @@ import { alertTests } from './alerts.mjs';
 import { axeSource, json, WAIT } from './check.mjs';
 import { launch } from './chromium.mjs';
 import { compareTests } from './compare.mjs';
+import { accessTests } from './access.mjs';
 import { habitTests } from './habits.mjs';
 import { matrixTests } from './matrix.mjs';
 import { overviewTests } from './overview.mjs';
@@ -802,6 +803,7 @@ Object.assign(tests, matrixTests({ open, api, best }));
 Object.assign(tests, compareTests({ open, api }));
 Object.assign(tests, settingsTests({ open, api, best }));
 Object.assign(tests, habitTests({ open, best, pair, screens: SCREENS }));
+Object.assign(tests, accessTests({ open }));
 
 let failed = 0;
 for (const [name, test] of Object.entries(tests)) {
