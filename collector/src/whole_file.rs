@@ -1,7 +1,7 @@
 //! Small files that are replaced whole: written beside the old one, synced, and put in its place, so that a kill or a power cut
 //! at any point leaves one of the two. Not for the store's parts, whose disk can be told to fail (`store/embedded/sealed/disk.rs`).
 
-use std::fs::{DirBuilder, File, OpenOptions, rename};
+use std::fs::{DirBuilder, File, OpenOptions, remove_file, rename};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -30,10 +30,14 @@ impl Readers {
 /// When the disk does not take it; the old one is still there.
 pub fn replace(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
     let fresh = path.with_extension("new");
+    // What a kill left over may be anybody's to read, and a mode is given to new files only.
+    match remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut file = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(readers.mode())
         .open(&fresh)?;
     file.write_all(bytes)?;
@@ -72,8 +76,7 @@ mod tests {
             replace(&file, text.as_bytes(), Readers::Owner).expect("replaced");
             assert_eq!(read(&file).expect("there"), text.as_bytes());
         }
-        replace(&directory.join("own.json"), b"x", Readers::Owner).expect("replaced");
-        assert_eq!(mode(&directory.join("own.json")), 0o600);
+        assert_eq!(mode(&file), 0o600);
         assert!(!file.with_extension("new").exists());
     }
 }
