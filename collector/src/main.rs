@@ -20,6 +20,9 @@ use azimuth_collector::commands::serve::{self, ServeArgs};
 use azimuth_collector::commands::status::{self, StatusArgs};
 use clap::{Parser, Subcommand};
 
+#[global_allocator]
+static HEAP: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Receives reports from Azimuth agents, keeps their histograms, and serves the map.
 #[derive(Parser)]
 #[command(
