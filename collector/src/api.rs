@@ -33,6 +33,7 @@ pub mod snapshots;
 mod status;
 mod stream;
 pub mod throughput;
+pub mod throughput_newest;
 mod way;
 
 use std::sync::Arc;
@@ -77,6 +78,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/explain", get(explain::explain))
         .route("/api/v1/paths", get(paths::paths))
         .route("/api/v1/throughput", get(throughput::throughput))
+        .route("/api/v1/throughput/newest", get(throughput_newest::newest))
         .route("/api/v1/export", get(export::export))
         .route("/api/v1/backup", get(backup::backup))
         .route("/api/v1/alerts", get(alerts::alerts))

@@ -2,6 +2,7 @@
 //!
 //! A quantile is only ever taken from a merged histogram, and travels with the number of delays behind it.
 
+pub mod carried;
 pub mod compare;
 pub mod distribution;
 pub mod explain;

@@ -14,6 +14,7 @@ import { habitTests } from './habits.mjs';
 import { matrixTests } from './matrix.mjs';
 import { overviewTests } from './overview.mjs';
 import { settingsTests } from './settings.mjs';
+import { throughputTests } from './throughput.mjs';
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
 const fake = process.env.AZIMUTH_URL ? null : await startFakeCollector({ port: 0, dist });
@@ -801,6 +802,7 @@ Object.assign(tests, alertTests({ open, api, base, best, pair }));
 Object.assign(tests, overviewTests({ open, api, best }));
 Object.assign(tests, matrixTests({ open, api, best }));
 Object.assign(tests, compareTests({ open, api }));
+Object.assign(tests, throughputTests({ open, api, best, pair }));
 Object.assign(tests, settingsTests({ open, api, best }));
 Object.assign(tests, habitTests({ open, best, pair, screens: SCREENS }));
 Object.assign(tests, accessTests({ open }));

@@ -7,6 +7,7 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeAlerts } from './alerts.mjs';
 import { catalogue } from './catalogue.mjs';
+import { newestOf, testsOf } from './throughput.mjs';
 import { AGENTS, INTERVAL_S, ZONES, hash, intervalOf, queueGap, silentSince } from './world.mjs';
 
 export const STRICT_CSP =
@@ -682,6 +683,20 @@ const ROUTES = {
     return { zones: ZONES };
   },
   map,
+  throughput: (query, now_s) => {
+    only(query, ['agent', 'zone', 'from', 'to']);
+    const { agent, zone } = pick(query);
+    const { from_s, to_s } = windowOf(query, now_s, 'now-24h');
+    const tests = testsOf(agent, zone, from_s, to_s);
+    return { from: iso(from_s), to: iso(to_s), agent: agent.agent, zone: zone.zone, tests };
+  },
+  'throughput/newest': (query, now_s) => {
+    only(query, ['from', 'to', ...NARROWING]);
+    const { from_s, to_s } = windowOf(query, now_s, 'now-24h');
+    const { agentsOf, zonesOf } = narrowed(query);
+    const cells = agentsOf.flatMap((agent) => zonesOf.flatMap((zone) => newestOf(agent, zone, from_s, to_s)));
+    return { from: iso(from_s), to: iso(to_s), cells };
+  },
   series,
   heatmap,
   paths,
@@ -760,7 +775,7 @@ export function startFakeCollector({ port = 8361, dist }) {
         const text = 'agent,zone,n,loss_ratio\r\nbrest-orange,aws/eu-west-3/euw3-az1,300,0.0133\r\n';
         return send(200, 'text/csv; charset=utf-8', text);
       }
-      const route = /^\/api\/v1\/(\w+)$/.exec(url.pathname)?.[1];
+      const route = /^\/api\/v1\/([\w/]+)$/.exec(url.pathname)?.[1];
       if (route && Object.hasOwn(ROUTES, route)) {
         const answer = ROUTES[route](url.searchParams, now_s);
         if (route === 'map' && url.searchParams.get('format') === 'csv') {

@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 
 const KIB = 1024;
 /** In KiB, gzip. Where they come from: first load of a tool that people open during an incident, on a phone. */
-const BUDGETS = { 'JS + CSS': 90, 'base map': 35, 'first load': 150, 'a screen': 40, 'all JS + CSS': 210 };
+const BUDGETS = { 'JS + CSS': 90, 'base map': 35, 'first load': 150, 'a screen': 40, 'all JS + CSS': 230 };
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
 const files = readdirSync(dist, { recursive: true, withFileTypes: true })

@@ -23,7 +23,7 @@ pub enum Need {
 const OF_AGENTS: [&str; 3] = ["/api/v1/reports", "/api/v1/join", "/api/v1/agent/"];
 /// What a public collector shows to everybody: measurements and what follows from them. Not hop addresses, whole exports or how
 /// the machine fares.
-const PUBLIC: [&str; 13] = [
+const PUBLIC: [&str; 14] = [
     "/api/v1/agents",
     "/api/v1/zones",
     "/api/v1/catalogue",
@@ -34,6 +34,7 @@ const PUBLIC: [&str; 13] = [
     "/api/v1/heatmap",
     "/api/v1/distribution",
     "/api/v1/throughput",
+    "/api/v1/throughput/newest",
     "/api/v1/alerts",
     "/api/v1/incidents",
     "/api/v1/openapi.json",

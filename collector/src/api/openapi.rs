@@ -24,6 +24,7 @@ use utoipa::OpenApi;
         super::explain::explain,
         super::paths::paths,
         super::throughput::throughput,
+        super::throughput_newest::newest,
         super::export::export,
         super::reports::reports,
         super::enrolment::challenge,
@@ -74,7 +75,9 @@ impl Description {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{alerts, compare, explain, export, groups, incidents, map, pair, status, way::Way};
+    use super::super::{
+        alerts, compare, explain, export, groups, incidents, map, pair, status, throughput_newest, way::Way,
+    };
     use super::*;
 
     #[test]
@@ -98,6 +101,7 @@ mod tests {
             ("explain", explain::ALLOWED),
             ("paths", Way::ALLOWED),
             ("throughput", Way::ALLOWED),
+            ("throughput/newest", throughput_newest::ALLOWED),
             ("export", export::ALLOWED),
         ] {
             let parameters = &description["paths"][format!("/api/v1/{path}")]["get"]["parameters"];

@@ -30,7 +30,7 @@ const MOST_TITLE: usize = 200;
 /// Characters of an address.
 const MOST_ADDRESS: usize = 2_000;
 /// What a view may ask, under `/api/v1/`: what was measured, and what fires. Nothing that streams.
-const QUESTIONS: [&str; 14] = [
+const QUESTIONS: [&str; 16] = [
     "agents",
     "zones",
     "map",
@@ -41,6 +41,8 @@ const QUESTIONS: [&str; 14] = [
     "explain",
     "distribution",
     "paths",
+    "throughput",
+    "throughput/newest",
     "alerts",
     "incidents",
     "rules",

@@ -210,15 +210,8 @@ fn test(StoredThroughput { series, result }: StoredThroughput) -> ThroughputTest
         at: UtcInstant::from_unix_ms(result.at_unix_ms),
         target: series.target,
         address: series.address.to_string(),
-        direction: match result.direction {
-            TransferDirection::Download => DirectionName::Download,
-            TransferDirection::Upload => DirectionName::Upload,
-        },
-        reading: match result.reading() {
-            Reading::Estimate => ReadingName::Estimate,
-            Reading::LowerBound => ReadingName::LowerBound,
-            Reading::Failed => ReadingName::Failed,
-        },
+        direction: result.direction.into(),
+        reading: result.reading().into(),
         bps: (result.bps > 0).then_some(result.bps),
         stop: result.stop.into(),
         bytes: result.bytes,
@@ -248,6 +241,25 @@ impl From<&PhaseDelays> for PhaseSummary {
             p50_us: phase.quantile_us(0.5),
             p95_us: phase.quantile_us(0.95),
             p99_us: phase.quantile_us(0.99),
+        }
+    }
+}
+
+impl From<TransferDirection> for DirectionName {
+    fn from(direction: TransferDirection) -> Self {
+        match direction {
+            TransferDirection::Download => Self::Download,
+            TransferDirection::Upload => Self::Upload,
+        }
+    }
+}
+
+impl From<Reading> for ReadingName {
+    fn from(reading: Reading) -> Self {
+        match reading {
+            Reading::Estimate => Self::Estimate,
+            Reading::LowerBound => Self::LowerBound,
+            Reading::Failed => Self::Failed,
         }
     }
 }

@@ -515,6 +515,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/throughput/newest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Of each agent, zone and direction the newest throughput test of a window. */
+        get: operations["newest"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/zones": {
         parameters: {
             query?: never;
@@ -1893,6 +1910,50 @@ export interface components {
             /** @description Its start. */
             from: components["schemas"]["UtcInstant"];
             /** @description Its end. */
+            to: components["schemas"]["UtcInstant"];
+        };
+        /** @description The newest test of one agent, zone and direction that says something; the newest failed one when all failed. */
+        NewestThroughput: {
+            /**
+             * Format: int64
+             * @description Median delay under load minus median delay before it, in microseconds.
+             */
+            added_delay_us: number | null;
+            /** @description The agent. */
+            agent: string;
+            /** @description When its load ended. */
+            at: components["schemas"]["UtcInstant"];
+            /**
+             * Format: int64
+             * @description Bits per second over the last half after the ramp-up; null when every test failed.
+             */
+            bps: number | null;
+            /** @description The sender's congestion control; null when it was not told. */
+            congestion_control: string | null;
+            /** @description Which way the octets went. */
+            direction: components["schemas"]["DirectionName"];
+            /**
+             * Format: int64
+             * @description Those that failed.
+             */
+            failed: number;
+            /** @description How `bps` is to be read. */
+            reading: components["schemas"]["ReadingName"];
+            /**
+             * Format: int64
+             * @description Tests in the window, failed ones included.
+             */
+            tests: number;
+            /** @description The zone, `provider/region/zone`. */
+            zone: string;
+        };
+        /** @description What the paths of a map carry. */
+        NewestThroughputAnswer: {
+            /** @description One per agent, zone and direction that was tested. */
+            cells: components["schemas"]["NewestThroughput"][];
+            /** @description Start of the window. */
+            from: components["schemas"]["UtcInstant"];
+            /** @description End of the window, exclusive. */
             to: components["schemas"]["UtcInstant"];
         };
         /** @description Delays between the clocks of an agent and its reflectors (RFC 7679). */
@@ -4496,6 +4557,74 @@ export interface operations {
                 };
             };
             /** @description No such agent. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many queries at once, or the store cannot be read; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    newest: {
+        parameters: {
+            query?: {
+                /** @description Start of the window: `2026-11-23T10:00:00Z`, or `now-24h` (units s, m, h, d). Default `now-24h`. At most 366 d before `to`. */
+                from?: string;
+                /** @description End of the window, exclusive, written like `from`. Default `now`. */
+                to?: string;
+                /** @description Only these agents; may be repeated. */
+                agent?: string[];
+                /** @description Only these zones, `provider/region/zone`; may be repeated. */
+                zone?: string[];
+                /** @description Only vantage points in these cities; may be repeated. */
+                city?: string[];
+                /** @description Only vantage points in these countries, ISO 3166-1 alpha-2; may be repeated. */
+                country?: string[];
+                /** @description Only vantage points in these access networks, `AS3215` or by name; may be repeated. */
+                network?: string[];
+                /** @description Only zones of these providers; may be repeated. */
+                provider?: string[];
+                /** @description Only zones of these regions, `provider/region`; may be repeated. */
+                region?: string[];
+                /** @description Only zones in these metropolitan areas of the catalogue; may be repeated. */
+                metro?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description By agent, zone and direction; none where nobody tests. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewestThroughputAnswer"];
+                };
+            };
+            /** @description A parameter is unknown, repeated or out of range; the detail says what is allowed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing is stored under a name asked for. */
             404: {
                 headers: {
                     [name: string]: unknown;

@@ -1,12 +1,28 @@
 import { describe, expect, it } from 'vitest';
 import type { Agent, ComparedPair } from '../api/model.ts';
-import { makeCell, makeZone } from '../fixtures.ts';
+import { makeAgent, makeCell, makeZone } from '../fixtures.ts';
 import { changeOf, dayBefore, proposedZones, readZones, rowsOf, winsOf } from './model.ts';
 
 const [A, B, C] = ['aws/p/a', 'gcp/p/b', 'ovh/g/c'].map((zone, i) =>
   makeZone(zone, i < 2 ? 'Paris' : 'Gravelines'),
 ) as [ReturnType<typeof makeZone>, ReturnType<typeof makeZone>, ReturnType<typeof makeZone>];
 const agent = (id: string): Agent => ({ agent: id }) as Agent;
+
+it('does not call a rate best while another was cut short below it', () => {
+  const zones = ['p/r/1', 'p/r/2'].map((zone) => makeZone(zone, 'Paris'));
+  const rated = (zone: string, bps: number, atLeast: boolean) => ({
+    ...makeCell('a', zone),
+    carried: { up: { bps, atLeast, at: '2026-11-25T10:00:00Z', tests: 1, failed: 0 } },
+  });
+  const row = (one: boolean, two: boolean): [boolean, number[]] => {
+    const cells = [rated('p/r/1', 90e6, one), rated('p/r/2', 40e6, two)];
+    const [found] = rowsOf([makeAgent('a', 'Aix')], zones, cells, 'up');
+    return [found!.counts, found!.best];
+  };
+  expect(row(false, false)).toEqual([true, [0]]);
+  expect(row(true, false)).toEqual([true, [0]]);
+  expect(row(false, true)).toEqual([false, []]);
+});
 
 describe('the zones asked for', () => {
   it('are the known ones, once each, at most four; the rest is said', () => {

@@ -1,9 +1,9 @@
 // Two to four zones side by side from the same vantage points. Pure. A comparison counts only vantage points that have enough
 // samples to every zone compared: else the zone that is measured from nearby would win by absence.
 
-import type { Agent, Cell, ComparedPair, Zone } from '../api/model.ts';
+import type { Agent, ComparedPair, Zone } from '../api/model.ts';
 import { groupBy } from '../group.ts';
-import { valueOf } from '../metric.ts';
+import { compareValues, isRate, valueOf, type SeenCell } from '../metric.ts';
 import { tooFew } from '../numbers/samples.ts';
 import type { Metric } from '../url/state.ts';
 import { formatInstant, isLive, parseInstant, type TimeRange } from '../url/time.ts';
@@ -38,9 +38,9 @@ export function proposedZones(zones: readonly Zone[]): Zone[] {
 export interface Row {
   agent: Agent;
   /** In the order of the zones compared; null where nothing was measured. */
-  cells: (Cell | null)[];
+  cells: (SeenCell | null)[];
   values: (number | null)[];
-  /** Every zone has enough samples from here. */
+  /** Every zone has enough samples from here, and which is best can be told. */
   counts: boolean;
   /** Which zones are best from here; more than one when they are equal. */
   best: number[];
@@ -50,16 +50,22 @@ export interface Row {
 export function rowsOf(
   agents: readonly Agent[],
   zones: readonly Zone[],
-  cells: readonly Cell[],
+  cells: readonly SeenCell[],
   metric: Metric,
 ): Row[] {
   const byKey = new Map(cells.map((cell) => [`${cell.agent} ${cell.zone}`, cell]));
   const rows = agents.map((agent): Row => {
     const own = zones.map((zone) => byKey.get(`${agent.agent} ${zone.zone}`) ?? null);
     const values = own.map((cell) => (cell === null ? null : valueOf(cell, metric)));
-    const counts = own.every((cell, i) => cell !== null && values[i] !== null && !tooFew(metric, cell));
-    const least = Math.min(...values.map((value) => value ?? Infinity));
-    const best = counts ? values.flatMap((value, i) => (value === least ? [i] : [])) : [];
+    const isBest = (value: number): boolean =>
+      values.every((other) => compareValues(value, other!, metric) <= 0);
+    // What was cut short below the best may carry more than it: who is best is not known then.
+    const decided = own.every(
+      (cell, i) => !isRate(metric) || cell?.carried?.[metric]?.atLeast !== true || isBest(values[i]!),
+    );
+    const counts =
+      own.every((cell, i) => cell !== null && values[i] !== null && !tooFew(metric, cell)) && decided;
+    const best = counts ? values.flatMap((value, i) => (isBest(value!) ? [i] : [])) : [];
     return { agent, cells: own, values, counts, best };
   });
   const spread = (row: Row): number => {

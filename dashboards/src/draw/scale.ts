@@ -63,7 +63,7 @@ export interface ClassScale {
   /** Edges between classes, ascending; class i lies between edge i and edge i + 1. The outer classes are open. */
   edges: number[];
   classes: number;
-  /** Class 0 (best) to classes - 1 (worst). */
+  /** Class 0 (least) to classes - 1. */
   classOf(value: number): number;
   /** 0..1 for colour.ts. */
   badness(value: number): number;
@@ -82,10 +82,12 @@ export function fitClasses(metric: Metric, values: readonly number[]): ClassScal
   if (metric === 'loss') return classScale(LOSS_EDGES);
   const sorted = values.filter((value) => value > 0).sort((a, b) => a - b);
   if (sorted.length === 0) return null;
-  return classScale(niceEdges({ low: rankOf(sorted, 0.05), high: rankOf(sorted, 0.95) }));
+  const edges = niceEdges({ low: rankOf(sorted, 0.05), high: rankOf(sorted, 0.95) });
+  return classScale(edges, metric === 'down' || metric === 'up');
 }
 
-function classScale(edges: number[]): ClassScale {
+/** `more` is better, as of rates; else less. */
+function classScale(edges: number[], more = false): ClassScale {
   const classes = edges.length - 1;
   const classOf = (value: number): number => {
     const above = edges.findLastIndex((edge) => value >= edge);
@@ -95,7 +97,10 @@ function classScale(edges: number[]): ClassScale {
     edges,
     classes,
     classOf,
-    badness: (value) => (classes === 1 ? 0.5 : classOf(value) / (classes - 1)),
+    badness(value) {
+      const share = classes === 1 ? 0.5 : classOf(value) / (classes - 1);
+      return more ? 1 - share : share;
+    },
   };
 }
 

@@ -16,7 +16,8 @@ describe('single keys', () => {
     expect(actionOf(press('e'), true)).toEqual({ sheet: 'export' });
     expect(actionOf(press('x'), true)).toEqual({ go: '/matrix' });
     expect(actionOf(press('3'), true)).toEqual({ metric: 'p99' });
-    for (const key of ['5', '0', 'q', 'Enter', 'constructor', 'M'])
+    expect(actionOf(press('6'), true)).toEqual({ metric: 'up' });
+    for (const key of ['7', '0', 'q', 'Enter', 'constructor', 'M'])
       expect(actionOf(press(key), true)).toBeNull();
   });
 

@@ -1,16 +1,16 @@
 // What the map shows, worked out before anything is drawn: zones ranked from one vantage point and gathered by metro.
 // Zones are gathered by the catalogue's metro key, never by pixels: Gravelines is not Roubaix however far one zooms out.
 
-import type { Agent, Cell, Zone } from '../api/model.ts';
+import type { Agent, Zone } from '../api/model.ts';
 import { groupBy } from '../group.ts';
-import { isDead, valueOf } from '../metric.ts';
+import { compareValues, isDead, isRate, valueOf, type SeenCell } from '../metric.ts';
 import { tooFew } from '../numbers/samples.ts';
 import type { Metric } from '../url/state.ts';
 
 export interface RankedZone {
   zone: Zone;
   /** Null when this vantage point has no answer for it in the window. */
-  cell: Cell | null;
+  cell: SeenCell | null;
   value: number | null;
   few: boolean;
 }
@@ -20,7 +20,7 @@ export interface Metro {
   latitude: number;
   longitude: number;
   zones: RankedZone[];
-  /** A delay: that of its best zone with enough samples. Loss: all probes to the metro together, because counts add up. */
+  /** A delay or a rate: that of its best zone with enough samples. Loss: all probes to the metro together, because counts add up. */
   value: number | null;
   /** Every zone of it was probed and none answered. */
   dead: boolean;
@@ -36,7 +36,7 @@ export interface City {
 const order = (one: RankedZone): number => (one.value === null ? 2 : one.few ? 1 : 0);
 
 /** Best first (of losses the worst first: it is what one looks for); then those with too few samples to rank, then those without a value. */
-export function rankZones(zones: readonly Zone[], cells: readonly Cell[], metric: Metric): RankedZone[] {
+export function rankZones(zones: readonly Zone[], cells: readonly SeenCell[], metric: Metric): RankedZone[] {
   const byZone = new Map(cells.map((cell) => [cell.zone, cell]));
   return zones
     .map((zone) => {
@@ -47,8 +47,8 @@ export function rankZones(zones: readonly Zone[], cells: readonly Cell[], metric
     .sort((a, b) => {
       const byOrder = order(a) - order(b);
       if (byOrder !== 0) return byOrder;
-      const byValue = ((a.value ?? 0) - (b.value ?? 0)) * (metric === 'loss' ? -1 : 1);
-      // Equal losses are ordered by delay, so that the list stays useful when nothing is lost.
+      const byValue = compareValues(a.value ?? 0, b.value ?? 0, metric) * (metric === 'loss' ? -1 : 1);
+      // Equal losses and rates are ordered by delay, so that the list stays useful when nothing is lost.
       const byDelay = (a.cell?.p50_us ?? 0) - (b.cell?.p50_us ?? 0);
       return byValue || byDelay || (a.zone.zone < b.zone.zone ? -1 : 1);
     });
@@ -79,7 +79,7 @@ function pooledLoss(zones: readonly RankedZone[]): number | null {
 }
 
 /** Of each vantage point, by its id, the way to the best of some zones: a delay of one with enough samples, or all losses together. */
-export function bestViews(cells: readonly Cell[], metric: Metric): Map<string, number> {
+export function bestViews(cells: readonly SeenCell[], metric: Metric): Map<string, number> {
   const views = new Map<string, number>();
   for (const [agent, list] of groupBy(cells, (cell) => cell.agent)) {
     const enough = list.filter((cell) => !tooFew(metric, cell));
@@ -87,7 +87,8 @@ export function bestViews(cells: readonly Cell[], metric: Metric): Map<string, n
     const sent = list.reduce((sum, cell) => sum + cell.sent, 0);
     if (metric === 'loss' && sent > 0)
       views.set(agent, list.reduce((sum, cell) => sum + cell.lost, 0) / sent);
-    else if (metric !== 'loss' && values.length > 0) views.set(agent, Math.min(...values));
+    else if (metric !== 'loss' && values.length > 0)
+      views.set(agent, isRate(metric) ? Math.max(...values) : Math.min(...values));
   }
   return views;
 }

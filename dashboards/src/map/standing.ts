@@ -7,8 +7,15 @@ import { halfWidth, level, type Sections } from '../numbers/sections.ts';
 import type { Metric } from '../url/state.ts';
 import type { RankedZone } from './model.ts';
 
-/** Delays in one section below which its percentile is not one. */
-const LEAST_IN_SECTION: Record<Metric, number> = { p50: 5, p90: 10, p99: 100, loss: 10 };
+/** Delays in one section below which its percentile is not one; tests are too rare for sections. */
+const LEAST_IN_SECTION: Record<Metric, number> = {
+  p50: 5,
+  p90: 10,
+  p99: 100,
+  loss: 10,
+  down: Infinity,
+  up: Infinity,
+};
 
 export interface Standing {
   /** Null for a zone that is not ranked. */

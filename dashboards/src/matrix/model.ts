@@ -1,9 +1,9 @@
 // The matrix before it is drawn: which rows, which columns in which groups, in what order, and where an arrow key leads.
 
-import type { Agent, Cell, ComparedPair, Zone } from '../api/model.ts';
+import type { Agent, ComparedPair, Zone } from '../api/model.ts';
 import { groupBy } from '../group.ts';
 import { networkOf } from '../map/vantage.ts';
-import { valueOf, type Seen } from '../metric.ts';
+import { compareValues, isRate, valueOf, type Seen, type SeenCell } from '../metric.ts';
 import { tooFew } from '../numbers/samples.ts';
 import type { Metric } from '../url/state.ts';
 import { differenceOf, seenOf, type Difference } from './difference.ts';
@@ -115,7 +115,7 @@ export type PlacedCell = Seen & { agent: string; zone: string; difference?: Diff
 export function buildMatrix(
   agents: readonly Agent[],
   zones: readonly Zone[],
-  cells: readonly (Cell | PlacedCell)[],
+  cells: readonly (SeenCell | PlacedCell)[],
   view: MatrixView,
 ): Matrix {
   const shownZones = zones.filter(
@@ -148,11 +148,11 @@ export function buildMatrix(
       let best = -1; // of losses there is rarely one best: most are zero
       own.forEach((one, index) => {
         if (view.metric === 'loss' || one === null || one.few || one.value === null) return;
-        if (best < 0 || one.value < own[best]!.value!) best = index;
+        if (best < 0 || compareValues(one.value, own[best]!.value!, view.metric) < 0) best = index;
       });
       return { agent, cells: own, best };
     });
-  const sorted = sortRows(rows, columns, view.sort);
+  const sorted = sortRows(rows, columns, view);
   return { groups, zones: columns, ...gatherRows(sorted, view.rows) };
 }
 
@@ -172,16 +172,20 @@ function gatherRows(rows: Row[], by: RowKey): { rows: Row[]; rowGroups: RowGroup
   return { rows: gathered.flatMap(([, list]) => list), rowGroups };
 }
 
-function sortRows(rows: Row[], columns: readonly Zone[], sort: string): Row[] {
+function sortRows(rows: Row[], columns: readonly Zone[], { sort, metric }: MatrixView): Row[] {
   const name = (row: Row): string => {
     const v = row.agent.vantage_point;
     return `${v.country === 'FR' ? 0 : 1} ${v.country} ${v.city} ${v.network}`;
   };
   const column = columns.findIndex((zone) => zone.zone === sort);
   const key = (row: Row): number => {
-    if (column >= 0) return row.cells[column]?.value ?? Infinity;
-    if (sort !== 'typical') return 0;
-    return median(row.cells.flatMap((one) => (one?.value == null || one.few ? [] : [one.value]))) ?? Infinity;
+    if (column < 0 && sort !== 'typical') return 0;
+    const value =
+      column >= 0
+        ? (row.cells[column]?.value ?? null)
+        : median(row.cells.flatMap((one) => (one?.value == null || one.few ? [] : [one.value])));
+    // Best first, and what was not measured last.
+    return value === null ? Infinity : isRate(metric) ? -value : value;
   };
   return rows.toSorted((a, b) => {
     const [x, y] = [key(a), key(b)];

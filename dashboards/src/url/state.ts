@@ -4,7 +4,7 @@
 
 import { isLive, type TimeRange } from './time.ts';
 
-export const METRICS = ['p50', 'p90', 'p99', 'loss'] as const;
+export const METRICS = ['p50', 'p90', 'p99', 'loss', 'down', 'up'] as const;
 export type Metric = (typeof METRICS)[number];
 
 export const LOADS = ['idle', 'self_load', 'post_load'] as const;
