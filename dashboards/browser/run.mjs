@@ -15,6 +15,7 @@ import { matrixTests } from './matrix.mjs';
 import { overviewTests } from './overview.mjs';
 import { settingsTests } from './settings.mjs';
 import { throughputTests } from './throughput.mjs';
+import { zoomTests } from './zoom.mjs';
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
 const fake = process.env.AZIMUTH_URL ? null : await startFakeCollector({ port: 0, dist });
@@ -366,6 +367,7 @@ tests['each panel stands alone in a page, in its language and theme, with a link
     loss: 'main.embed svg',
     curve: 'figure svg',
     ranking: 'main.embed li',
+    matrix: 'table[role=grid] tbody td a:not(:empty)',
   };
   for (const [panel, ready] of Object.entries(panels)) {
     const path = `/embed?panel=${panel}&${query}&width=500&height=240&theme=dark`;
@@ -373,7 +375,10 @@ tests['each panel stands alone in a page, in its language and theme, with a link
     await page.waitForSelector(ready, WAIT);
     assert.equal(await page.$('nav'), null, 'no bar');
     const back = page.getByRole('link', { name: 'Ouvrir dans Azimuth' });
-    assert.match(await back.getAttribute('href'), panel === 'ranking' ? /^\/\?/ : /^\/pair\?/);
+    assert.match(
+      await back.getAttribute('href'),
+      { ranking: /^\/\?/, matrix: /^\/matrix\?/ }[panel] ?? /^\/pair\?/,
+    );
     assert.equal(await page.getAttribute('html', 'lang'), 'fr');
     assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 520, `${panel} fits`);
     await clean();
@@ -802,6 +807,7 @@ Object.assign(tests, alertTests({ open, api, base, best, pair }));
 Object.assign(tests, overviewTests({ open, api, best }));
 Object.assign(tests, matrixTests({ open, api, best }));
 Object.assign(tests, compareTests({ open, api }));
+Object.assign(tests, zoomTests({ open, best }));
 Object.assign(tests, throughputTests({ open, api, best, pair }));
 Object.assign(tests, settingsTests({ open, api, best }));
 Object.assign(tests, habitTests({ open, best, pair, screens: SCREENS }));

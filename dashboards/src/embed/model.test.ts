@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { panelsOf, readPanel, readPixels, snippetOf } from './model.ts';
+import { homeOf, panelsOf, readPanel, readPixels, snippetOf } from './model.ts';
 
 describe('a panel for another page', () => {
   it('is one of a few, of a size that a page can have', () => {
@@ -8,6 +8,13 @@ describe('a panel for another page', () => {
       400, 320, 320, 320, 320, 320, 320,
     ]);
     expect(panelsOf('status')).toEqual([]);
+    expect(panelsOf('matrix').map(homeOf)).toEqual(['/matrix']);
+    const query = new URLSearchParams({ rows: 'network', sort: 'x/y/z', agent: 'a', q: 'gone' });
+    const snippet = { panel: 'matrix', width: 900, height: 500, title: 't' } as const;
+    expect(snippetOf('http://h:1', query, snippet)).toContain(
+      'panel=matrix&amp;agent=a&amp;rows=network&amp;sort=x/y/z&amp;width=900',
+    );
+    expect(snippetOf('http://h:1', query, { ...snippet, panel: 'ranking' })).not.toContain('rows=');
   });
 
   it('is HTML that no name breaks out of, with what the view shows and nothing of its screen', () => {

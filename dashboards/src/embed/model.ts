@@ -1,6 +1,6 @@
 // One panel for a page of somebody else: which one, and the snippet that shows it. Pure.
 
-export const PANELS = ['heatmap', 'bands', 'loss', 'curve', 'ranking'] as const;
+export const PANELS = ['heatmap', 'bands', 'loss', 'curve', 'ranking', 'matrix'] as const;
 export type Panel = (typeof PANELS)[number];
 
 export function readPanel(text: string | null): Panel | null {
@@ -10,11 +10,13 @@ export function readPanel(text: string | null): Panel | null {
 /** What a screen can give away. */
 export function panelsOf(screen: string): readonly Panel[] {
   if (screen === 'pair') return ['heatmap', 'bands', 'loss', 'curve'];
+  if (screen === 'matrix') return ['matrix'];
   return screen === 'map' ? ['ranking'] : [];
 }
 
 /** The screen a panel leads back to. */
-export function homeOf(panel: Panel): '/' | '/pair' {
+export function homeOf(panel: Panel): '/' | '/matrix' | '/pair' {
+  if (panel === 'matrix') return '/matrix';
   return panel === 'ranking' ? '/' : '/pair';
 }
 
@@ -25,6 +27,8 @@ export function readPixels(text: string | null, fallback: number): number {
 }
 
 const KEPT = ['agent', 'zone', 'method', 'load', 'flow', 'metric', 'from', 'to', 'clock', 'lang', 'theme'];
+/** How a matrix is gathered and narrowed. */
+const OF_MATRIX = ['group', 'rows', 'country', 'network', 'metro', 'sort', 'agents', 'zones', 'vs'];
 
 export interface Snippet {
   panel: Panel;
@@ -35,7 +39,7 @@ export interface Snippet {
 
 export function addressOf(origin: string, query: URLSearchParams, { panel, width, height }: Snippet): string {
   const own = new URLSearchParams({ panel });
-  for (const name of KEPT) {
+  for (const name of panel === 'matrix' ? [...KEPT, ...OF_MATRIX] : KEPT) {
     const value = query.get(name);
     if (value !== null) own.set(name, value);
   }

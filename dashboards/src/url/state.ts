@@ -118,9 +118,10 @@ export function changeQuery(query: URLSearchParams, changes: Changes): URLSearch
   return next;
 }
 
-/** Readable form: `/` and `:` are allowed in a query (RFC 3986) and zone names and times are full of them. */
+/** Readable form: these are allowed in a query (RFC 3986), and zone names, times, lists and rectangles are full of them. */
 export function formatQuery(query: URLSearchParams): string {
-  const text = query.toString().replaceAll('%2F', '/').replaceAll('%3A', ':');
+  const plain: Record<string, string> = { '%2F': '/', '%3A': ':', '%2C': ',', '%7E': '~' };
+  const text = query.toString().replace(/%(2F|3A|2C|7E)/g, (code) => plain[code]!);
   return text === '' ? '' : `?${text}`;
 }
 
@@ -132,6 +133,7 @@ const ONLY_ON: Record<string, readonly string[]> = {
   metro: ['/'],
   vantage: ['/'],
   list: ['/'],
+  map: ['/'],
   group: ['/matrix'],
   rows: ['/matrix'],
   sort: ['/matrix'],
