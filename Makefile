@@ -11,7 +11,7 @@ demo: build ## an emulated Europe, real packets, the dashboards: prints the addr
 test: ## install what the tests need, then run every check
 	@ci/test
 
-torture: ## the long forms of the fault tests: kills, power cuts, replays (about an hour)
+torture: ## the long forms of the fault tests: kills, power cuts, replays, waiting (two and a half hours)
 	@ci/torture
 
 bench-probing: ## Azimuth, fping and irtt against kernel truth on a delayed path (root)
