@@ -92,12 +92,11 @@ pub enum Command {
     Path(PathArgs),
     /// Test how much one TCP connection carries from or to a reflector, and what that does to delay meanwhile
     #[command(after_help = "Examples:\n  \
-        azimuth-agent throughput zone-a.example.net --key-file throughput.key\n  \
+        azimuth-agent throughput zone-a.example.net --identity /var/lib/azimuth-agent/identity.json\n  \
         azimuth-agent throughput 203.0.113.10 --key-file throughput.key --down --deep --json\n  \
         azimuth-agent throughput ndt.example.net:80 --no-probes\n\n\
-        The other end is `azimuth-agent reflect --throughput-listen ... --throughput-key-file ...`, or any plain ndt7 server. A \
-        test stops as soon as its rate has settled, or at 10 MB or 2 s; one that was cut before is reported as a lower bound, with \
-        the reason. STAMP probes go to the reflector on a flow of their own before, during and after it.\n\n\
+        The other end is `azimuth-agent reflect --throughput-listen ...`, or any plain ndt7 server. A test stops as soon as its rate \
+        has settled, or at 10 MB or 2 s; one that was cut before is reported as a lower bound, with the reason. STAMP probes go to the reflector on a flow of their own before, during and after it.\n\n\
         Ctrl-C ends the test and shows what it found. Exit code 0 if every direction has a rate, 1 if one failed, 2 if it could \
         not be tried.")]
     Throughput(ThroughputArgs),

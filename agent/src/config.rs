@@ -232,7 +232,12 @@ fn read_config(mut root: Section<'_>) -> Option<Config> {
     let vantage_point = root.section("vantage_point").and_then(read_vantage_point);
     let spool = read_spool(root.optional_section("spool"));
     let paths = read_paths(root.optional_section("path"));
-    let throughput = throughput::read(root.optional_section("throughput"));
+    let joined_file = joined.as_ref().map(|(file, _)| file.as_path());
+    let throughput = throughput::read(
+        root.optional_section("throughput"),
+        joined_file,
+        collector.as_ref(),
+    );
     let names = read_names(root.optional_section("names"));
     let targets = read_targets(&mut root);
     let config = agent.zip(collector).zip(vantage_point).zip(Some(targets));

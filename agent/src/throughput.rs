@@ -5,12 +5,14 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`estimator`] | when to stop, and what the rate is. Pure |
-//! | [`ticket`], [`gate`] | who may begin a test at a reflector, and how much of it. Pure |
+//! | [`ticket`], [`challenge`], [`gate`] | who may begin a test at a reflector, and how much of it. Pure |
+//! | [`tickets`] | where the near end has its tickets from: a shared key, or its collector |
 //! | [`ndt7`] | the words both ends speak. Pure |
-//! | [`reflector`], [`serve`], `transfer` | the far end |
+//! | [`reflector`], [`serve`], `transfer`, `quota` | the far end |
 //! | [`plan`], [`ledger`] | which test is run when, and what was spent. Pure, but for the ledger's file |
 //! | [`client`], [`phases`], [`command`], [`daemon`] | the near end: the load, the probes around it, a person's command, tests by schedule |
 
+pub mod challenge;
 pub mod client;
 pub mod command;
 pub mod daemon;
@@ -20,9 +22,11 @@ pub mod ledger;
 pub mod ndt7;
 pub mod phases;
 pub mod plan;
+mod quota;
 pub mod reflector;
 pub mod serve;
 pub mod ticket;
+pub mod tickets;
 mod transfer;
 
 pub use transfer::Ended;

@@ -8,6 +8,7 @@
 //! | [`journal`] | the events on disk |
 //! | [`keys`] | the collector's own key, and what Ed25519 (RFC 8032) says of others' |
 //! | [`door`] | the TLS listener that agents come in by |
+//! | [`tickets`] | which throughput tests agents may do, and how many (pure) |
 //! | [`admin`] | the socket on which the command line talks to a running collector |
 //!
 //! Not who may look: that is access to the dashboards.
@@ -18,6 +19,7 @@ pub mod door;
 pub mod journal;
 pub mod keys;
 pub mod sessions;
+pub mod tickets;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,6 +27,9 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use azimuth_measurement::AgentId;
+use azimuth_measurement::enrolment::ticket::{
+    NoTicket, TestTicket, ticket_request_statement, ticket_statement,
+};
 use azimuth_measurement::enrolment::{
     KEY_BYTES, TlsTrust, Token, base64url, join_statement, rotation_statement, session_statement,
 };
@@ -33,6 +38,7 @@ use self::book::{AgentEntry, Book, Event, Refusal, TokenEntry};
 use self::journal::{Journal, JournalError};
 use self::keys::{CollectorKey, verify};
 use self::sessions::{Sessions, Standing};
+use self::tickets::Signed;
 use crate::problem::Problem;
 use crate::secret::{random, sha256};
 use crate::whole_file::private_directory;
@@ -54,6 +60,7 @@ pub struct Fleet {
 struct Inner {
     book: Book,
     sessions: Sessions,
+    signed: Signed,
     journal: Journal,
 }
 
@@ -105,6 +112,7 @@ impl Fleet {
             inner: Mutex::new(Inner {
                 book,
                 sessions: Sessions::new(random()),
+                signed: Signed::default(),
                 journal,
             }),
         })
@@ -182,6 +190,7 @@ impl Fleet {
         let event = inner.book.revoke_agent(agent, now_unix_ms)?;
         inner.commit(event)?;
         inner.sessions.end(agent);
+        inner.signed.forget(agent);
         Ok(())
     }
 
@@ -285,6 +294,34 @@ impl Fleet {
             Some(event) => inner.commit(event),
             None => Ok(()),
         }
+    }
+
+    /// Signs a throughput ticket for an agent that proves its key over what the ticket says.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn sign_ticket(
+        &self,
+        agent: &AgentId,
+        said: &str,
+        proof: &Proof<'_>,
+        now: Instant,
+        now_unix_ms: u64,
+    ) -> Result<String, Problem> {
+        let ticket: TestTicket = said
+            .parse()
+            .map_err(|error: NoTicket| Problem::bad_request("malformed", error.to_string()))?;
+        let mut inner = self.lock();
+        let challenge = inner.take_challenge(proof, now)?;
+        let keys = inner.book.keys_of(agent.as_str(), now_unix_ms)?;
+        let statement = ticket_request_statement(&challenge, agent, said);
+        if !keys.iter().any(|key| verified(key, &statement, proof)) {
+            return Err(Refusal::BadProof.into());
+        }
+        inner.signed.judge(agent, &ticket, now)?;
+        // As we write it, not as it was sent: `007` is 7 there, and would be another text here.
+        let signature = self.key.sign(&ticket_statement(&ticket.to_string()));
+        Ok(ticket.signed(&signature))
     }
 
     /// Whose session this is, if it is good for anything now.

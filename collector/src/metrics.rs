@@ -213,7 +213,7 @@ impl Metrics {
             ),
             labelled(
                 "azimuth_enrolment_requests_total",
-                "Requests to join, for challenges, sessions and keys, by outcome: ok or the reason of the problem.",
+                "Requests to join, for challenges, sessions, keys and throughput tickets, by outcome: ok or the reason of the problem.",
                 ("request", "outcome"),
                 &self.enrolment,
             ),

@@ -5,6 +5,7 @@
 //! with its length, so that no statement can be read as another.
 
 pub mod base64url;
+pub mod ticket;
 
 use std::fmt;
 use std::str::FromStr;

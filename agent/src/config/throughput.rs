@@ -1,20 +1,20 @@
 //! `[throughput]` of the agent's configuration: whether it tests by itself, how often, and what that may cost. Pure but for the key
 //! file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use azimuth_measurement::{AgentId, Method};
+use azimuth_measurement::Method;
 
 use super::document::{Section, Wrong, integer, number, parsed, shown, text};
-use super::{Config, Probe};
+use super::{CollectorAddress, Config, Probe};
 use crate::cli::TCP_PORT;
 use crate::key_file;
 use crate::probe::exchange::sides;
-use crate::stamp::StampKey;
 use crate::throughput::daemon::TestTarget;
 use crate::throughput::phases::Probing;
 use crate::throughput::plan::Budget;
 use crate::throughput::reflector::DEFAULT_NAME;
+use crate::throughput::tickets::Tickets;
 
 /// Octets that make a day's plan absurd.
 const MOST_BYTES: u64 = 1 << 42;
@@ -23,10 +23,8 @@ const DEFAULT_BUSY_BPS: u64 = 5_000_000;
 /// How an agent tests by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ThroughputConfig {
-    /// Signs the tickets.
-    pub key: StampKey,
-    /// The reflectors' name in tickets.
-    pub reflector: AgentId,
+    /// Where tickets come from.
+    pub tickets: Tickets,
     /// The reflectors' throughput port.
     pub port: u16,
     /// How often, and how much.
@@ -39,9 +37,14 @@ pub struct ThroughputConfig {
     pub price_per_gb: Option<f64>,
 }
 
-pub(super) fn read(section: Option<Section<'_>>) -> Option<ThroughputConfig> {
+/// `joined` is the identity's file, and `collector` where it is reached: tickets are asked there unless the reflectors' key is given.
+pub(super) fn read(
+    section: Option<Section<'_>>,
+    joined: Option<&Path>,
+    collector: Option<&CollectorAddress>,
+) -> Option<ThroughputConfig> {
     let mut section = section?;
-    let key = section.required("key_file", |value| {
+    let key = section.optional("key_file", |value| {
         let file = text(value)?;
         key_file::read(file.as_ref()).map_err(|error| {
             Wrong(
@@ -50,6 +53,10 @@ pub(super) fn read(section: Option<Section<'_>>) -> Option<ThroughputConfig> {
             )
         })
     });
+    if joined.is_none() && !section.has("key_file") {
+        let remedy = "Name the file of the reflectors' key; a host that has joined (`identity`) needs none";
+        section.wrong("key_file", Wrong("missing".into(), remedy.into()));
+    }
     let reflector = section.optional("reflector", |value| {
         let name = text(value)?;
         name.parse().map_err(|_| {
@@ -80,10 +87,22 @@ pub(super) fn read(section: Option<Section<'_>>) -> Option<ThroughputConfig> {
             Wrong(what, "Make it smaller, or day_bytes larger".into()),
         );
     }
+    let is_shared = section.has("key_file");
     section.finish();
+    let tickets = if is_shared {
+        Tickets::Shared {
+            key: key?,
+            reflector: reflector.or_else(|| DEFAULT_NAME.parse().ok())?,
+        }
+    } else {
+        Tickets::Collector {
+            identity: joined?.to_owned(),
+            collector: collector?.clone(),
+            reflector,
+        }
+    };
     Some(ThroughputConfig {
-        key: key?,
-        reflector: reflector.or_else(|| DEFAULT_NAME.parse().ok())?,
+        tickets,
         port: u16::try_from(port.unwrap_or(TCP_PORT.into())).ok()?,
         budget,
         directory: directory?,
@@ -239,6 +258,11 @@ mod tests {
             read_with("[throughput]\nkey_file = \"KEY\"\ndirectory = \"/tmp\"\ntest_bytes = 50000000")
                 .expect_err("refused");
         assert!(wrong.contains("does not fit a day"), "{wrong}");
+        let wrong = read_with("[throughput]\ndirectory = \"/tmp\"").expect_err("refused");
+        assert!(
+            wrong.contains("throughput.key_file: missing") && wrong.contains("has joined"),
+            "{wrong}"
+        );
         let wrong = read_with("[throughput]\nkey_file = \"/nowhere\"").expect_err("refused");
         assert!(
             wrong.contains("throughput.directory: missing") && wrong.contains("/nowhere"),

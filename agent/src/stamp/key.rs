@@ -49,10 +49,18 @@ impl StampKey {
             u8::try_from(octet).ok()
         });
         let bytes = bytes.collect::<Option<Vec<u8>>>().ok_or(KeyError::NotHex)?;
+        Self::from_bytes(&bytes)
+    }
+
+    /// The key of these octets.
+    ///
+    /// # Errors
+    /// [`KeyError::Length`] when there are too few or too many.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
         if !(SHORTEST_KEY_BYTES..=LONGEST_KEY_BYTES).contains(&bytes.len()) {
             return Err(KeyError::Length { bytes: bytes.len() });
         }
-        Hmac::new_from_slice(&bytes)
+        Hmac::new_from_slice(bytes)
             .map(Self)
             .map_err(|_| KeyError::Length { bytes: bytes.len() })
     }

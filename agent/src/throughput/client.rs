@@ -17,8 +17,8 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Request, Response};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
@@ -62,19 +62,26 @@ pub struct Load {
     pub trouble: Option<String>,
 }
 
+impl Load {
+    /// None: nothing was moved.
+    pub(super) fn none(stop: StopReason, trouble: Option<String>) -> Self {
+        Self {
+            estimate: Estimate {
+                bps: 0,
+                settled: false,
+                bytes: 0,
+                duration_ns: 0,
+                stop,
+            },
+            sender: None,
+            trouble,
+        }
+    }
+}
+
 /// Runs the load phase. `stop` ends it; `watch` is told the rate and the octets as they come.
 pub async fn run(order: &Order, stop: &AtomicBool, watch: &mut (dyn FnMut(u64, u64) + Send)) -> Load {
-    let nothing = |stop, trouble: String| Load {
-        estimate: Estimate {
-            bps: 0,
-            settled: false,
-            bytes: 0,
-            duration_ns: 0,
-            stop,
-        },
-        sender: None,
-        trouble: Some(trouble),
-    };
+    let nothing = |stop, trouble: String| Load::none(stop, Some(trouble));
     let opened = tokio::select! {
         opened = tokio::time::timeout(CONNECT_TIME, open(order)) => opened,
         () = stopped(stop) => return nothing(StopReason::Aborted, "stopped".to_owned()),
@@ -210,21 +217,16 @@ async fn open(order: &Order) -> Result<Flow, (StopReason, String)> {
         inner: stream,
         read: Arc::clone(&read),
     };
-    let path = ndt7::path(order.direction);
     let query = order
         .ticket
         .as_ref()
-        .map(|ticket| format!("?access_token={ticket}"));
-    let uri = format!("ws://{}{path}{}", order.host, query.unwrap_or_default());
+        .map(|ticket| format!("access_token={ticket}"));
     let malformed = |what: &dyn std::fmt::Display| {
         let trouble = format!("{} does not speak ndt7: {what}", order.to);
         (StopReason::Malformed, trouble)
     };
-    let mut request = uri.into_client_request().map_err(|error| malformed(&error))?;
-    let name_of_protocol = HeaderValue::from_static(SUBPROTOCOL);
-    request
-        .headers_mut()
-        .insert(SEC_WEBSOCKET_PROTOCOL, name_of_protocol);
+    let request =
+        request(&order.host, order.direction, query.as_deref()).map_err(|error| malformed(&error))?;
     match client_async_with_config(request, counted, Some(socket_config())).await {
         Ok((web, _)) => Ok(Flow {
             web,
@@ -236,18 +238,41 @@ async fn open(order: &Order) -> Result<Flow, (StopReason, String)> {
             trouble: None,
         }),
         Err(Error::Http(response)) => {
-            let said = response.body().as_deref().unwrap_or_default();
-            let said: String = String::from_utf8_lossy(said)
-                .chars()
-                .filter(|character| !character.is_control())
-                .take(200)
-                .collect();
-            let trouble = format!("{} refused: {} {said}", order.to, response.status());
+            let trouble = format!(
+                "{} refused: {} {}",
+                order.to,
+                response.status(),
+                said_in(&response)
+            );
             Err((StopReason::Refused, trouble))
         }
         Err(Error::Io(error)) => Err(unreachable(error)),
         Err(error) => Err(malformed(&error)),
     }
+}
+
+/// What asks for a test. The query is as it stands in the address.
+pub(super) fn request(
+    host: &str,
+    direction: TransferDirection,
+    query: Option<&str>,
+) -> Result<Request<()>, Error> {
+    let (path, mark) = (ndt7::path(direction), if query.is_some() { "?" } else { "" });
+    let uri = format!("ws://{host}{path}{mark}{}", query.unwrap_or_default());
+    let mut request = uri.into_client_request()?;
+    let name = HeaderValue::from_static(SUBPROTOCOL);
+    request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, name);
+    Ok(request)
+}
+
+/// The words of a refusal, for a person.
+pub(super) fn said_in(response: &Response<Option<Vec<u8>>>) -> String {
+    let said = response.body().as_deref().unwrap_or_default();
+    String::from_utf8_lossy(said)
+        .chars()
+        .filter(|character| !character.is_control())
+        .take(200)
+        .collect()
 }
 
 async fn download(

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::Context;
 use azimuth_measurement::throughput::Reading;
 use azimuth_measurement::{
     AgentId, Method, PhaseDelays, StopReason, ThroughputResult, TransferDirection, TransferLimit,
@@ -18,9 +19,11 @@ use super::client::Order;
 use super::estimator::Limits;
 use super::phases::{self, Probing, Step};
 use super::reflector::DEFAULT_NAME;
-use super::ticket::{LIFETIME_MS, Ticket};
+use super::tickets::Tickets;
 use crate::cli::STAMP_PORT;
 use crate::clock::{self, Monotonic, NS_PER_MS};
+use crate::config::collector::collector_address;
+use crate::identity::Identity;
 use crate::key_file;
 use crate::oneshot::target;
 
@@ -52,12 +55,16 @@ pub struct ThroughputArgs {
     /// Most octets of a direction [default: 10000000; with --deep 250000000]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10_000..=100_000_000_000))]
     pub max_bytes: Option<u64>,
+    /// Ask the collector that this host has joined for tickets, with the identity in this file
+    #[arg(long, value_name = "FILE", conflicts_with = "key_file")]
+    pub identity: Option<PathBuf>,
     /// Make tickets with the key in this file (hexadecimal digits), the reflector's --throughput-key-file
     #[arg(long, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
-    /// The reflector's --throughput-name
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_NAME)]
-    pub reflector_name: AgentId,
+    /// The reflector's name in tickets, its --throughput-name [default: with --key-file reflector, with --identity the one that
+    /// it says]
+    #[arg(long, value_name = "NAME")]
+    pub reflector_name: Option<AgentId>,
     /// Congestion control of the upload, for example bbr or cubic [default: the system's]
     #[arg(long, value_name = "NAME")]
     pub congestion_control: Option<String>,
@@ -84,6 +91,28 @@ impl ThroughputArgs {
         }
     }
 
+    fn tickets(&self) -> anyhow::Result<Option<Tickets>> {
+        if let Some(file) = &self.identity {
+            let identity = Identity::load(file)?;
+            let collector = collector_address(&identity.collector)
+                .with_context(|| format!("{:?} is not the address of a collector", identity.collector))?;
+            return Ok(Some(Tickets::Collector {
+                identity: file.clone(),
+                collector,
+                reflector: self.reflector_name.clone(),
+            }));
+        }
+        let Some(file) = &self.key_file else {
+            return Ok(None);
+        };
+        let reflector = match &self.reflector_name {
+            Some(name) => name.clone(),
+            None => DEFAULT_NAME.parse()?,
+        };
+        let key = key_file::read(file)?;
+        Ok(Some(Tickets::Shared { key, reflector }))
+    }
+
     fn limits(&self) -> Limits {
         let usual = if self.deep { Limits::DEEP } else { Limits::USUAL };
         Limits {
@@ -105,7 +134,9 @@ pub async fn run(args: &ThroughputArgs) -> anyhow::Result<ExitCode> {
     let Some(found) = found.into_iter().next() else {
         return Ok(ExitCode::from(WRONG));
     };
-    let key = args.key_file.as_deref().map(key_file::read).transpose()?;
+    let tickets = args.tickets()?;
+    // A person has no agent of their own; the key says who may.
+    let person = "terminal".parse()?;
     let probing = Probing {
         to: (found.address.ip(), args.stamp_port).into(),
         key: args.stamp_key_file.as_deref().map(key_file::read).transpose()?,
@@ -124,34 +155,31 @@ pub async fn run(args: &ThroughputArgs) -> anyhow::Result<ExitCode> {
         if stop.load(Ordering::Acquire) {
             break;
         }
-        let order = Order {
+        let mut order = Order {
             to: found.address,
             host: authority(&found.host, found.address.port()),
             direction: *direction,
             limits,
-            ticket: key.as_ref().map(|key| {
-                let ticket = Ticket {
-                    // A person has no agent of their own; the key says who may.
-                    agent: "terminal".parse().expect("an agent id"),
-                    reflector: args.reflector_name.clone(),
-                    direction: *direction,
-                    max_bytes: limits.max_bytes,
-                    max_ms: u32::try_from(limits.max_ns / NS_PER_MS).unwrap_or(u32::MAX),
-                    max_bps: 0,
-                    expires_unix_ms: clock::wall().unix_ms() + LIFETIME_MS + TICKET_WAITS_MS,
-                    nonce: fastrand::u128(..),
-                };
-                ticket.sign(key)
-            }),
+            ticket: None,
             congestion_control: args.congestion_control.clone(),
         };
         let mut line = Line::new(*direction, !args.json && std::io::stderr().is_terminal());
-        let tested = phases::run(&order, probing, &stop, &mut |step| {
-            line.draw(step, clock::monotonic());
-        })
-        .await;
-        line.clear();
-        let (result, trouble) = tested?;
+        let ticket = match &tickets {
+            Some(tickets) => tickets.take(&person, &order).await.map(Some),
+            None => Ok(None),
+        };
+        let (result, trouble) = match ticket {
+            Err((stop, trouble)) => (phases::not_begun(&order, stop), Some(trouble)),
+            Ok(ticket) => {
+                order.ticket = ticket;
+                let tested = phases::run(&order, probing, &stop, &mut |step| {
+                    line.draw(step, clock::monotonic());
+                })
+                .await;
+                line.clear();
+                tested?
+            }
+        };
         all_have_a_rate &= result.reading() != Reading::Failed;
         let mut out = std::io::stdout().lock();
         if args.json {
@@ -163,9 +191,6 @@ pub async fn run(args: &ThroughputArgs) -> anyhow::Result<ExitCode> {
     listening.abort();
     Ok(ExitCode::from(if all_have_a_rate { 0 } else { FAILED }))
 }
-
-/// The ticket is made before the quiet phase, and used after it.
-const TICKET_WAITS_MS: u64 = 10_000;
 
 fn authority(host: &str, port: u16) -> String {
     if host.contains(':') {

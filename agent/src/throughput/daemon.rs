@@ -20,8 +20,7 @@ use super::estimator::Limits;
 use super::ledger::{Account, LedgerFile};
 use super::phases::{self, Probing, Step};
 use super::plan::{Due, Planner};
-use super::ticket::{LIFETIME_MS, Ticket};
-use crate::clock::{self, NS_PER_MS};
+use crate::clock;
 use crate::config::throughput::ThroughputConfig;
 use crate::prober::inbox::{Change, Letterbox, Message};
 use crate::schedule::seed;
@@ -30,8 +29,6 @@ use crate::schedule::seed;
 const MOST_WAITING: usize = 64;
 /// How often it looks whether it is to stop, and for how long it looks at the host's interfaces.
 const LOOK: Duration = Duration::from_secs(1);
-/// The ticket is made before the quiet phase, and used after it.
-const TICKET_WAITS_MS: u64 = 10_000;
 
 /// A target that is tested.
 #[derive(Clone, Debug)]
@@ -197,24 +194,25 @@ impl Work {
             max_bytes: self.config.budget.test_bytes,
             ..Limits::USUAL
         };
-        let ticket = Ticket {
-            agent: self.agent.clone(),
-            reflector: self.config.reflector.clone(),
-            direction: *direction,
-            max_bytes: limits.max_bytes,
-            max_ms: u32::try_from(limits.max_ns / NS_PER_MS).unwrap_or(u32::MAX),
-            max_bps: 0,
-            expires_unix_ms: clock::wall().unix_ms() + LIFETIME_MS + TICKET_WAITS_MS,
-            nonce: fastrand::u128(..),
-        };
-        let order = Order {
+        let mut order = Order {
             to: target.to,
             host: target.to.to_string(),
             direction: *direction,
             limits,
-            ticket: Some(ticket.sign(&self.config.key)),
+            ticket: None,
             congestion_control: None,
         };
+        match self.config.tickets.take(&self.agent, &order).await {
+            Ok(ticket) => order.ticket = Some(ticket),
+            Err((stop, trouble)) => {
+                info!(target = name, %direction, stop = stop.as_str(), trouble, "throughput test");
+                self.keep(ThroughputResult {
+                    series: target.series,
+                    ..phases::not_begun(&order, stop)
+                });
+                return 0;
+            }
+        }
         let mut paused = Paused(None);
         let tested = phases::run(&order, Some(&target.probing), &self.desk.stop, &mut |step| {
             // Before the first octet of the load, until the queues have drained.

@@ -3,12 +3,16 @@
 
 use std::collections::BTreeSet;
 
+use azimuth_measurement::enrolment::KEY_BYTES;
+use azimuth_measurement::enrolment::ticket::{TICKET_CHALLENGE_BYTES, TICKET_FORM};
 use azimuth_measurement::{AgentId, TransferDirection};
 
+use super::challenge::Challenges;
 use super::ticket::{LIFETIME_MS, Nonce, Refusal, Ticket};
 use crate::stamp::StampKey;
 
-/// Used tickets remembered at once; there are never more, because one test at a time uses one, but who holds the key could try.
+/// Used tickets of one form remembered at once; there are never more, because one test at a time uses one, but who holds the key
+/// could try.
 const MOST_USED: usize = 65_536;
 /// A month for the budget: 30 days, counted from the Unix epoch, so that no calendar is needed.
 pub const MONTH_MS: u64 = 30 * 86_400_000;
@@ -40,6 +44,24 @@ impl Default for Caps {
     }
 }
 
+/// Whose tickets are taken.
+#[derive(Debug)]
+pub struct Signers {
+    /// Who has this key makes tickets, by the time of day.
+    pub shared: Option<StampKey>,
+    /// The collector with this public key, and what its tickets answer.
+    pub collector: Option<([u8; KEY_BYTES], Challenges)>,
+}
+
+/// The time, by both clocks, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Of day.
+    pub unix_ms: u64,
+    /// That never steps.
+    pub monotonic_ms: u64,
+}
+
 /// The right to run one test; to be given back with what it moved.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "a lease that is not given back blocks the reflector"]
@@ -59,11 +81,13 @@ pub struct Lease {
 #[derive(Debug)]
 pub struct Gate {
     name: AgentId,
-    key: StampKey,
+    signers: Signers,
     caps: Caps,
     began_unix_ms: u64,
-    /// By when they expire.
+    /// Tickets by the time of day, by when they expire.
     used: BTreeSet<(u64, Nonce)>,
+    /// Tickets that answered a challenge, by when they expire by the monotonic clock.
+    answered: BTreeSet<(u64, u64)>,
     running: [u32; 2],
     month: u64,
     /// Spent or promised this month.
@@ -73,17 +97,30 @@ pub struct Gate {
 impl Gate {
     /// The gate of the reflector `name`, which starts now with so many octets spent in the month of `now`.
     #[must_use]
-    pub fn new(name: AgentId, key: StampKey, caps: Caps, now_unix_ms: u64, spent_bytes: u64) -> Self {
+    pub fn new(name: AgentId, signers: Signers, caps: Caps, now_unix_ms: u64, spent_bytes: u64) -> Self {
         Self {
             name,
-            key,
+            signers,
             caps,
             began_unix_ms: now_unix_ms,
             used: BTreeSet::new(),
+            answered: BTreeSet::new(),
             running: [0; 2],
             month: now_unix_ms / MONTH_MS,
             month_bytes: spent_bytes,
         }
+    }
+
+    /// Its name in tickets.
+    #[must_use]
+    pub fn name(&self) -> &AgentId {
+        &self.name
+    }
+
+    /// What a ticket of the collector has to answer; `None` for a reflector without one.
+    pub fn challenge(&mut self, now: Now) -> Option<[u8; TICKET_CHALLENGE_BYTES]> {
+        let (_, challenges) = self.signers.collector.as_mut()?;
+        Some(challenges.give(now.monotonic_ms))
     }
 
     /// Lets a test begin, or says why not. What is refused has used up nothing, but a good ticket that finds the reflector busy
@@ -95,48 +132,88 @@ impl Gate {
         &mut self,
         text: Option<&str>,
         direction: TransferDirection,
-        now_unix_ms: u64,
+        now: Now,
     ) -> Result<Lease, Refusal> {
-        let ticket = Ticket::open(text.ok_or(Refusal::NoTicket)?, &self.key)?;
-        ticket.judge(&self.name, direction, now_unix_ms)?;
-        if ticket.expires_unix_ms.saturating_sub(LIFETIME_MS) < self.began_unix_ms {
-            return Err(Refusal::BeforeStart);
-        }
+        let text = text.ok_or(Refusal::NoTicket)?;
+        let asked = match text.split_once(':') {
+            Some((TICKET_FORM, _)) => self.answering(text, direction, now.monotonic_ms)?,
+            _ => self.by_time_of_day(text, direction, now.unix_ms)?,
+        };
         let caps = &self.caps;
-        if ticket.max_bytes > caps.max_bytes
-            || ticket.max_ms > caps.max_ms
-            || caps.max_bps > 0 && ticket.max_bps > caps.max_bps
+        if asked.max_bytes > caps.max_bytes
+            || asked.max_ms > caps.max_ms
+            || caps.max_bps > 0 && asked.max_bps > caps.max_bps
         {
             return Err(Refusal::OverCap);
         }
-        self.used = self.used.split_off(&(now_unix_ms, 0));
-        let name = (ticket.expires_unix_ms, ticket.nonce);
-        if self.used.contains(&name) {
+        self.used = self.used.split_off(&(now.unix_ms, 0));
+        self.answered = self.answered.split_off(&(now.monotonic_ms, 0));
+        let (was_used, remembered) = match asked.once {
+            Once::Nonce(name) => (self.used.contains(&name), self.used.len()),
+            Once::Answer(name) => (self.answered.contains(&name), self.answered.len()),
+        };
+        if was_used {
             return Err(Refusal::Replayed);
         }
-        if self.running[place(direction)] >= self.caps.leases || self.used.len() >= MOST_USED {
+        if self.running[place(direction)] >= self.caps.leases || remembered >= MOST_USED {
             return Err(Refusal::Busy);
         }
-        let month = now_unix_ms / MONTH_MS;
+        let month = now.unix_ms / MONTH_MS;
         if month > self.month {
             (self.month, self.month_bytes) = (month, 0);
         }
-        let promised = self.month_bytes.saturating_add(ticket.max_bytes);
+        let promised = self.month_bytes.saturating_add(asked.max_bytes);
         if promised > self.caps.month_bytes {
             return Err(Refusal::Spent);
         }
         self.month_bytes = promised;
-        self.used.insert(name);
+        match asked.once {
+            Once::Nonce(name) => self.used.insert(name),
+            Once::Answer(name) => self.answered.insert(name),
+        };
         self.running[place(direction)] += 1;
         Ok(Lease {
             direction,
-            max_bytes: ticket.max_bytes,
-            max_ms: ticket.max_ms,
-            max_bps: match (ticket.max_bps, self.caps.max_bps) {
+            max_bytes: asked.max_bytes,
+            max_ms: asked.max_ms,
+            max_bps: match (asked.max_bps, self.caps.max_bps) {
                 (0, cap) => cap,
                 (asked, _) => asked,
             },
             month: self.month,
+        })
+    }
+
+    /// A ticket made with the shared key.
+    fn by_time_of_day(
+        &self,
+        text: &str,
+        direction: TransferDirection,
+        now_unix_ms: u64,
+    ) -> Result<Asked, Refusal> {
+        let key = self.signers.shared.as_ref().ok_or(Refusal::Signature)?;
+        let ticket = Ticket::open(text, key)?;
+        ticket.judge(&self.name, direction, now_unix_ms)?;
+        if ticket.expires_unix_ms.saturating_sub(LIFETIME_MS) < self.began_unix_ms {
+            return Err(Refusal::BeforeStart);
+        }
+        Ok(Asked {
+            max_bytes: ticket.max_bytes,
+            max_ms: ticket.max_ms,
+            max_bps: ticket.max_bps,
+            once: Once::Nonce((ticket.expires_unix_ms, ticket.nonce)),
+        })
+    }
+
+    /// A ticket of the collector.
+    fn answering(&self, text: &str, direction: TransferDirection, now_ms: u64) -> Result<Asked, Refusal> {
+        let (key, challenges) = self.signers.collector.as_ref().ok_or(Refusal::Signature)?;
+        let opened = challenges.open(text, key, (&self.name, direction), now_ms)?;
+        Ok(Asked {
+            max_bytes: opened.ticket.max_bytes,
+            max_ms: opened.ticket.max_ms,
+            max_bps: opened.ticket.max_bps,
+            once: Once::Answer((opened.expires_ms, opened.serial)),
         })
     }
 
@@ -156,6 +233,21 @@ impl Gate {
     }
 }
 
+/// What a ticket that is good asks for.
+struct Asked {
+    max_bytes: u64,
+    max_ms: u32,
+    max_bps: u64,
+    once: Once,
+}
+
+/// By what a ticket is known again.
+#[derive(Clone, Copy)]
+enum Once {
+    Nonce((u64, Nonce)),
+    Answer((u64, u64)),
+}
+
 fn place(direction: TransferDirection) -> usize {
     match direction {
         TransferDirection::Download => 0,
@@ -165,7 +257,10 @@ fn place(direction: TransferDirection) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use azimuth_measurement::enrolment::ticket::{TestTicket, ticket_statement};
+
     use super::*;
+    use crate::identity::Seed;
 
     const NOW: u64 = 1_795_428_000_000;
 
@@ -181,7 +276,24 @@ mod tests {
             leases: 1,
             month_bytes: 2_500,
         };
-        Gate::new("paris-a".parse().expect("a name"), key("0b"), caps, NOW, 0)
+        Gate::new(
+            "paris-a".parse().expect("a name"),
+            Signers {
+                shared: Some(key("0b")),
+                collector: None,
+            },
+            caps,
+            NOW,
+            0,
+        )
+    }
+
+    /// The monotonic clock is another than that of the day.
+    fn at(unix_ms: u64) -> Now {
+        Now {
+            unix_ms,
+            monotonic_ms: unix_ms - NOW + 77_000,
+        }
     }
 
     fn ticket(nonce: Nonce) -> Ticket {
@@ -201,7 +313,7 @@ mod tests {
         gate.enter(
             Some(&ticket.sign(&key("0b"))),
             TransferDirection::Download,
-            now_unix_ms,
+            at(now_unix_ms),
         )
     }
 
@@ -216,7 +328,7 @@ mod tests {
             direction: TransferDirection::Upload,
             ..ticket(3)
         };
-        let upload = gate.enter(Some(&up.sign(&key("0b"))), TransferDirection::Upload, NOW);
+        let upload = gate.enter(Some(&up.sign(&key("0b"))), TransferDirection::Upload, at(NOW));
         assert!(upload.is_ok(), "directions are leased apart");
         gate.leave(&lease, 600);
         assert!(
@@ -255,7 +367,7 @@ mod tests {
         let elsewhere = |wrong: &mut Ticket| wrong.reflector = "paris-b".parse().expect("a name");
         assert_eq!(refused(elsewhere, NOW), Refusal::Reflector);
         let mut of = |text: Option<&str>| {
-            gate.enter(text, TransferDirection::Download, NOW)
+            gate.enter(text, TransferDirection::Download, at(NOW))
                 .expect_err("refused")
         };
         assert_eq!(of(None), Refusal::NoTicket);
@@ -265,6 +377,62 @@ mod tests {
         let more = ticket(1).sign(&key("0b")).replace(":1000:", ":9000:");
         assert_eq!(of(Some(&more)), Refusal::Signature);
         assert_eq!(gate.month_bytes(), 0, "and has cost nothing");
+    }
+
+    #[test]
+    fn a_ticket_of_the_collector_opens_the_gate_once_whatever_the_time_of_day() {
+        let collector = Seed::random().expect("random");
+        let public = collector.public().try_into().expect("32 bytes");
+        let mut gate = gate();
+        let challenges = Challenges::new(key("0d"));
+        gate.signers.collector = Some((public, challenges));
+        let signed = |gate: &mut Gate, change: fn(&mut TestTicket)| {
+            let mut ticket = TestTicket {
+                agent: "brest-1".parse().expect("an id"),
+                reflector: gate.name().clone(),
+                direction: TransferDirection::Download,
+                max_bytes: 1_000,
+                max_ms: 2_000,
+                max_bps: 0,
+                good_for_ms: 60_000,
+                challenge: gate.challenge(at(NOW)).expect("it has a collector"),
+            };
+            change(&mut ticket);
+            ticket.signed(&collector.sign(&ticket_statement(&ticket.to_string())))
+        };
+        let text = signed(&mut gate, |_| {});
+        // The clock of the day was set to another year between challenge and answer.
+        let stepped = |age_ms| Now {
+            unix_ms: NOW + 365 * 86_400_000,
+            monotonic_ms: at(NOW).monotonic_ms + age_ms,
+        };
+        let down = TransferDirection::Download;
+        assert_eq!(
+            gate.enter(Some(&text), down, stepped(60_000)),
+            Err(Refusal::Expired)
+        );
+        let lease = gate.enter(Some(&text), down, stepped(59_999)).expect("good");
+        assert_eq!(
+            gate.enter(Some(&text), down, stepped(59_999)),
+            Err(Refusal::Replayed)
+        );
+        gate.leave(&lease, 10);
+        assert_eq!(
+            gate.enter(Some(&text), down, at(NOW)),
+            Err(Refusal::Replayed),
+            "nor when the clock is set back"
+        );
+        assert_eq!(
+            gate.enter(Some(&text), down, stepped(60_000)),
+            Err(Refusal::Expired),
+            "when it is forgotten it is no good either"
+        );
+        let text = signed(&mut gate, |wrong| wrong.max_bytes += 1);
+        assert_eq!(gate.enter(Some(&text), down, at(NOW)), Err(Refusal::OverCap));
+        let text = signed(&mut gate, |_| {});
+        gate.signers.collector = None;
+        assert_eq!(gate.enter(Some(&text), down, at(NOW)), Err(Refusal::Signature));
+        assert_eq!(gate.month_bytes(), 10);
     }
 
     #[test]

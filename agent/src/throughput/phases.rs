@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use azimuth_measurement::throughput::{MAX_BPS, MAX_DURATION_US, MAX_TEST_BYTES};
-use azimuth_measurement::{DelayHistogram, Method, PhaseDelays, StampClock, ThroughputResult};
+use azimuth_measurement::{DelayHistogram, Method, PhaseDelays, StampClock, StopReason, ThroughputResult};
 use tokio::sync::mpsc;
 
 use super::client::{self, Load, Order};
@@ -89,6 +89,14 @@ pub async fn run(
         .check()
         .context("the numbers of the test contradict each other")?;
     Ok((result, load.trouble))
+}
+
+/// What there is to report of a test that could not begin.
+#[must_use]
+pub fn not_begun(order: &Order, stop: StopReason) -> ThroughputResult {
+    let none = SeriesTally::default();
+    let load = Load::none(stop, None);
+    result(order, &load, clock::wall().unix_ms(), [&none, &none, &none])
 }
 
 /// A prober of one phase.

@@ -4,10 +4,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use azimuth_measurement::AgentId;
+use azimuth_measurement::enrolment::{KEY_BYTES, base64url};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -17,11 +18,14 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::gate::{Caps, Gate};
+use super::challenge::Challenges;
+use super::gate::{Caps, Gate, Signers};
 use super::serve::{Counters, Service, serve};
 use crate::clock;
+use crate::identity::{Identity, random};
 use crate::key_file;
 use crate::reflect::Allowed;
+use crate::stamp::StampKey;
 
 /// The reflector's name where none is given, in tickets for it too.
 pub const DEFAULT_NAME: &str = "reflector";
@@ -32,14 +36,26 @@ pub const DEFAULT_NAME: &str = "reflector";
 pub struct ThroughputListenArgs {
     /// TCP address to serve throughput tests (ndt7) at; may be repeated [default: none]. It is a port for tcp_connect probes
     /// as well
-    #[arg(long, value_name = "ADDRESS:PORT", requires = "throughput_key_file")]
+    #[arg(long, value_name = "ADDRESS:PORT")]
     pub throughput_listen: Vec<SocketAddr>,
-    /// Serve only who has a ticket signed with the key in this file (hexadecimal digits)
+    /// Serve who has a ticket signed by the collector that this host has joined; the name in tickets is the identity's
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "throughput_listen",
+        conflicts_with = "throughput_collector_key"
+    )]
+    pub throughput_identity: Option<PathBuf>,
+    /// Serve who has a ticket signed by the collector with this public key: `collector_key` in an identity of its fleet
+    #[arg(long, value_name = "KEY", requires = "throughput_listen", value_parser = public_key)]
+    pub throughput_collector_key: Option<[u8; KEY_BYTES]>,
+    /// Serve who has a ticket signed with the key in this file (hexadecimal digits): for reflectors without a collector
     #[arg(long, value_name = "FILE", requires = "throughput_listen")]
     pub throughput_key_file: Option<PathBuf>,
-    /// This reflector's name in tickets. Reflectors that share a key need names of their own
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_NAME)]
-    pub throughput_name: AgentId,
+    /// This reflector's name in tickets. Reflectors that share a key need names of their own [default: the identity's, or
+    /// reflector]
+    #[arg(long, value_name = "NAME")]
+    pub throughput_name: Option<AgentId>,
     /// Most octets of one test
     #[arg(long, value_name = "N", default_value = "250000000")]
     pub throughput_max_bytes: NonZeroU64,
@@ -81,6 +97,13 @@ impl Serving {
     pub fn counters(&self) -> &Counters {
         &self.service.counters
     }
+
+    /// Octets spent or promised of the month.
+    #[must_use]
+    pub fn month_bytes(&self) -> u64 {
+        let gate = self.service.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        gate.month_bytes()
+    }
 }
 
 impl fmt::Display for Serving {
@@ -94,10 +117,10 @@ impl fmt::Display for Serving {
 /// # Errors
 /// When an address cannot be bound, or there is no key or certificate in a file.
 pub async fn start(args: &ThroughputListenArgs, allowed: &Allowed) -> anyhow::Result<Option<Serving>> {
-    let Some(key_file) = &args.throughput_key_file else {
+    if args.throughput_listen.is_empty() {
         return Ok(None);
-    };
-    let key = key_file::read(key_file)?;
+    }
+    let (name, signers) = trusted(args)?;
     let caps = Caps {
         max_bytes: args.throughput_max_bytes.get(),
         max_ms: args.throughput_max_ms.get(),
@@ -111,7 +134,7 @@ pub async fn start(args: &ThroughputListenArgs, allowed: &Allowed) -> anyhow::Re
     };
     let now_unix_ms = clock::wall().unix_ms();
     let service = Arc::new(Service {
-        gate: Mutex::new(Gate::new(args.throughput_name.clone(), key, caps, now_unix_ms, 0)),
+        gate: Mutex::new(Gate::new(name, signers, caps, now_unix_ms, 0)),
         allowed: allowed.clone(),
         congestion_control: args.throughput_congestion_control.clone(),
         tls,
@@ -130,6 +153,47 @@ pub async fn start(args: &ThroughputListenArgs, allowed: &Allowed) -> anyhow::Re
         _listening: listening,
         at: bound,
     }))
+}
+
+/// Under which name it serves, and whose tickets it takes.
+fn trusted(args: &ThroughputListenArgs) -> anyhow::Result<(AgentId, Signers)> {
+    let shared = args
+        .throughput_key_file
+        .as_deref()
+        .map(key_file::read)
+        .transpose()?;
+    let identity = args
+        .throughput_identity
+        .as_deref()
+        .map(Identity::load)
+        .transpose()?;
+    let joined = identity.as_ref().map(|identity| identity.collector_key);
+    let key = joined.or(args.throughput_collector_key);
+    if shared.is_none() && key.is_none() {
+        bail!(
+            "a throughput port serves nobody without a ticket: say whose are taken, with --throughput-identity, \
+             --throughput-collector-key or --throughput-key-file"
+        );
+    }
+    let collector = match key {
+        Some(key) => Some((
+            key,
+            Challenges::new(StampKey::from_bytes(&random::<KEY_BYTES>()?)?),
+        )),
+        None => None,
+    };
+    let named = args.throughput_name.clone();
+    let name = match named.or_else(|| identity.map(|identity| identity.agent)) {
+        Some(name) => name,
+        None => DEFAULT_NAME.parse()?,
+    };
+    Ok((name, Signers { shared, collector }))
+}
+
+fn public_key(text: &str) -> Result<[u8; KEY_BYTES], String> {
+    base64url::decode_exactly(text).ok_or_else(|| {
+        "not a public key: copy the 43 letters of `collector_key` in an identity file".to_owned()
+    })
 }
 
 fn acceptor(certificate: &Path, key: &Path) -> anyhow::Result<TlsAcceptor> {

@@ -19,14 +19,16 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::accept_hdr_async_with_config;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use tokio_tungstenite::tungstenite::http::header::{RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL};
+use tokio_tungstenite::tungstenite::http::header::{RETRY_AFTER, SEC_WEBSOCKET_PROTOCOL, WWW_AUTHENTICATE};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tracing::{debug, info, warn};
 
-use super::gate::{Gate, Lease};
+use super::gate::{Gate, Lease, Now};
 use super::ndt7::{self, MOST_MESSAGE_BYTES, SUBPROTOCOL};
+use super::quota::{Bounded, Quota};
 use super::ticket::Refusal;
+use super::tickets::{ASK, Offer};
 use super::transfer::{self, Ended, Test};
 use crate::clock;
 use crate::net::tcp_info::{congestion_control, limit_rate};
@@ -46,6 +48,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Counters {
     tests: AtomicU64,
     bytes: AtomicU64,
+    challenges: AtomicU64,
     refused: [AtomicU64; Refusal::ALL.len()],
     not_allowed: AtomicU64,
     too_many: AtomicU64,
@@ -64,6 +67,12 @@ impl Counters {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Challenges given to who asked for one.
+    #[must_use]
+    pub fn challenges(&self) -> u64 {
+        self.challenges.load(Ordering::Relaxed)
     }
 
     /// Tests refused for this reason.
@@ -109,7 +118,8 @@ impl fmt::Display for Counters {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
         write!(
             f,
-            " not_allowed={} too_many_connections={} no_request={}",
+            " challenges={} not_allowed={} too_many_connections={} no_request={}",
+            self.challenges(),
             of(&self.not_allowed),
             of(&self.too_many),
             of(&self.no_request)
@@ -251,6 +261,8 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
     deadline: impl Future<Output = ()>,
 ) {
     let mut held = None;
+    let quota = Arc::new(Quota::default());
+    let stream = Bounded::new(stream, Arc::clone(&quota));
     #[expect(clippy::result_large_err, reason = "the library's own type of a refusal")]
     let callback = |request: &Request, response: Response| match enter(service, request) {
         Ok(entered) => {
@@ -290,8 +302,12 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
         max_bps: lease.max_bps,
     };
     let peer = facts.peer;
-    let (ended, moved_bytes) = transfer::serve(socket, &test, &facts, clock::monotonic).await;
-    held.moved_bytes = moved_bytes;
+    let (ended, moved_bytes) = transfer::serve(socket, &test, &facts, &quota, clock::monotonic).await;
+    held.moved_bytes = match test.direction {
+        TransferDirection::Download => moved_bytes,
+        // All that came counts, whole messages or not.
+        TransferDirection::Upload => quota.read_bytes(),
+    };
     let counters = &service.counters;
     counters.bytes.fetch_add(moved_bytes, Ordering::Relaxed);
     for (known, count) in Ended::ALL.iter().zip(&counters.ended) {
@@ -333,31 +349,51 @@ fn enter(service: &Arc<Service>, request: &Request) -> Result<Held, ErrorRespons
     let token = query
         .split('&')
         .find_map(|pair| pair.strip_prefix("access_token="));
-    let entered = {
-        let mut gate = service.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        gate.enter(token, direction, clock::wall().unix_ms())
+    let now = Now {
+        unix_ms: clock::wall().unix_ms(),
+        monotonic_ms: clock::since_boot_ms(),
     };
-    match entered {
-        Ok(lease) => Ok(Held {
-            service: Arc::clone(service),
-            lease,
-            moved_bytes: 0,
-        }),
-        Err(refusal) => {
-            service.counters.count_refused(refusal);
-            let status = match refusal {
-                Refusal::Busy | Refusal::Spent => StatusCode::SERVICE_UNAVAILABLE,
-                Refusal::NoTicket => StatusCode::UNAUTHORIZED,
-                _ => StatusCode::FORBIDDEN,
-            };
-            let mut refused = says(status, &format!("{}: {refusal}", refusal.as_str()));
-            if refusal == Refusal::Busy {
-                let after = HeaderValue::from_static(RETRY_AFTER_S);
-                refused.headers_mut().insert(RETRY_AFTER, after);
-            }
-            Err(refused)
+    let (entered, offer) = {
+        let mut gate = service.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let entered = gate.enter(token, direction, now);
+        let offer = match entered {
+            Err(Refusal::NoTicket) => gate.challenge(now).map(|challenge| Offer {
+                reflector: gate.name().clone(),
+                challenge,
+            }),
+            _ => None,
+        };
+        (entered, offer)
+    };
+    let refusal = match entered {
+        Ok(lease) => {
+            return Ok(Held {
+                service: Arc::clone(service),
+                lease,
+                moved_bytes: 0,
+            });
         }
+        Err(refusal) => refusal,
+    };
+    if offer.is_some() && query.split('&').any(|key| key == ASK) {
+        service.counters.challenges.fetch_add(1, Ordering::Relaxed);
+    } else {
+        service.counters.count_refused(refusal);
     }
+    let status = match refusal {
+        Refusal::Busy | Refusal::Spent => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::NoTicket => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::FORBIDDEN,
+    };
+    let mut refused = says(status, &format!("{}: {refusal}", refusal.as_str()));
+    let headers = refused.headers_mut();
+    if refusal == Refusal::Busy {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+    }
+    if let Some(offered) = offer.and_then(|offer| HeaderValue::try_from(offer.to_string()).ok()) {
+        headers.insert(WWW_AUTHENTICATE, offered);
+    }
+    Err(refused)
 }
 
 fn says(status: StatusCode, text: &str) -> ErrorResponse {

@@ -1,4 +1,5 @@
-//! Tickets: the right to one throughput test, and to no more of it than the ticket says. Pure; handed the time.
+//! Tickets: the right to one throughput test, and to no more of it than the ticket says. Pure; handed the time. Those of this file are
+//! for a reflector without a collector; what a collector signs is in [`challenge`](super::challenge).
 //!
 //! Signed with a key that the reflector shares with whoever gives tickets out (HMAC-SHA-256 cut to 128 bits, RFC 2104). A ticket is
 //! text of visible ASCII that needs no quoting in a query string, so that any ndt7 client can carry one (`access_token`).
@@ -50,13 +51,15 @@ pub struct Ticket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
     /// No ticket.
-    #[error("no ticket; ask with access_token, and give the agent the reflector's key (--key-file)")]
+    #[error(
+        "no ticket; ask with access_token: of the collector (--identity), or made with the reflector's key (--key-file)"
+    )]
     NoTicket,
     /// Not a ticket.
     #[error("the ticket is damaged")]
     Malformed,
     /// Signed with another key, or not by anyone.
-    #[error("the ticket is not signed with this reflector's key")]
+    #[error("the ticket is not signed with a key that this reflector knows")]
     Signature,
     /// For another reflector.
     #[error("the ticket is for another reflector; see --throughput-name")]
@@ -79,6 +82,9 @@ pub enum Refusal {
     /// It may have been used before this reflector started.
     #[error("the ticket is older than this reflector; ask again")]
     BeforeStart,
+    /// What it answers was not given by this process.
+    #[error("the ticket answers no challenge of this reflector since it started; ask again")]
+    Challenge,
     /// Another test is running.
     #[error("another test is running; try later")]
     Busy,
@@ -89,7 +95,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, as they are counted.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NoTicket,
         Self::Malformed,
         Self::Signature,
@@ -100,6 +106,7 @@ impl Refusal {
         Self::OverCap,
         Self::Replayed,
         Self::BeforeStart,
+        Self::Challenge,
         Self::Busy,
         Self::Spent,
     ];
@@ -118,6 +125,7 @@ impl Refusal {
             Self::OverCap => "over_cap",
             Self::Replayed => "replayed",
             Self::BeforeStart => "before_start",
+            Self::Challenge => "challenge",
             Self::Busy => "busy",
             Self::Spent => "spent",
         }

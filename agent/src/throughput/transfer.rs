@@ -14,6 +14,7 @@ use super::ndt7::{
     self, Addition, AppInfo, ConnectionInfo, FIRST_MESSAGE_BYTES, LONGEST_MESSAGE_BYTES, MEASURE_EVERY_MS,
     Measurement, TcpInfoText,
 };
+use super::quota::Quota;
 use super::serve::Facts;
 use crate::clock::{Monotonic, NS_PER_MS, NS_PER_S};
 use crate::net::tcp_info::TcpInfo;
@@ -22,6 +23,11 @@ use crate::net::tcp_info::TcpInfo;
 const STALL: Duration = Duration::from_secs(2);
 /// How long the client has to take its leave.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What a client may send beyond the octets of its ticket: frames around them, measurements, and a message that crosses the end.
+const BESIDE_UPLOAD_BYTES: u64 = 64 << 10;
+/// What a client may send during a download: measurements.
+const BESIDE_DOWNLOAD_BYTES: u64 = 256 << 10;
 
 /// What may be moved.
 #[derive(Clone, Copy, Debug)]
@@ -87,14 +93,20 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     mut socket: WebSocketStream<S>,
     test: &Test,
     facts: &Facts,
+    quota: &Quota,
     now: fn() -> Monotonic,
 ) -> (Ended, u64) {
     let mut moved = 0;
     let began = now();
+    quota.begin(match test.direction {
+        TransferDirection::Download => BESIDE_DOWNLOAD_BYTES,
+        TransferDirection::Upload => test.max_bytes.saturating_add(BESIDE_UPLOAD_BYTES),
+    });
+    let far = Far { test, facts, quota };
     let running = async {
         match test.direction {
-            TransferDirection::Download => download(&mut socket, test, facts, (began, now), &mut moved).await,
-            TransferDirection::Upload => upload(&mut socket, test, facts, (began, now), &mut moved).await,
+            TransferDirection::Download => download(&mut socket, far, (began, now), &mut moved).await,
+            TransferDirection::Upload => upload(&mut socket, far, (began, now), &mut moved).await,
         }
     };
     let ended = match tokio::time::timeout(test.max, running).await {
@@ -102,8 +114,8 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         Ok(Err(error)) => Ended::of(&error),
         Err(_) => Ended::TimeCap,
     };
-    // The specification lets a server close at any time. What the client still sends is read away, so that our words arrive
-    // before a reset does.
+    // The specification lets a server close at any time. What the client still sends is read away, as far as it may send any, and
+    // then left where it is for a while, so that our words arrive before a reset does.
     let farewell = async {
         if socket.close(None).await.is_ok() {
             while let Some(Ok(_)) = socket.next().await {}
@@ -115,10 +127,17 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
 
 type Clock = (Monotonic, fn() -> Monotonic);
 
+/// What this end knows of a test.
+#[derive(Clone, Copy)]
+struct Far<'a> {
+    test: &'a Test,
+    facts: &'a Facts,
+    quota: &'a Quota,
+}
+
 async fn download<S: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut WebSocketStream<S>,
-    test: &Test,
-    facts: &Facts,
+    Far { test, facts, quota }: Far<'_>,
     (began, now): Clock,
     moved: &mut u64,
 ) -> Result<Ended, Error> {
@@ -140,6 +159,9 @@ async fn download<S: AsyncRead + AsyncWrite + Unpin>(
             Err(_) => return Ok(Ended::Stalled),
         }
         *moved += bytes as u64;
+        if quota.is_spent() {
+            return Ok(Ended::Malformed);
+        }
         while let Some(said) = socket.next().now_or_never() {
             match said {
                 None | Some(Ok(Message::Close(_))) => return Ok(Ended::ByClient),
@@ -156,8 +178,7 @@ async fn download<S: AsyncRead + AsyncWrite + Unpin>(
 
 async fn upload<S: AsyncRead + AsyncWrite + Unpin>(
     socket: &mut WebSocketStream<S>,
-    test: &Test,
-    facts: &Facts,
+    Far { test, facts, quota }: Far<'_>,
     (began, now): Clock,
     moved: &mut u64,
 ) -> Result<Ended, Error> {
@@ -171,6 +192,9 @@ async fn upload<S: AsyncRead + AsyncWrite + Unpin>(
             tell_at = at.plus_ns(i64::from(MEASURE_EVERY_MS) * NS_PER_MS);
         }
         let Ok(said) = tokio::time::timeout(every, socket.next()).await else {
+            if quota.is_spent() {
+                return Ok(Ended::ByteCap);
+            }
             quiet += every;
             if quiet >= STALL {
                 return Ok(Ended::Stalled);

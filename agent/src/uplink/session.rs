@@ -1,10 +1,11 @@
-//! What an agent asks of its collector with its key: to join, to open a session, to change the key. Two small requests
-//! each: a challenge, by which the collector shows that it is the one the token names, and the answer to it.
+//! What an agent asks of its collector with its key: to join, to open a session, to change the key, to test throughput. Two small
+//! requests each: a challenge, by which the collector shows that it is the one the token names, and the answer to it.
 //!
 //! A session is used until the collector says that it is over, so no clock matters.
 
 use std::path::PathBuf;
 
+use azimuth_measurement::enrolment::ticket::{TestTicket, ticket_request_statement};
 use azimuth_measurement::enrolment::{
     KEY_BYTES, Token, base64url, challenge_statement, join_statement, rotation_statement, session_statement,
 };
@@ -60,6 +61,11 @@ struct Joined {
 #[derive(Deserialize)]
 struct Opened {
     bearer: String,
+}
+
+#[derive(Deserialize)]
+struct Signed {
+    ticket: String,
 }
 
 #[derive(Deserialize)]
@@ -185,6 +191,45 @@ async fn propose(link: &Link, identity: &Identity, by: &Seed, next: &Seed) -> Re
         "new_signature": base64url::encode(&next.sign(&statement)),
     });
     ask(link, "/api/v1/agent/key", asked).await.map(|_: Joined| ())
+}
+
+/// Asks for the signature on a ticket, which says for whom it is. Needs no session: a person's command and the daemon may both ask
+/// with one key, and neither looks like a copy of the other.
+///
+/// # Errors
+/// Why it is not signed.
+pub async fn test_ticket(
+    link: &Link,
+    identity: &Identity,
+    ticket: &TestTicket,
+) -> Result<String, SessionError> {
+    let said = ticket.to_string();
+    match sign_ticket(link, identity, &identity.key, &said).await {
+        // The collector knows the new key, and a kill kept the file from saying so.
+        Err(SessionError::Refused { reason, .. }) if reason == "bad_proof" && identity.next_key.is_some() => {
+            let next = identity.next_key.as_ref().unwrap_or(&identity.key);
+            sign_ticket(link, identity, next, &said).await
+        }
+        signed => signed,
+    }
+}
+
+async fn sign_ticket(
+    link: &Link,
+    identity: &Identity,
+    by: &Seed,
+    said: &str,
+) -> Result<String, SessionError> {
+    let challenge = challenge(link, &identity.collector_key).await?;
+    let statement = ticket_request_statement(&challenge, &identity.agent, said);
+    let asked = json!({
+        "agent": identity.agent.as_str(),
+        "ticket": said,
+        "challenge": base64url::encode(&challenge),
+        "signature": base64url::encode(&by.sign(&statement)),
+    });
+    let signed: Signed = ask(link, "/api/v1/agent/ticket", asked).await?;
+    Ok(signed.ticket)
 }
 
 /// The sessions of a running agent.

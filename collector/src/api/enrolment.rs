@@ -1,4 +1,4 @@
-//! Where agents join, open sessions and change their keys: small JSON bodies. What may happen is [`crate::fleet`]'s.
+//! Where agents join, open sessions, change their keys and get throughput tickets: small JSON bodies. What may happen is [`crate::fleet`]'s.
 //! Works behind a proxy that ends TLS: nothing here depends on the connection.
 
 use std::sync::Arc;
@@ -104,6 +104,28 @@ pub(super) struct KeyRequest {
     pub(super) signature: String,
     /// The same by the new key.
     pub(super) new_signature: String,
+}
+
+/// Asks for a throughput ticket.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TicketRequest {
+    /// The agent.
+    pub(super) agent: String,
+    /// What the ticket is to say: `2:AGENT:REFLECTOR:DIRECTION:OCTETS:MS:BPS:GOOD_FOR_MS:CHALLENGE`, the challenge being the
+    /// reflector's.
+    pub(super) ticket: String,
+    /// A challenge of the collector.
+    pub(super) challenge: String,
+    /// Over challenge, agent and what the ticket says, base64url.
+    pub(super) signature: String,
+}
+
+/// A throughput ticket.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SignedTicket {
+    /// To be shown to the reflector as `access_token`, once.
+    pub(super) ticket: String,
 }
 
 /// Gives a challenge, signed by the collector.
@@ -225,6 +247,36 @@ pub(super) async fn key(State(context): State<Arc<Context>>, body: Bytes) -> Res
             agent: asked.agent,
             site: String::new(),
         })
+    })
+}
+
+/// Signs a throughput ticket for an agent that proves its key. No clock is in it: it is good from the reflector's challenge on.
+#[utoipa::path(
+    post,
+    path = "/api/v1/agent/ticket",
+    tag = "ingest",
+    request_body = TicketRequest,
+    responses(
+        (status = 200, description = "The ticket, signed.", body = SignedTicket),
+        (status = 400, description = "The body is not understood.", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "Not this agent; `reason` says why.", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "For another agent, or for more than a ticket is good for.", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many within the hour.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn ticket(State(context): State<Arc<Context>>, body: Bytes) -> Response {
+    answer(&context, "ticket", || {
+        let asked: TicketRequest = read(&body)?;
+        let agent: AgentId = asked.agent.parse().map_err(|_| Refusal::AgentUnknown)?;
+        let proof = Proof {
+            challenge: &asked.challenge,
+            signature: &asked.signature,
+        };
+        let (now, now_unix_ms) = (clock::monotonic(), (context.now_unix_ms)());
+        let ticket = context
+            .fleet
+            .sign_ticket(&agent, &asked.ticket, &proof, now, now_unix_ms)?;
+        Ok(SignedTicket { ticket })
     })
 }
 

@@ -31,6 +31,7 @@ use utoipa::OpenApi;
         super::enrolment::join,
         super::enrolment::session,
         super::enrolment::key,
+        super::enrolment::ticket,
         super::backup::backup,
         super::status::status,
         super::alerts::alerts,

@@ -17,7 +17,7 @@ use crate::process::{Answer, Collector};
 const START: u64 = 1_795_428_000_000;
 
 /// Runs a command of the collector; what it printed.
-fn told(data_dir: &Path, args: &[&str]) -> Result<String, String> {
+pub(crate) fn told(data_dir: &Path, args: &[&str]) -> Result<String, String> {
     let (verbs, rest) = args.split_at(2);
     let ran = Command::new(env!("CARGO_BIN_EXE_azimuth-collector"))
         .args(verbs)
@@ -66,7 +66,7 @@ impl Host {
     }
 }
 
-fn deliver(collector: &Collector, agent: &str, sequence: u64, bearer: Option<&str>) -> Answer {
+pub(crate) fn deliver(collector: &Collector, agent: &str, sequence: u64, bearer: Option<&str>) -> Answer {
     let manifest = manifest(agent, 1);
     let report = report(&manifest, sequence, START + sequence * LENGTH_MS, &[500]);
     let body = body(&[&manifest], &[report], START + (sequence + 1) * LENGTH_MS);

@@ -26,3 +26,4 @@ mod slow;
 mod snapshots;
 mod status;
 mod surface;
+mod tickets;

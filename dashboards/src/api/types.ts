@@ -52,6 +52,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agent/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Signs a throughput ticket for an agent that proves its key. No clock is in it: it is good from the reflector's challenge on. */
+        post: operations["ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/agents": {
         parameters: {
             query?: never;
@@ -2313,6 +2330,11 @@ export interface components {
             /** @description Over challenge, agent and instance, base64url. */
             signature: string;
         };
+        /** @description A throughput ticket. */
+        SignedTicket: {
+            /** @description To be shown to the reflector as `access_token`, once. */
+            ticket: string;
+        };
         /** @description One silence. */
         SilenceAnswer: {
             /** @description Who. */
@@ -2593,6 +2615,20 @@ export interface components {
             /** @description The target. */
             target: string;
         };
+        /** @description Asks for a throughput ticket. */
+        TicketRequest: {
+            /** @description The agent. */
+            agent: string;
+            /** @description A challenge of the collector. */
+            challenge: string;
+            /** @description Over challenge, agent and what the ticket says, base64url. */
+            signature: string;
+            /**
+             * @description What the ticket is to say: `2:AGENT:REFLECTOR:DIRECTION:OCTETS:MS:BPS:GOOD_FOR_MS:CHALLENGE`, the challenge being the
+             *     reflector's.
+             */
+            ticket: string;
+        };
         /** @description One level of detail. */
         TierStatus: {
             /**
@@ -2862,6 +2898,66 @@ export interface operations {
             };
             /** @description Not this agent: unknown, revoked, a wrong proof, or a copied identity; `reason` says which. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TicketRequest"];
+            };
+        };
+        responses: {
+            /** @description The ticket, signed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedTicket"];
+                };
+            };
+            /** @description The body is not understood. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not this agent; `reason` says why. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description For another agent, or for more than a ticket is good for. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many within the hour. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

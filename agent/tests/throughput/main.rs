@@ -7,116 +7,21 @@
     reason = "a test of real sockets waits for real time, and says what it waited for in vain"
 )]
 
+mod collector;
+mod world;
+
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use azimuth_agent::clock::{NS_PER_MS, NS_PER_S};
-use azimuth_agent::reflect::Allowed;
-use azimuth_agent::stamp::StampKey;
 use azimuth_agent::throughput::Ended;
-use azimuth_agent::throughput::client::{self, Load, Order};
-use azimuth_agent::throughput::estimator::Limits;
-use azimuth_agent::throughput::reflector::{Serving, ThroughputListenArgs, start};
-use azimuth_agent::throughput::ticket::{LIFETIME_MS, Nonce, Refusal, Ticket};
+use azimuth_agent::throughput::client;
+use azimuth_agent::throughput::ticket::{Refusal, Ticket};
 use azimuth_measurement::{StopReason, TransferDirection};
-use clap::Parser;
 
-const KEY: &str = "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b";
-
-#[derive(Parser)]
-struct Arguments {
-    #[command(flatten)]
-    throughput: ThroughputListenArgs,
-}
-
-/// A reflector on loopback, and the directory that has its key.
-struct World {
-    serving: Serving,
-    at: SocketAddr,
-    _directory: tempfile::TempDir,
-}
-
-async fn world(more: &[&str]) -> World {
-    let directory = tempfile::tempdir().expect("a directory");
-    let file = directory.path().join("throughput.key");
-    std::fs::write(&file, KEY).expect("written");
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("set");
-    let file = file.to_str().expect("a path");
-    let arguments = [
-        "test",
-        "--throughput-listen",
-        "127.0.0.1:0",
-        "--throughput-key-file",
-        file,
-    ];
-    let arguments = Arguments::try_parse_from(arguments.iter().chain(more)).expect("well formed");
-    let serving = start(&arguments.throughput, &Allowed::Any)
-        .await
-        .expect("bound")
-        .expect("asked for");
-    World {
-        at: serving.at[0],
-        serving,
-        _directory: directory,
-    }
-}
-
-fn now_unix_ms() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    now.as_millis() as u64
-}
-
-fn ticket(direction: TransferDirection, nonce: Nonce) -> Ticket {
-    Ticket {
-        agent: "brest-1".parse().expect("an id"),
-        reflector: "reflector".parse().expect("a name"),
-        direction,
-        max_bytes: 3_000_000,
-        max_ms: 5_000,
-        max_bps: 0,
-        // A little later than now, because the reflector began just now.
-        expires_unix_ms: now_unix_ms() + LIFETIME_MS + 1_000,
-        nonce,
-    }
-}
-
-fn key() -> StampKey {
-    StampKey::from_hex(KEY).expect("a key")
-}
-
-fn order(at: SocketAddr, direction: TransferDirection, ticket: Option<String>) -> Order {
-    Order {
-        to: at,
-        host: at.to_string(),
-        direction,
-        limits: Limits {
-            max_bytes: 3_000_000,
-            max_ns: 5 * NS_PER_S,
-            stall_ns: 500 * NS_PER_MS,
-            to_the_end: true,
-        },
-        ticket,
-        congestion_control: Some("reno".to_owned()),
-    }
-}
-
-async fn run(order: &Order) -> Load {
-    client::run(order, &AtomicBool::new(false), &mut |_, _| {}).await
-}
-
-/// Waits until the reflector has noted how so many tests ended.
-async fn until_ended(world: &World, ended: Ended, n: u64) {
-    for _ in 0..500 {
-        if world.serving.counters().ended(ended) >= n {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("no test ended {}: {}", ended.as_str(), world.serving);
-}
+use crate::world::{key, order, refused_at_what_price, run, ticket, until_ended, world};
 
 #[tokio::test]
 async fn both_directions_move_what_the_ticket_says_and_no_more() {
@@ -172,25 +77,7 @@ async fn without_a_good_ticket_there_is_less_than_a_kilobyte() {
         ),
         (Refusal::OverCap, with(|wrong| wrong.max_bytes = 1 << 40)),
     ] {
-        let query = ticket.as_ref().map(|ticket| format!("?access_token={ticket}"));
-        let mut stream = TcpStream::connect(world.at).expect("connected");
-        write!(
-            stream,
-            "GET /ndt/v7/download{} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-             Sec-WebSocket-Protocol: net.measurementlab.ndt.v7\r\n\r\n",
-            query.unwrap_or_default()
-        )
-        .expect("written");
-        let read = tokio::task::spawn_blocking(move || {
-            let mut answer = Vec::new();
-            let _ = stream.read_to_end(&mut answer);
-            answer
-        });
-        let answer = read.await.expect("read");
-        let said = String::from_utf8_lossy(&answer);
-        assert!(answer.len() < 1_000, "{} octets", answer.len());
-        assert!(said.starts_with("HTTP/1.1 40"), "{said}");
+        let said = refused_at_what_price(&world, ticket.as_deref()).await;
         assert!(said.contains(refusal.as_str()), "{} in {said}", refusal.as_str());
         assert_eq!(world.serving.counters().refused(refusal), 1, "{refusal}");
         let load = run(&order(world.at, down, ticket)).await;
