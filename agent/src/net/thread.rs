@@ -34,17 +34,24 @@ impl fmt::Display for Scheduling {
     }
 }
 
+/// `struct sched_param` of the kernel; that of musl has more fields.
+#[repr(C)]
+struct SchedParam {
+    priority: libc::c_int,
+}
+
 /// Makes the calling thread as punctual as the system permits.
 pub fn become_punctual() -> Scheduling {
     // A kernel that refuses keeps its default slack; send lateness shows it.
     let _ = nix::sys::prctl::set_timerslack(TIMER_SLACK_NS);
-    let parameters = libc::sched_param {
-        sched_priority: REAL_TIME_PRIORITY,
-    };
     // RESET_ON_FORK: a child must not inherit real-time priority by accident.
     let policy = libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK;
+    let parameters = SchedParam {
+        priority: REAL_TIME_PRIORITY,
+    };
+    // Not by the C library: musl's sched_setscheduler() refuses everything, because it cannot change whole processes as POSIX says.
     // SAFETY: thread id 0 is the calling thread; `parameters` outlives the call, which only reads it.
-    if unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) } == 0 {
+    if unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0, policy, &raw const parameters) } == 0 {
         return Scheduling::RealTime;
     }
     // SAFETY: no pointers; on Linux `who` 0 is the calling thread.
