@@ -114,6 +114,12 @@ pub enum Command {
     Join(JoinArgs),
     /// Give this host, which has joined, another key
     RotateKey(RotateKeyArgs),
+    /// Show the plan that the collector gave this host, and what of it is refused
+    #[command(
+        after_help = "Reads the configuration and the plan that is kept beside the identity; asks nobody. Exit code 1 if a \
+        part is refused or everything is stopped. What is refused is decided by [plan] in the configuration."
+    )]
+    Plan(PlanArgs),
     /// Say in which cloud this host stands: provider, region and physical zone
     #[command(after_help = "Examples:\n  \
         azimuth-agent locate\n  \
@@ -136,6 +142,17 @@ pub struct RunArgs {
     /// The configuration file (TOML)
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// The configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `join`.

@@ -7,6 +7,7 @@ pub mod collector;
 pub mod document;
 pub mod leaving;
 pub mod plan;
+mod policy;
 pub mod throughput;
 pub mod web;
 
@@ -28,6 +29,7 @@ use self::throughput::ThroughputConfig;
 use crate::cli::{STAMP_PORT, TCP_PORT};
 use crate::identity::Identity;
 use crate::key_file;
+use crate::policy::Policy;
 use crate::probe::exchange::{Request, sides};
 use crate::probe::lane::{Lanes, MAX_LANES, PortRange};
 use crate::stamp::StampKey;
@@ -67,6 +69,8 @@ pub struct Config {
     pub source_ports: PortRange,
     /// How names are turned into addresses.
     pub names: NamesConfig,
+    /// What the plan of the collector may add, where the agent has joined.
+    pub policy: Policy,
     /// What to measure.
     pub targets: Vec<Target>,
 }
@@ -111,6 +115,8 @@ pub struct Target {
     pub host: Option<String>,
     /// How it is measured.
     pub probes: Vec<Probe>,
+    /// The collector's plan asks for it, and not this host's own configuration.
+    pub planned: bool,
 }
 
 /// One way of measuring a target.
@@ -239,7 +245,8 @@ fn read_config(mut root: Section<'_>) -> Option<Config> {
         collector.as_ref(),
     );
     let names = read_names(root.optional_section("names"));
-    let targets = read_targets(&mut root);
+    let policy = policy::read(root.optional_section("plan"));
+    let targets = read_targets(&mut root, joined.is_some());
     let config = agent.zip(collector).zip(vantage_point).zip(Some(targets));
     let config = config.and_then(|(((agent, collector), vantage_point), targets)| {
         Some(Config {
@@ -256,6 +263,7 @@ fn read_config(mut root: Section<'_>) -> Option<Config> {
             interval_ms: u32::try_from(interval_ms.unwrap_or(DEFAULT_INTERVAL_MS)).ok()?,
             source_ports: source_ports.unwrap_or(PortRange::DEFAULT),
             names,
+            policy,
             targets,
         })
     });
@@ -377,7 +385,8 @@ struct Seen {
     probes: HashMap<(SocketAddr, Method, String, Leaving), usize>,
 }
 
-fn read_targets(root: &mut Section<'_>) -> Vec<Target> {
+/// An agent that has joined may leave it all to the plan of its collector.
+fn read_targets(root: &mut Section<'_>, may_be_none: bool) -> Vec<Target> {
     let sections = root.sections("target");
     let mut seen = Seen::default();
     let targets: Vec<Target> = sections
@@ -390,7 +399,7 @@ fn read_targets(root: &mut Section<'_>) -> Vec<Target> {
         .flat_map(|target| &target.probes)
         .map(Probe::series)
         .sum();
-    if seen.names.is_empty() {
+    if seen.names.is_empty() && !may_be_none {
         root.wrong(
             "target",
             Wrong(
@@ -471,6 +480,7 @@ fn read_target(mut section: Section<'_>, seen: &mut Seen) -> Option<Target> {
             _ => None,
         },
         probes,
+        planned: false,
     })
 }
 

@@ -3,10 +3,11 @@
 //! The way of one probe: [`schedule`] says it is due, [`probe`] makes it, [`prober`] (a thread of its own) sends it
 //! through [`net`] and brings back stamps and answers, [`probe`] judges the delay, [`tally`] counts it, [`report`]
 //! makes its interval a report, [`outbox`] keeps it in the [`spool`], [`uplink`] delivers it. [`reflect`] is the far end,
-//! [`path`] what lies in between. [`identity`] says who the agent is to its collector.
+//! [`path`] what lies in between. [`identity`] says who the agent is to its collector, [`plan`] what the collector wants it to
+//! measure, [`policy`] what of that it does not.
 //!
 //! Pure rooms, which are handed the time and touch nothing: [`schedule`], [`stamp`], [`icmp`], [`probe`], [`tally`], [`report`],
-//! [`config`] below its `load`, `cloud::recipe`, `reflect::rules`, `uplink::answer`, `uplink::backoff`. The rest does.
+//! [`config`] below its `load`, `cloud::recipe`, `reflect::rules`, `uplink::answer`, `uplink::backoff`, [`policy`], `plan::judge`, `plan::merge`. The rest does.
 
 pub mod cli;
 pub mod clock;
@@ -21,6 +22,8 @@ pub mod net;
 pub mod oneshot;
 pub mod outbox;
 pub mod path;
+pub mod plan;
+pub mod policy;
 pub mod probe;
 pub mod prober;
 pub mod reflect;

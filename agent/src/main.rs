@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use azimuth_agent::cli::{Cli, Command, ConfigCommand, SpoolCommand};
 use azimuth_agent::commands::{join, locate, spool_check};
-use azimuth_agent::{config, doctor, oneshot, path, reflect, run, throughput};
+use azimuth_agent::{config, doctor, oneshot, path, plan, reflect, run, throughput};
 use clap::Parser;
 use tracing::level_filters::LevelFilter;
 
@@ -23,6 +23,7 @@ fn main() -> ExitCode {
             | Command::Config(_)
             | Command::Spool(_)
             | Command::Locate(_)
+            | Command::Plan(_)
     );
     let default = if matches!(cli.command, Command::Doctor(_)) {
         // What its own prober would warn of is what it prints.
@@ -76,6 +77,10 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         }
         Command::Run(args) => match config::load(&args.config) {
             Ok(config) => block_on(run::run(&args.config, config)),
+            Err(errors) => Ok(refuse(&errors)),
+        },
+        Command::Plan(args) => match config::load(&args.config) {
+            Ok(config) => plan::command::run(&config, &args.config, args.json, &mut std::io::stdout().lock()),
             Err(errors) => Ok(refuse(&errors)),
         },
         Command::Join(args) => block_on(join::join(args)),

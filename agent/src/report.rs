@@ -84,6 +84,7 @@ impl Reporter {
                 reports_refused: totals.reports_refused,
                 deliveries_failed: totals.deliveries_failed,
                 clock_steps: self.clock_steps,
+                plan: None,
             },
         };
         (gap, report)

@@ -27,6 +27,14 @@ impl Resolver {
     /// # Errors
     /// When there is no thread to be had.
     pub fn start(hosts: Vec<String>, every: Duration) -> io::Result<Self> {
+        Self::start_some(hosts.into_iter().enumerate().collect(), every)
+    }
+
+    /// The same for some of them, each with its place among all.
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    pub fn start_some(hosts: Vec<(usize, String)>, every: Duration) -> io::Result<Self> {
         let (alive, ended) = sync_channel(1);
         if hosts.is_empty() {
             return Ok(Self {
@@ -39,7 +47,7 @@ impl Resolver {
             .name("resolver".to_owned())
             .spawn(move || {
                 loop {
-                    let cycle = hosts.iter().enumerate().map(|(host, name)| look_up(host, name));
+                    let cycle = hosts.iter().map(|(host, name)| look_up(*host, name));
                     if tell.blocking_send(cycle.collect()).is_err()
                         || ended.recv_timeout(every) != Err(RecvTimeoutError::Timeout)
                     {

@@ -4,11 +4,13 @@
 //! ever added, never renumbered: a report made under an earlier manifest means the same under a later one. An address that is
 //! not in the answer any more is paused, and taken up again under its old number should it come back.
 
-use std::collections::HashSet;
+mod replan;
+
+use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
 use azimuth_measurement::series::MAX_SERIES;
-use azimuth_measurement::{Manifest, Method, SeriesDescriptor};
+use azimuth_measurement::{Manifest, Method, PlanRefusal, SeriesDescriptor};
 
 use crate::config::leaving::Leaving;
 use crate::config::plan::descriptors;
@@ -57,11 +59,37 @@ pub struct Moved {
     pub before: Vec<IpAddr>,
 }
 
+/// A series that leads.
+#[derive(Debug)]
+struct Lead {
+    series: u32,
+    of: Use,
+    /// Whether it is probed: not where the plan no longer asks for it.
+    is_wanted: bool,
+}
+
+/// What a series is there for: a target with one of its probes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Use(Target);
+
+impl Use {
+    fn of(target: &Target, probe: &Probe) -> Self {
+        Self(Target {
+            probes: vec![probe.clone()],
+            ..target.clone()
+        })
+    }
+
+    fn has_dns(&self) -> bool {
+        let mut probes = self.0.probes.iter();
+        probes.any(|probe| probe.method == Method::HttpsFirstByte)
+    }
+}
+
 #[derive(Debug)]
 struct Known {
     address: IpAddr,
-    /// The series that lead, and whether they have a phase `dns`.
-    leads: Vec<(u32, bool)>,
+    leads: Vec<Lead>,
 }
 
 #[derive(Debug)]
@@ -77,9 +105,13 @@ pub struct Roster {
     config: Config,
     series: Vec<SeriesDescriptor>,
     names: Vec<Name>,
+    /// Of the series at addresses, those that the collector's plan asked for.
+    planned: Vec<Lead>,
     /// What is probed, so that an answer never has two series it could belong to.
     taken: HashSet<(SocketAddr, Method, Leaving)>,
     counters: NameCounters,
+    /// Addresses that names of the plan led to and the policy of this host refuses; one counts once for each probe.
+    refused: BTreeMap<PlanRefusal, u32>,
 }
 
 impl Roster {
@@ -99,13 +131,44 @@ impl Roster {
                 None => taken.extend(target.probes.iter().map(|probe| taken_by(probe, probe.address))),
             }
         }
+        let mut planned = Vec::new();
+        let mut next = 0;
+        for (target, probe) in at_addresses(&config) {
+            if target.planned {
+                planned.push(Lead {
+                    series: next,
+                    of: Use::of(target, probe),
+                    is_wanted: true,
+                });
+            }
+            next += u32::try_from(probe.series()).unwrap_or(u32::MAX);
+        }
         Self {
             series: config.manifest().series,
             config,
             names,
+            planned,
             taken,
             counters: NameCounters::default(),
+            refused: BTreeMap::new(),
         }
+    }
+
+    /// The names that are still asked for, each with its place in [`hosts`](Self::hosts).
+    #[must_use]
+    pub fn wanted_hosts(&self) -> Vec<(usize, String)> {
+        let is_wanted = |name: &Name| {
+            let mut targets = self.config.targets.iter();
+            targets.any(|target| target.host.as_ref() == Some(&name.host))
+        };
+        let wanted = self.names.iter().enumerate().filter(|(_, name)| is_wanted(name));
+        wanted.map(|(host, name)| (host, name.host.clone())).collect()
+    }
+
+    /// Addresses refused since the start, by reason: names of the plan led to them.
+    #[must_use]
+    pub fn refused(&self) -> &BTreeMap<PlanRefusal, u32> {
+        &self.refused
     }
 
     /// The names to look up, each once.
@@ -165,8 +228,8 @@ impl Roster {
             .filter(|known| name.pinned.contains(&known.address));
         let leads = pinned.flat_map(|known| &known.leads);
         let looked_up = leads
-            .filter(|(_, has_dns)| *has_dns)
-            .map(|(lead, _)| (*lead, took_ns));
+            .filter(|lead| lead.is_wanted && lead.of.has_dns())
+            .map(|lead| (lead.series, took_ns));
         change.looked_up.extend(looked_up);
         (name.pinned != before).then(|| Moved {
             host: name.host.clone(),
@@ -237,6 +300,13 @@ impl Roster {
                 self.counters.other_family += 1;
                 continue;
             }
+            // The address that is connected to is what is judged, each time a name leads to one that was not met before.
+            if target.planned
+                && let Err(why) = self.config.policy.judge_address(address)
+            {
+                *self.refused.entry(why).or_default() += 1;
+                continue;
+            }
             // An exchange has a connection of its own, so its answer cannot be another's.
             if probe.request.is_none() && !self.taken.insert(taken_by(probe, at)) {
                 self.counters.shared += 1;
@@ -244,7 +314,11 @@ impl Roster {
             }
             for flow in probe.leaving.flows() {
                 let number = u32::try_from(self.series.len()).unwrap_or(u32::MAX);
-                leads.push((number, probe.method == Method::HttpsFirstByte));
+                leads.push(Lead {
+                    series: number,
+                    of: Use::of(target, probe),
+                    is_wanted: true,
+                });
                 self.series.extend(descriptors(target, probe, at, flow));
                 change.add.push(self.config.plan(probe, at, flow));
             }
@@ -264,7 +338,8 @@ impl Roster {
             return;
         };
         for known in &name.known {
-            let leads = known.leads.iter().map(|(lead, _)| *lead);
+            let wanted = known.leads.iter().filter(|lead| lead.is_wanted);
+            let leads = wanted.map(|lead| lead.series);
             match (
                 name.pinned.contains(&known.address),
                 chosen.contains(&known.address),
@@ -282,6 +357,12 @@ impl Roster {
         }
         name.pinned = chosen;
     }
+}
+
+/// The probes of targets at addresses, as their series are numbered.
+fn at_addresses(config: &Config) -> impl Iterator<Item = (&Target, &Probe)> {
+    let targets = config.targets.iter().filter(|target| target.host.is_none());
+    targets.flat_map(|target| target.probes.iter().map(move |probe| (target, probe)))
 }
 
 /// What no two probes may share.

@@ -11,9 +11,12 @@ use tracing::{debug, error, info, warn};
 
 use crate::clock::{self, NS_PER_MS, NS_PER_S};
 use crate::config::{Config, PathConfig};
+use crate::identity::Identity;
 use crate::outbox::Outbox;
 use crate::path::shift::ShiftDetector;
 use crate::path::watcher::Watcher;
+use crate::plan::keeper::Keeper;
+use crate::plan::merge::{Merged, merge};
 use crate::prober::inbox::Message;
 use crate::prober::{Delivery, Prober};
 use crate::reload::{Judged, judge};
@@ -51,12 +54,25 @@ pub async fn run(file: &Path, config: Config) -> anyhow::Result<ExitCode> {
     let outbox = Outbox::open(&config.spool, &manifest, now());
     let sessions = config.identity.clone().map(Sessions::new).transpose()?;
     let uplink = Uplink::new(Link::new(&config.collector, config.trust)).in_sessions(sessions);
+    let keeper = config.identity.as_deref().map(keeper).transpose()?;
+    let keeper = keeper.as_ref();
     let mut reporter = Reporter::new(config.agent.clone(), manifest.id());
-    let mut deliver = Box::pin(uplink.run(&outbox, now));
+    let mut deliver = Box::pin(uplink.run_with_plan(&outbox, keeper, now));
     let mut alive = Box::pin(supervisor::keep_alive());
     let (mut config, mut before) = (config, None);
+    // What asks for a plan that this host cannot carry out does not keep it from what it is configured to.
+    let mut without_plan = false;
     let stopped = loop {
-        let measuring = measure(&config, file, &outbox, &mut reporter, &mut orders);
+        let merged = merged(&config, keeper.filter(|_| !without_plan));
+        let has_plan = merged.planned > 0;
+        let measuring = measure(
+            &config,
+            merged,
+            keeper,
+            (file, &outbox),
+            &mut reporter,
+            &mut orders,
+        );
         let ended = tokio::select! {
             ended = Box::pin(measuring) => ended,
             () = &mut deliver => Ok(None),
@@ -64,6 +80,13 @@ pub async fn run(file: &Path, config: Config) -> anyhow::Result<ExitCode> {
         };
         match (ended, before.take()) {
             (Ok(Some(Order::Stop)), _) => break true,
+            (Ok(Some(Order::Replan)), _) => without_plan = false,
+            (Err(error), unused) if has_plan => {
+                error!(
+                    "the plan cannot be carried out: {error:#}; the agent does without it until there is another"
+                );
+                (before, without_plan) = (unused, true);
+            }
             (Ok(None), _) => break false,
             (Ok(Some(Order::Reload(new))), _) => {
                 supervisor::reloading();
@@ -96,6 +119,30 @@ pub async fn run(file: &Path, config: Config) -> anyhow::Result<ExitCode> {
 enum Order {
     Stop,
     Reload(Box<Config>),
+    /// Another plan, which could not be taken up meanwhile.
+    Replan,
+}
+
+/// The keeper of the plan of the identity in `file`.
+fn keeper(file: &Path) -> anyhow::Result<Keeper> {
+    let identity = Identity::load(file)?;
+    Ok(Keeper::open(file, &identity, now().monotonic_ms, fastrand::f64()))
+}
+
+/// What is measured by this configuration and the plan in use.
+fn merged(own: &Config, keeper: Option<&Keeper>) -> Merged {
+    let plan = keeper.and_then(Keeper::plan);
+    let merged = merge(own, plan.as_ref());
+    if let (Some(keeper), Some(plan)) = (keeper, &plan) {
+        keeper.set_refused(merged.counts());
+        let (version, planned, refused) = (plan.version, merged.planned, merged.refused.len());
+        if plan.stopped {
+            warn!(version, "the plan says stop: nothing is sent");
+        } else {
+            info!(version, planned, refused, "the plan in use");
+        }
+    }
+    merged
 }
 
 /// What people and the service manager ask for, by signals.
@@ -120,26 +167,52 @@ impl Orders {
     }
 }
 
-/// Measures by one configuration; what ended it, or `None` if it ended by itself.
+/// Whether probing may go on while it changes: not where this host's own targets stop or begin again, nor beside tests, which
+/// are of what there was when they began.
+fn may_go_on(running: &Config, wanted: &Config) -> bool {
+    let own = |config: &Config| {
+        let targets = config.targets.iter().filter(|target| !target.planned);
+        targets.cloned().collect::<Vec<_>>()
+    };
+    running.throughput.is_none()
+        && wanted.throughput.is_none()
+        && running.paths == wanted.paths
+        && own(running) == own(wanted)
+}
+
+/// Waits for another plan; for ever, without a keeper.
+async fn replanned(keeper: Option<&Keeper>) {
+    match keeper {
+        Some(keeper) => keeper.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Measures by one configuration and the plan beside it; what ended it, or `None` if it ended by itself.
 async fn measure(
-    config: &Config,
-    file: &Path,
-    outbox: &Outbox,
+    own: &Config,
+    mut merged: Merged,
+    keeper: Option<&Keeper>,
+    (file, outbox): (&Path, &Outbox),
     reporter: &mut Reporter,
     orders: &mut Orders,
 ) -> anyhow::Result<Option<Order>> {
+    let first = merged.config.clone();
+    let config = &first;
     let mut roster = Roster::new(config.clone());
     let (out, mut intervals) = mpsc::channel(CHANNEL_INTERVALS);
     let every = Duration::from_secs(config.names.every_s.into());
-    let mut resolver = Resolver::start(roster.hosts(), every).context("starting the resolver")?;
+    let mut resolver = Resolver::start_some(roster.wanted_hosts(), every).context("starting the resolver")?;
     let prober = Prober::start(&config.series_plans(), config.interval_ms, out)?;
     let manifest = roster.manifest();
     outbox.set_manifest(&manifest);
     reporter.begin_anew(manifest.id());
     let (letterbox, stopper) = (prober.letterbox(), prober.stopper());
+    let mut has_carrier = config.series_plans().iter().any(|plan| plan.request.is_some());
     if roster.has_exchanges() {
         let web = Web::start(letterbox.clone()).inspect_err(|_| stopper.stop());
         letterbox.put(Message::Carrier(web.context("starting the thread of exchanges")?))?;
+        has_carrier = true;
     }
     info!("{}", config.summary());
     if let Some(plan) = config.throughput_plan() {
@@ -179,7 +252,42 @@ async fn measure(
                 }
                 continue
             }
-            asked = orders.wait(file, config), if order.is_none() => {
+            () = replanned(keeper), if order.is_none() => {
+                let wanted = self::merged(own, keeper);
+                if wanted.config == merged.config {
+                    continue
+                }
+                let taken_up = if may_go_on(&merged.config, &wanted.config) {
+                    roster.replan(wanted.config.clone())
+                } else {
+                    None
+                };
+                let restarted = taken_up.and_then(|change| {
+                    let needs_carrier = roster.has_exchanges() || change.add.iter().any(|plan| plan.request.is_some());
+                    if needs_carrier && !has_carrier {
+                        let web = Web::start(letterbox.clone()).ok()?;
+                        letterbox.put(Message::Carrier(web)).ok()?;
+                        has_carrier = true;
+                    }
+                    let manifest = roster.manifest();
+                    outbox.set_manifest(&manifest);
+                    reporter.set_manifest(manifest.id());
+                    letterbox.put(Message::Changed(change)).ok()?;
+                    Resolver::start_some(roster.wanted_hosts(), every).ok()
+                });
+                match restarted {
+                    Some(restarted) => {
+                        (resolver, merged) = (restarted, wanted);
+                        supervisor::ready(&merged.config.summary());
+                    }
+                    None => {
+                        order = Some(Order::Replan);
+                        stopper.stop();
+                    }
+                }
+                continue
+            }
+            asked = orders.wait(file, own), if order.is_none() => {
                 order = Some(asked);
                 stopper.stop();
                 continue
@@ -194,6 +302,10 @@ async fn measure(
         if let Some(tester) = &tester {
             report.throughput = tester.take(MOST_RESULTS);
         }
+        report.health.plan = keeper.and_then(Keeper::standing).map(|mut standing| {
+            standing.add_refused(roster.refused());
+            standing
+        });
         let now = now();
         let age_ns = clock::monotonic().since_ns(delivery.closed.ended_at);
         let age_ms = u64::try_from(age_ns / NS_PER_MS).unwrap_or(0);

@@ -14,17 +14,20 @@ use azimuth_measurement::codec::{MAX_BATCH_BYTES, encode_batch};
 use thiserror::Error;
 use tracing::{debug, info, warn};
 
-use self::answer::{Step, Verdict, judge};
+use self::answer::{Step, Verdict, judge, named_plan};
 use self::backoff::Backoff;
 use self::complaints::{Complaints, Told};
 use self::link::{Link, LinkError, Reply};
 use self::session::{SessionError, Sessions};
 use crate::outbox::Outbox;
+use crate::plan::keeper::{Answer, Keeper};
 use crate::spool::picker::Turn;
 use crate::spool::{self, Dispatch, Now, Sent};
 
 /// Where reports go, and what they are.
 const REPORTS: &str = "/api/v1/reports";
+/// Where the plan is.
+const PLAN: &str = "/api/v1/agent/plan";
 const CONTENT_TYPE: &str = "application/x-protobuf";
 /// The backlog gets its share of the requests in time, without a new report to wake it.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
@@ -39,6 +42,8 @@ pub struct Uplink {
     batch_bytes: usize,
     backoff: Backoff,
     complaints: Complaints,
+    /// What the last answer named the plan of this agent.
+    named: Option<String>,
 }
 
 impl Uplink {
@@ -51,6 +56,7 @@ impl Uplink {
             batch_bytes: MAX_BATCH_BYTES,
             backoff: Backoff::default(),
             complaints: Complaints::default(),
+            named: None,
         }
     }
 
@@ -63,8 +69,22 @@ impl Uplink {
 
     /// Delivers for ever; returns once the outbox is closed and either empty or not deliverable at the first attempt.
     /// `now` reads the clocks.
-    pub async fn run(mut self, outbox: &Outbox, now: impl Fn() -> Now) {
+    pub async fn run(self, outbox: &Outbox, now: impl Fn() -> Now) {
+        self.run_with_plan(outbox, None, now).await;
+    }
+
+    /// The same, and asks for the plan of the agent when its keeper wants it.
+    pub async fn run_with_plan(mut self, outbox: &Outbox, keeper: Option<&Keeper>, now: impl Fn() -> Now) {
         loop {
+            if let Some(keeper) = keeper
+                && !outbox.is_closing()
+                && keeper.is_due(now().monotonic_ms)
+            {
+                tokio::select! {
+                    () = self.fetch_plan(keeper, &now) => {}
+                    () = outbox.abandoned() => return,
+                }
+            }
             let Some(dispatch) = outbox.next_dispatch(now(), self.batch_bytes) else {
                 if outbox.is_closing() {
                     return;
@@ -75,7 +95,11 @@ impl Uplink {
                 }
                 continue;
             };
-            let Some(pause) = self.deliver(outbox, dispatch).await else {
+            let delivered = self.deliver(outbox, dispatch).await;
+            if let (Some(keeper), Some(tag)) = (keeper, self.named.take()) {
+                keeper.note_named(&tag, now().monotonic_ms);
+            }
+            let Some(pause) = delivered else {
                 continue;
             };
             if outbox.is_closing() {
@@ -105,6 +129,9 @@ impl Uplink {
             }
         };
         let mut sent = Sent::Perhaps;
+        if let Ok(reply) = &answer {
+            self.named = named_plan(reply.status, &reply.body).or_else(|| self.named.take());
+        }
         let step = match answer {
             Ok(reply) => judge(
                 reply.status,
@@ -191,6 +218,46 @@ impl Uplink {
         }
         // Asked for the manifest: send it at once, unless it was in this very post.
         later > 0 || (manifest_wanted && with_manifest)
+    }
+
+    /// Asks for the plan, unless it is the one in use.
+    async fn fetch_plan(&mut self, keeper: &Keeper, now: &impl Fn() -> Now) {
+        let etag = keeper.etag();
+        let asked = self.get_plan(etag.as_deref()).await;
+        let answer = match &asked {
+            Ok(reply) => match reply.status {
+                200 => Answer::Plan {
+                    body: &reply.body,
+                    etag: reply.etag.clone(),
+                },
+                304 => Answer::Same,
+                // A collector from before plans.
+                404 | 405 => Answer::None,
+                _ => Answer::Failed,
+            },
+            Err(failure) => {
+                debug!(%failure, "the collector was not asked for the plan");
+                Answer::Failed
+            }
+        };
+        keeper.take(answer, now().monotonic_ms, fastrand::f64());
+    }
+
+    async fn get_plan(&mut self, etag: Option<&str>) -> Result<Reply, Failure> {
+        let Some(sessions) = &mut self.sessions else {
+            return self.link.get(PLAN, None, etag).await.map_err(Failure::Post);
+        };
+        let bearer = sessions.bearer(&self.link).await?;
+        let reply = self.link.get(PLAN, Some(&bearer), etag).await?;
+        if reply.status != 401 {
+            return Ok(reply);
+        }
+        sessions.forget();
+        if session::reason_of(&reply.body).as_deref() != Some("session_unknown") {
+            return Ok(reply);
+        }
+        let bearer = sessions.bearer(&self.link).await?;
+        Ok(self.link.get(PLAN, Some(&bearer), etag).await?)
     }
 
     /// Posts, in a session where the agent has an identity. One that is over is opened anew, once.

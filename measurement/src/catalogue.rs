@@ -223,6 +223,20 @@ impl Catalogue {
         self.providers.iter().find(|provider| provider.id == id)
     }
 
+    /// The zones that an endpoint may stand in: more than one where it is known no finer than a region.
+    pub fn zones_of_endpoint<'a>(
+        &'a self,
+        endpoint: &'a CatalogueEndpoint,
+    ) -> impl Iterator<Item = &'a CatalogueZone> {
+        self.zones_of(&endpoint.provider, &endpoint.region)
+            .filter(|zone| {
+                endpoint
+                    .zone
+                    .as_deref()
+                    .is_none_or(|only| only == zone.key.zone())
+            })
+    }
+
     /// The zones of a region: more than one where an endpoint is known no finer.
     pub fn zones_of<'a>(
         &'a self,

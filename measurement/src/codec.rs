@@ -13,6 +13,7 @@ pub mod manifest;
 pub mod path;
 mod protobuf;
 pub mod report;
+mod standing;
 pub mod throughput;
 pub mod varint;
 pub mod walk;

@@ -12,6 +12,7 @@
 //! | [`report`] | one agent, one interval, all its series; and the tombstone that stands where reports were lost |
 //! | [`codec`] | version 1 of the wire form: protobuf in zstd, every size capped before it is allocated |
 //! | [`enrolment`] | the token and the signed statements by which an agent joins its collector |
+//! | `plan` (feature) | what a collector tells one agent to measure, and the signed envelope of it |
 //! | `interchange` (feature) | HdrHistogram V2 and interval logs: how histograms leave for, and come from, other tools |
 //! | `catalogue` (feature) | the built-in list of providers, regions and zones |
 
@@ -30,6 +31,8 @@ pub mod interval;
 pub mod method;
 pub mod one_way;
 pub mod path;
+#[cfg(feature = "plan")]
+pub mod plan;
 pub mod report;
 pub mod series;
 mod text;
@@ -45,12 +48,12 @@ pub use facet::Facet;
 pub use histogram::{Accumulator, BucketIndex, DelayHistogram};
 pub use interval::Interval;
 pub use method::{
-    Answer, Granularity, LoadLabel, LossCause, Method, Phase, StampClock, StopReason, TransferDirection,
-    TransferLimit,
+    Answer, Granularity, LoadLabel, LossCause, Method, Phase, PlanRefusal, StampClock, StopReason,
+    TransferDirection, TransferLimit,
 };
 pub use one_way::{AsymmetryUnknown, OneWay, OneWayMeans, OneWaySample};
 pub use path::{Path, PathEvent, PathHop, PathReason};
-pub use report::{AgentHealth, Report, SeriesRecord, Tombstone};
+pub use report::{AgentHealth, PlanStanding, Report, SeriesRecord, Tombstone};
 pub use series::{Manifest, ManifestId, Outgoing, SeriesDescriptor};
 pub use throughput::{PhaseDelays, SenderView, ThroughputResult};
 pub use vantage::VantagePoint;

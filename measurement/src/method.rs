@@ -225,6 +225,59 @@ closed_set! {
     Merged = 4, "merged";
 }
 
+closed_set! {
+    /// Why an agent does not do what its collector's plan says, or a part of it.
+    PlanRefusal, "reason to refuse a plan":
+    /// The address names no host (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.2).
+    Unspecified = 1, "unspecified";
+    /// An address of a private network (RFC 1918, RFC 4193, RFC 3879).
+    Private = 2, "private";
+    /// An address shared by a provider's customers (RFC 6598).
+    Shared = 3, "shared";
+    /// An address of the agent's own host.
+    Loopback = 4, "loopback";
+    /// An address of the agent's own link (RFC 3927, RFC 4291 section 2.5.6).
+    LinkLocal = 5, "link_local";
+    /// A group of hosts (RFC 5771, RFC 4291 section 2.7).
+    Multicast = 6, "multicast";
+    /// All hosts of the link (RFC 919).
+    Broadcast = 7, "broadcast";
+    /// An address that stands for another: IPv4-mapped, IPv4-compatible, 6to4, Teredo, NAT64, ISATAP.
+    Transition = 8, "transition";
+    /// An address for documentation (RFC 5737, RFC 3849, RFC 9637).
+    Documentation = 9, "documentation";
+    /// An address at which clouds tell their hosts secrets.
+    Metadata = 10, "metadata";
+    /// Another address set aside by IANA.
+    Reserved = 11, "reserved";
+    /// A port that is not on the agent's list.
+    Port = 12, "port";
+    /// One address more often than the agent allows.
+    Rate = 13, "rate";
+    /// All of them together more often than the agent allows.
+    TotalRate = 14, "total_rate";
+    /// More targets than the agent allows.
+    TooManyTargets = 15, "too_many_targets";
+    /// Neither an address nor a host name, or a number that a resolver would take for an address.
+    Name = 16, "name";
+    /// A method that the agent does not know, or does not take from a plan.
+    Method = 17, "method";
+    /// Measured already: by the agent's own configuration, or by another part of the plan.
+    Duplicate = 18, "duplicate";
+    /// A part of a target is missing or out of its range.
+    Malformed = 19, "malformed";
+    /// The plan is not signed by the collector that the agent joined.
+    Signature = 20, "signature";
+    /// An older plan than the one the agent has.
+    OlderVersion = 21, "older_version";
+    /// A plan for another agent.
+    OtherAgent = 22, "other_agent";
+    /// What came is no plan.
+    NotAPlan = 23, "not_a_plan";
+    /// The agent's configuration takes no plan.
+    Disabled = 24, "disabled";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

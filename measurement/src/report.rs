@@ -1,13 +1,15 @@
 //! One agent, one interval, all its series: the unit that is sent, acknowledged and stored once. And the tombstone: the
 //! counted trace that stays where reports had to be given up, so that a gap always has a cause.
 
+use std::collections::BTreeMap;
+
 use thiserror::Error;
 
 use crate::agent_id::AgentId;
 use crate::counts::{CountsError, ProbeCounts};
 use crate::histogram::DelayHistogram;
 use crate::interval::Interval;
-use crate::method::{LossCause, StampClock};
+use crate::method::{LossCause, PlanRefusal, StampClock};
 use crate::path::{MAX_EVENT_HOPS, MAX_PATH_EVENTS, PathError, PathEvent};
 use crate::series::{MAX_SERIES, ManifestId};
 use crate::throughput::{MAX_RESULTS, ThroughputError, ThroughputResult};
@@ -36,6 +38,19 @@ pub struct AgentHealth {
     pub deliveries_failed: u64,
     /// Times the wall clock was found stepped between two stamps.
     pub clock_steps: u64,
+    /// The plan it measures by; `None` where it never had one.
+    pub plan: Option<PlanStanding>,
+}
+
+/// Which plan an agent measures by, and what of it it does not do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PlanStanding {
+    /// The version; 0 where none was taken yet.
+    pub version: u64,
+    /// Nothing is sent, because the plan says so.
+    pub stopped: bool,
+    /// What is refused, by reason, ascending, each once: of the plan in use, and whole plans since the agent started.
+    pub refused: Vec<(PlanRefusal, u32)>,
 }
 
 /// One agent, one interval, all its series.
@@ -59,6 +74,22 @@ pub struct Report {
     pub throughput: Vec<ThroughputResult>,
     /// How the agent fared.
     pub health: AgentHealth,
+}
+
+impl PlanStanding {
+    /// Adds to what is refused.
+    pub fn add_refused(&mut self, more: &BTreeMap<PlanRefusal, u32>) {
+        for (reason, count) in more {
+            match self.refused.binary_search_by_key(reason, |(reason, _)| *reason) {
+                Ok(place) => {
+                    if let Some((_, refused)) = self.refused.get_mut(place) {
+                        *refused = refused.saturating_add(*count);
+                    }
+                }
+                Err(place) => self.refused.insert(place, (*reason, *count)),
+            }
+        }
+    }
 }
 
 /// Stands in the place of reports that will never come.

@@ -47,7 +47,7 @@ impl Config {
     }
 
     /// The same and what a name may add: each family that it may have an address of.
-    pub(super) fn possible_plans(&self) -> Vec<SeriesPlan> {
+    pub(crate) fn possible_plans(&self) -> Vec<SeriesPlan> {
         let mut plans = self.series_plans();
         for (_, probe, flow) in self.walk().filter(|(target, ..)| target.host.is_some()) {
             for ip in [probe.address.ip(), IpAddr::V6(Ipv6Addr::UNSPECIFIED)] {
@@ -124,16 +124,19 @@ impl Config {
 
     /// The targets whose paths are traced, each by the method of its first probe: another method to the same address may
     /// well go another way, but a second trace says little for twice the packets. An exchange goes by the method that is most
-    /// like it. Names are left out: their addresses change.
+    /// like it. Names are left out: their addresses change. So is what the collector's plan asks for, which comes last.
     #[must_use]
     pub fn path_targets(&self) -> Vec<PathTarget> {
         let mut seen = HashSet::new();
         let mut next = 0_u32;
-        let numbered = self.fixed().map(|(target, probe, _)| {
-            let series = next;
-            next += 1 + sides(probe.method).len() as u32;
-            (series, target, probe)
-        });
+        let numbered = self
+            .fixed()
+            .filter(|(target, ..)| !target.planned)
+            .map(|(target, probe, _)| {
+                let series = next;
+                next += 1 + sides(probe.method).len() as u32;
+                (series, target, probe)
+            });
         numbered
             .filter(|(_, target, _)| seen.insert(target.name.as_str()))
             .map(|(series, target, probe)| {

@@ -121,7 +121,12 @@ impl Config {
         };
         let mut found: Vec<TestTarget> = Vec::new();
         let mut next = 0_u32;
-        for target in self.targets.iter().filter(|target| target.host.is_none()) {
+        // What the collector's plan asks for comes last, and is not tested.
+        for target in self
+            .targets
+            .iter()
+            .filter(|target| target.host.is_none() && !target.planned)
+        {
             for probe in &target.probes {
                 let series = next;
                 let width = 1 + sides(probe.method).len() as u32;

@@ -43,6 +43,12 @@ pub enum PrefixError {
 }
 
 impl Prefix {
+    /// Whether it holds one address.
+    #[must_use]
+    pub fn is_one_address(&self) -> bool {
+        self.length == if self.network.is_ipv4() { 32 } else { 128 }
+    }
+
     /// Whether `address` lies within. An IPv4 prefix holds no IPv6 address.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

@@ -62,6 +62,25 @@ struct Answer {
     verdicts: Vec<AnswerVerdict>,
 }
 
+/// What the plan of this agent is named, if an answer to a post says so. Passes over what else is in it.
+#[must_use]
+pub fn named_plan(status: u16, body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        plan: Option<String>,
+    }
+    let is_tag = |tag: &String| {
+        (1..=64).contains(&tag.len())
+            && tag
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let named: Option<Named> = (status == 200)
+        .then(|| serde_json::from_slice(body).ok())
+        .flatten();
+    named.and_then(|named| named.plan).filter(is_tag)
+}
+
 #[derive(Deserialize)]
 struct AnswerVerdict {
     sequence: Option<u64>,
@@ -229,6 +248,25 @@ mod tests {
         ];
         for (status, retry_after, body, sent, step) in table {
             assert_eq!(judge(status, retry_after, body, sent), step, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_plan_is_named_beside_the_verdicts_or_not_at_all() {
+        let named = |status, body: &str| named_plan(status, body.as_bytes());
+        assert_eq!(
+            named(200, r#"{"verdicts":[],"plan":"0a1b"}"#),
+            Some("0a1b".to_owned())
+        );
+        for (status, body) in [
+            (200, r#"{"verdicts":[]}"#),
+            (200, r#"{"verdicts":[],"plan":null}"#),
+            (200, r#"{"verdicts":[],"plan":""}"#),
+            (200, "{\"verdicts\":[],\"plan\":\"a\\r\\nX: y\"}"),
+            (503, r#"{"plan":"0a1b"}"#),
+            (200, "<html>"),
+        ] {
+            assert_eq!(named(status, body), None, "{body}");
         }
     }
 

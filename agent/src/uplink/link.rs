@@ -9,7 +9,9 @@ use azimuth_measurement::enrolment::TlsTrust;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, RETRY_AFTER, USER_AGENT,
+};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
@@ -73,6 +75,8 @@ pub struct Reply {
     pub status: u16,
     /// Its `Retry-After`, as it was written.
     pub retry_after: Option<String>,
+    /// Its `ETag` (RFC 9110 section 8.8.3), as it was written.
+    pub etag: Option<String>,
     /// Its body, up to what is read of one.
     pub body: Vec<u8>,
 }
@@ -109,17 +113,43 @@ impl Link {
         bearer: Option<&str>,
         body: Vec<u8>,
     ) -> Result<Reply, LinkError> {
-        let authority = self.to.authority();
-        let mut request = Request::builder()
-            .method(Method::POST)
-            .uri(path)
-            .header(HOST, authority)
-            .header(USER_AGENT, AGENT)
-            .header(CONTENT_TYPE, content_type)
-            .header(ACCEPT, "application/json");
-        if let Some(bearer) = bearer {
-            request = request.header(AUTHORIZATION, format!("Bearer {bearer}"));
+        let request = self
+            .request(Method::POST, path, bearer)
+            .header(CONTENT_TYPE, content_type);
+        self.ask(request, body).await
+    }
+
+    /// Asks for what is at `path`, unless it is the one that `known`, an `ETag`, names.
+    ///
+    /// # Errors
+    /// When there was no answer.
+    pub async fn get(
+        &self,
+        path: &str,
+        bearer: Option<&str>,
+        known: Option<&str>,
+    ) -> Result<Reply, LinkError> {
+        let mut request = self.request(Method::GET, path, bearer);
+        if let Some(known) = known {
+            request = request.header(IF_NONE_MATCH, known);
         }
+        self.ask(request, Vec::new()).await
+    }
+
+    fn request(&self, method: Method, path: &str, bearer: Option<&str>) -> hyper::http::request::Builder {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, self.to.authority())
+            .header(USER_AGENT, AGENT)
+            .header(ACCEPT, "application/json");
+        match bearer {
+            Some(bearer) => request.header(AUTHORIZATION, format!("Bearer {bearer}")),
+            None => request,
+        }
+    }
+
+    async fn ask(&self, request: hyper::http::request::Builder, body: Vec<u8>) -> Result<Reply, LinkError> {
         let request = request
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| self.not_connected(&error))?;
@@ -167,8 +197,11 @@ impl Link {
         response: hyper::Response<hyper::body::Incoming>,
     ) -> Result<Reply, LinkError> {
         let (head, mut incoming) = response.into_parts();
-        let retry_after = head.headers.get(RETRY_AFTER);
-        let retry_after = retry_after.and_then(|value| value.to_str().ok().map(str::to_owned));
+        let text = |name| {
+            let value: Option<&hyper::header::HeaderValue> = head.headers.get(name);
+            value.and_then(|value| value.to_str().ok().map(str::to_owned))
+        };
+        let (retry_after, etag) = (text(RETRY_AFTER), text(ETAG));
         let status = head.status.as_u16();
         let mut body = Vec::new();
         while let Some(frame) = incoming.frame().await {
@@ -179,6 +212,7 @@ impl Link {
                 return Ok(Reply {
                     status,
                     retry_after,
+                    etag,
                     body,
                 });
             }
@@ -188,6 +222,7 @@ impl Link {
         Ok(Reply {
             status,
             retry_after,
+            etag,
             body,
         })
     }

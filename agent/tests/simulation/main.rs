@@ -3,6 +3,7 @@
 mod direction;
 mod network;
 mod one_way;
+mod plan;
 mod prober;
 mod seeded;
 mod suspend;

@@ -2,7 +2,7 @@
 //! first, are still read.
 
 use super::protobuf::{Fields, Writer};
-use super::{CodecError, VERSION, columns, frame, path, throughput};
+use super::{CodecError, VERSION, columns, frame, path, standing, throughput};
 use crate::agent_id::AgentId;
 use crate::counts::ProbeCounts;
 use crate::histogram::{DelayHistogram, PROFILE};
@@ -47,6 +47,9 @@ pub(crate) fn encode_plain(report: &Report) -> Vec<u8> {
     for result in &report.throughput {
         out.message(30, &throughput::message(result));
     }
+    if let Some(plan) = &report.health.plan {
+        out.message(50, &standing::message(plan));
+    }
     out.bytes
 }
 
@@ -61,6 +64,7 @@ fn decode_plain(plain: &[u8]) -> Result<Report, CodecError> {
     let (mut start_unix_ms, mut length_ms) = (0, 0);
     let mut records = Vec::new();
     let mut health = AgentHealth::default();
+    let mut plan = None;
     let mut paths = Vec::new();
     let mut results = Vec::new();
     let mut fields = Fields::of(plain);
@@ -91,9 +95,11 @@ fn decode_plain(plain: &[u8]) -> Result<Report, CodecError> {
                 });
             }
             30 => results.push(throughput::decode_throughput_result(value.bytes(field)?)?),
+            50 => plan = Some(standing::decode_plan_standing(value.bytes(field)?)?),
             _ => {}
         }
     }
+    health.plan = plan;
     if version != VERSION {
         return Err(CodecError::Version(version));
     }
