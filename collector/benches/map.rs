@@ -90,6 +90,7 @@ fn seeded(delays_of: Delays) -> (tempfile::TempDir, EmbeddedStore) {
                     paths: Vec::new(),
                     throughput: Vec::new(),
                     send_lateness_p99_us: None,
+                    plan: None,
                     frame: encode_report(&report),
                 })
             })

@@ -62,6 +62,7 @@ fn item(report: &Report) -> Item {
         paths: Vec::new(),
         throughput: Vec::new(),
         send_lateness_p99_us: None,
+        plan: None,
         frame: encode_report(report),
     })
 }

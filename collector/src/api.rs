@@ -24,6 +24,7 @@ mod operation;
 mod pair;
 mod params;
 pub mod paths;
+pub(crate) mod plan;
 mod query_threads;
 mod reply;
 mod reports;
@@ -67,6 +68,7 @@ pub fn router(context: Arc<Context>) -> Router {
         .route("/api/v1/agent/session", post(enrolment::session))
         .route("/api/v1/agent/key", post(enrolment::key))
         .route("/api/v1/agent/ticket", post(enrolment::ticket))
+        .route("/api/v1/agent/plan", get(plan::plan))
         .route("/api/v1/agents", get(inventory::agents))
         .route("/api/v1/zones", get(inventory::zones))
         .route("/api/v1/catalogue", get(catalogue::catalogue))
@@ -127,6 +129,7 @@ pub fn agents_router(context: Arc<Context>) -> Router {
         .route("/api/v1/agent/session", post(enrolment::session))
         .route("/api/v1/agent/key", post(enrolment::key))
         .route("/api/v1/agent/ticket", post(enrolment::ticket))
+        .route("/api/v1/agent/plan", get(plan::plan))
         .route("/healthz", get(operation::healthz))
         .method_not_allowed_fallback(wrong_method)
         .fallback(not_at_this_door)

@@ -10,6 +10,7 @@ pub mod export;
 pub mod fleet;
 mod http;
 pub mod import;
+pub mod plan;
 pub mod rules;
 pub mod serve;
 pub mod status;

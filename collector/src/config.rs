@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -17,6 +18,7 @@ use crate::fleet::door;
 use crate::ingest::placement::MAX_AGE_MS;
 use crate::limits::{Limits, LimitsTable};
 use crate::notify;
+use crate::plan::file::{PlanError, PlanFile};
 use crate::remote_write;
 use crate::store::{Retention, Tier};
 use crate::utc::parse_span_ms;
@@ -68,6 +70,8 @@ pub struct Config {
     pub agents: Option<door::Settings>,
     /// Which sites may show a panel.
     pub embed: embed::Settings,
+    /// What agents that joined are to measure.
+    pub plan: Arc<PlanFile>,
 }
 
 /// Flags of the command line; each wins over the file.
@@ -112,6 +116,9 @@ pub enum ConfigError {
     /// A rule file it names cannot be used.
     #[error(transparent)]
     Rules(RulesError),
+    /// The plan it names cannot be used.
+    #[error(transparent)]
+    Plan(PlanError),
     /// What is said there could be read on the way.
     #[error(
         "listening on {0} would send passwords and measurements in the clear; listen on 127.0.0.1 and put a proxy with TLS \
@@ -129,6 +136,7 @@ struct File {
     query_timeout: Option<toml::Spanned<String>>,
     #[serde(default)]
     require_enrolment: bool,
+    plan: Option<PathBuf>,
     #[serde(default)]
     agents: door::Table,
     #[serde(default)]
@@ -300,6 +308,13 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
         .agents
         .resolve(file.parent().unwrap_or(Path::new("")))
         .map_err(|(at, reason)| invalid(file, text, at, reason))?;
+    let plan = match &given.plan {
+        None => PlanFile::default(),
+        Some(plan) => {
+            let plan = file.parent().unwrap_or(Path::new("")).join(plan);
+            PlanFile::load(&plan).map_err(ConfigError::Plan)?
+        }
+    };
     Ok(Config {
         listen,
         unix_socket: flags.unix_socket.clone().or(given.unix_socket),
@@ -325,6 +340,7 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
         require_enrolment: given.require_enrolment,
         agents,
         embed,
+        plan: Arc::new(plan),
     })
 }
 

@@ -226,7 +226,7 @@ impl Ingest {
                 );
             }
         }
-        Ok(Verdicts { verdicts })
+        Ok(Verdicts { verdicts, plan: None })
     }
 }
 

@@ -15,6 +15,7 @@
 //! | [`evaluate`] | from what is stored to what the rules are held against |
 //! | [`access`] | who may do what: accounts, tokens, sessions, the gate before the API |
 //! | [`fleet`] | who may report: tokens, agents, sessions |
+//! | [`plan`] | what the agents are to measure, signed, and the order that stops them |
 //! | [`status`] | how the collector itself fares, and what needs a person |
 //! | [`commands`] | the command line, one file a command |
 //! | [`config`], [`limits`], [`clock`], [`csv`], [`metrics`], [`problem`], [`secret`], [`utc`], [`whole_file`], [`words`] | what the rooms share |
@@ -38,6 +39,7 @@ pub mod ingest;
 pub mod limits;
 pub mod metrics;
 pub mod notify;
+pub mod plan;
 pub mod problem;
 pub mod query;
 pub mod reload;

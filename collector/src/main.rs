@@ -13,6 +13,7 @@ use azimuth_collector::commands::doctor::{self, DoctorArgs};
 use azimuth_collector::commands::export::{self, ExportArgs};
 use azimuth_collector::commands::fleet::{self, AgentCommand, TokenCommand};
 use azimuth_collector::commands::import::{self, ImportArgs};
+use azimuth_collector::commands::plan::{self, PlanCommand};
 use azimuth_collector::commands::rules::files::{self, CheckArgs, TestArgs};
 use azimuth_collector::commands::rules::notify_test::{self, NotifyTestArgs};
 use azimuth_collector::commands::rules::{self, ReplayArgs};
@@ -49,6 +50,9 @@ enum Command {
     /// List and revoke the agents that joined a running collector
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Check and show what agents are to measure; stop everything everywhere
+    #[command(subcommand)]
+    Plan(PlanCommand),
     /// Check rules, try them on cases, and ask what they would have told
     #[command(subcommand)]
     Rules(Rules),
@@ -105,6 +109,7 @@ fn main() -> ExitCode {
         Command::Catalogue(command) => catalogue::catalogue(&command, &mut stdout().lock()),
         Command::Token(command) => fleet::token(&command, &mut stdout().lock()),
         Command::Agent(command) => fleet::agent(&command, &mut stdout().lock()),
+        Command::Plan(command) => plan::plan(&command, &mut stdout().lock()),
         Command::Export(args) => export::export(&args),
         Command::Import(args) => import::import(&args),
         Command::Rules(Rules::Check(args)) => files::check(&args, &mut stdout().lock(), &mut stderr().lock()),

@@ -22,6 +22,8 @@ use crate::fleet::{Fleet, admin, door};
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::notify::notifier::Notifier;
+use crate::plan;
+use crate::plan::desk::PlanDesk;
 use crate::reload::{Judged, Reloads, judge};
 use crate::remote_write::RemoteWrite;
 use crate::serve::doors::Doors;
@@ -216,6 +218,9 @@ async fn round(
     let fleet = tokio::task::spawn_blocking(move || Fleet::open(&directory, required)).await?;
     let fleet = fleet.context("cannot open the fleet")?;
     let fleet = Arc::new(fleet.with_tls_pin(tls.as_ref().and_then(|tls| tls.pin)));
+    let (directory, plan) = (config.data_dir.clone(), Arc::clone(&config.plan));
+    let plan = tokio::task::spawn_blocking(move || PlanDesk::open(&directory, plan, clock::unix_ms()));
+    let plan = Arc::new(plan.await?.context("cannot open the plan")?);
     let watch = Arc::new(Watch::new(started, config.data_dir.clone(), retention));
     let snapshots = Snapshots::open(&config.data_dir).context("cannot open the snapshots")?;
     let context = Context::new(
@@ -227,6 +232,7 @@ async fn round(
         guard,
         Arc::new(snapshots),
         Arc::clone(&fleet),
+        plan,
         clock::unix_ms,
     );
     let context = Arc::new(
@@ -292,7 +298,7 @@ async fn round(
             clock::unix_ms,
         )
     });
-    let admin = admin_socket(fleet).await;
+    let admin = admin_socket(fleet, &context).await;
     let maintaining = tokio::spawn(maintain_regularly(Arc::clone(&store), Arc::clone(&metrics)));
 
     let evaluation = Evaluation::start(Arc::clone(&store), desk, clock::unix_ms);
@@ -361,11 +367,11 @@ async fn round(
 }
 
 /// The socket of the command line. Without it the collector does all but take orders.
-async fn admin_socket(fleet: Arc<Fleet>) -> Option<tokio::task::JoinHandle<()>> {
+async fn admin_socket(fleet: Arc<Fleet>, context: &Arc<Context>) -> Option<tokio::task::JoinHandle<()>> {
     let path = fleet.admin_socket();
     match bind_unix(&path).await {
         Ok(listener) => {
-            let app = admin::router(fleet, clock::unix_ms);
+            let app = admin::router(fleet, clock::unix_ms).merge(plan::admin::router(context));
             Some(tokio::spawn(admin::serve(listener, app)))
         }
         Err(error) => {

@@ -9,8 +9,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use azimuth_measurement::{
-    AgentId, DelayHistogram, Interval, LossCause, Manifest, ManifestId, PathEvent, ProbeCounts, StampClock,
-    ThroughputResult, Tombstone,
+    AgentId, DelayHistogram, Interval, LossCause, Manifest, ManifestId, PathEvent, PlanStanding, ProbeCounts,
+    StampClock, ThroughputResult, Tombstone,
 };
 use thiserror::Error;
 
@@ -101,6 +101,8 @@ pub struct VerifiedReport {
     pub throughput: Vec<ThroughputResult>,
     /// 99th percentile of how late its probes left.
     pub send_lateness_p99_us: Option<u32>,
+    /// The plan its agent measures by.
+    pub plan: Option<PlanStanding>,
     /// Its bytes as they arrived.
     pub frame: Vec<u8>,
 }
@@ -316,6 +318,8 @@ pub struct AgentStatus {
     pub reports_stored: u64,
     /// 99th percentile of how late its probes left, in the last report.
     pub send_lateness_p99_us: Option<u32>,
+    /// The plan it measures by, in the report of its latest interval.
+    pub plan: Option<PlanStanding>,
     /// When its latest epochs have measured.
     pub lives: identity::Lives,
     /// Reports refused because two hosts report as this agent.
@@ -353,6 +357,7 @@ impl AgentStatus {
             clock_skew_ms: report.clock_skew_ms,
             reports_stored: before.as_ref().map_or(0, |status| status.reports_stored) + 1,
             send_lateness_p99_us: report.send_lateness_p99_us,
+            plan: newer.map_or_else(|| report.plan.clone(), |status| status.plan.clone()),
             lives,
             identity_conflicts: before.as_ref().map_or(0, |status| status.identity_conflicts),
             last_identity_conflict_at_unix_ms: before

@@ -162,6 +162,7 @@ function agents(query, now_s) {
         series_admitted: ZONES.length * 2,
         reports_stored: 8640,
         send_lateness_p99_us: 40 + (hash(one.agent, 'late') % 60),
+        plan: null,
         identity_conflicts: 0,
         last_identity_conflict_at: null,
       };

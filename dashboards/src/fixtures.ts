@@ -78,6 +78,7 @@ export function makeAgent(agent: string, city: string, more: Partial<Agent> = {}
     series_admitted: 1,
     reports_stored: 1,
     send_lateness_p99_us: 40,
+    plan: null,
     ...more,
   };
 }

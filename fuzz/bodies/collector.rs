@@ -19,6 +19,7 @@ use azimuth_collector::evaluate::desk::Desk;
 use azimuth_collector::fleet::Fleet;
 use azimuth_collector::ingest::Ingest;
 use azimuth_collector::metrics::Metrics;
+use azimuth_collector::plan::desk::PlanDesk;
 use azimuth_collector::snapshot::Snapshots;
 use azimuth_collector::status::Watch;
 use azimuth_collector::store::embedded::EmbeddedStore;
@@ -90,6 +91,7 @@ impl World {
             Arc::new(guard.expect("openable")),
             Arc::new(snapshots),
             Arc::new(Fleet::open(directory.path(), false).expect("openable")),
+            Arc::new(PlanDesk::open(directory.path(), Arc::default(), NOW).expect("openable")),
             || NOW,
         )
         .with_query_timeout(Duration::from_secs(60));

@@ -85,7 +85,10 @@ fn what_stays_loses_no_probe_and_no_interval() {
     world.run(now_ns);
     let wanted = merge(&own(), Some(&after)).config;
     let change = roster.replan(wanted).expect("in place");
-    assert_eq!((change.add.len(), &change.pause, &change.resume), (1, &vec![2], &vec![]));
+    assert_eq!(
+        (change.add.len(), &change.pause, &change.resume),
+        (1, &vec![2], &vec![])
+    );
     for plan in &change.add {
         assert_eq!(world.core.add(plan, Monotonic::from_ns(now_ns)), 3);
     }
@@ -93,7 +96,11 @@ fn what_stays_loses_no_probe_and_no_interval() {
     world.run(52 * NS_PER_S);
 
     let changed = roster.manifest();
-    assert_eq!(changed.series[..3], manifest.series[..], "no number means anything else");
+    assert_eq!(
+        changed.series[..3],
+        manifest.series[..],
+        "no number means anything else"
+    );
     assert_eq!(changed.series[3].address.to_string(), "198.51.100.3:8620");
     assert_eq!(changed.check(), Ok(()));
 
@@ -108,31 +115,55 @@ fn what_stays_loses_no_probe_and_no_interval() {
     }
     let sent_at = |transmits: &[(u32, i64)], series: u32| {
         let mut sent: Vec<i64> = Vec::new();
-        sent.extend(transmits.iter().filter(|(of, _)| *of == series).map(|(_, at_ns)| *at_ns));
+        sent.extend(
+            transmits
+                .iter()
+                .filter(|(of, _)| *of == series)
+                .map(|(_, at_ns)| *at_ns),
+        );
         sent
     };
     for series in 0..2 {
-        let (one, other) = (sent_at(&world.transmits, series), sent_at(&control.transmits, series));
+        let (one, other) = (
+            sent_at(&world.transmits, series),
+            sent_at(&control.transmits, series),
+        );
         assert_eq!(one.len(), other.len());
-        assert!(one.iter().zip(&other).all(|(one, other)| (one - other).abs() < NS_PER_MS));
+        assert!(
+            one.iter()
+                .zip(&other)
+                .all(|(one, other)| (one - other).abs() < NS_PER_MS)
+        );
     }
     assert!(sent_at(&world.transmits, 2).iter().all(|at_ns| *at_ns < now_ns));
     assert!(sent_at(&world.transmits, 3).iter().all(|at_ns| *at_ns >= now_ns));
     let gone = total(&world.closed, 2);
-    assert!(gone.sent >= 15 && gone.returned == gone.sent, "what was under way came back: {gone:?}");
+    assert!(
+        gone.sent >= 15 && gone.returned == gone.sent,
+        "what was under way came back: {gone:?}"
+    );
     assert!(total(&world.closed, 3).returned >= 15);
 
     // Back again: the old number, at its old phase.
     let change = roster.replan(first).expect("in place");
-    assert_eq!((change.add.len(), &change.pause, &change.resume), (0, &vec![3], &vec![2]));
+    assert_eq!(
+        (change.add.len(), &change.pause, &change.resume),
+        (0, &vec![3], &vec![2])
+    );
     let phase = |at_ns: i64| at_ns % NS_PER_S / NS_PER_MS;
     let before = phase(sent_at(&world.transmits, 2)[0]);
     change.pause.iter().for_each(|series| world.core.pause(*series));
     let now = Monotonic::from_ns(52 * NS_PER_S);
-    change.resume.iter().for_each(|series| world.core.resume(*series, now));
+    change
+        .resume
+        .iter()
+        .for_each(|series| world.core.resume(*series, now));
     world.run(60 * NS_PER_S);
     let again = *sent_at(&world.transmits, 2).last().expect("sent");
-    assert!(again > 52 * NS_PER_S && phase(again).abs_diff(before) <= 1, "{before} {again}");
+    assert!(
+        again > 52 * NS_PER_S && phase(again).abs_diff(before) <= 1,
+        "{before} {again}"
+    );
 }
 
 #[test]
@@ -174,7 +205,10 @@ fn found(addresses: &[&str]) -> Vec<Lookup> {
     vec![Lookup {
         host: 0,
         took_ns: 1,
-        found: Ok(addresses.iter().map(|address| address.parse().expect("an address")).collect()),
+        found: Ok(addresses
+            .iter()
+            .map(|address| address.parse().expect("an address"))
+            .collect()),
     }]
 }
 
@@ -202,8 +236,17 @@ fn a_name_that_turns_to_another_address_is_judged_again_each_time() {
     // Beside a good one, and before it.
     let (change, moved) = roster.handle_cycle(&found(&["192.168.0.1", "8.8.8.8"]));
     assert_eq!((change.add.len(), moved.len()), (1, 1));
-    let probed: Vec<_> = roster.manifest().series.iter().map(|series| series.address.ip().to_string()).collect();
-    assert_eq!(probed, ["192.0.2.1", "9.9.9.9", "8.8.8.8"], "nothing else was ever probed");
+    let probed: Vec<_> = roster
+        .manifest()
+        .series
+        .iter()
+        .map(|series| series.address.ip().to_string())
+        .collect();
+    assert_eq!(
+        probed,
+        ["192.0.2.1", "9.9.9.9", "8.8.8.8"],
+        "nothing else was ever probed"
+    );
     // The host's own configuration may name what it likes.
     let text = OWN.replace("\"192.0.2.1\"", "\"own.example.net\"");
     let mut own = Roster::new(parse(&text, Path::new("agent.toml")).expect("a good file"));

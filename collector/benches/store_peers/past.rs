@@ -55,6 +55,7 @@ fn item(agent: &mut Agent, slot: Slot) -> anyhow::Result<Item> {
         paths: Vec::new(),
         throughput: Vec::new(),
         send_lateness_p99_us: None,
+        plan: None,
         frame: encode_report(&report),
         agent: report.agent,
         epoch: report.epoch,

@@ -309,11 +309,38 @@ pub struct AgentAnswer {
     /// 99th percentile of how late its probes left, in its last report; null when it sent none.
     #[schema(required)]
     pub send_lateness_p99_us: Option<u32>,
+    /// The plan it measures by, in the report of its latest interval; null for one that never had a plan.
+    #[schema(required)]
+    pub plan: Option<AgentPlanAnswer>,
     /// Reports refused because they cannot be of the same host as others of this agent: two hosts report under one id.
     pub identity_conflicts: u64,
     /// When the last of them was received; null when there was none.
     #[schema(required)]
     pub last_identity_conflict_at: Option<UtcInstant>,
+}
+
+/// Which plan an agent measures by, and what of it it does not do.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct AgentPlanAnswer {
+    /// The version; 0 where none was taken yet.
+    pub version: u64,
+    /// It sends nothing, because the plan says so.
+    pub stopped: bool,
+    /// What it refuses, by reason: of the plan it measures by, and whole plans since it started.
+    pub refused: std::collections::BTreeMap<String, u32>,
+}
+
+impl From<&azimuth_measurement::PlanStanding> for AgentPlanAnswer {
+    fn from(plan: &azimuth_measurement::PlanStanding) -> Self {
+        let refused = plan.refused.iter();
+        Self {
+            version: plan.version,
+            stopped: plan.stopped,
+            refused: refused
+                .map(|(why, count)| (why.as_str().to_owned(), *count))
+                .collect(),
+        }
+    }
 }
 
 /// `GET /api/v1/agents`

@@ -20,6 +20,7 @@ use crate::exposition::family::Family;
 use crate::fleet::Fleet;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
+use crate::plan::desk::PlanDesk;
 use crate::problem::Problem;
 use crate::query::{Label, QueryError, Source, Stop};
 use crate::snapshot::Snapshots;
@@ -54,6 +55,8 @@ pub struct Context {
     pub snapshots: Arc<Snapshots>,
     /// Who may report.
     pub fleet: Arc<Fleet>,
+    /// What agents are to measure.
+    pub plan: Arc<PlanDesk>,
     /// Names and places of zones.
     pub catalogue: Catalogue,
     /// The clock, in unix milliseconds.
@@ -82,6 +85,7 @@ impl Context {
         guard: Arc<Guard>,
         snapshots: Arc<Snapshots>,
         fleet: Arc<Fleet>,
+        plan: Arc<PlanDesk>,
         now_unix_ms: fn() -> u64,
     ) -> Self {
         Self {
@@ -93,7 +97,8 @@ impl Context {
             guard,
             snapshots,
             fleet,
-            catalogue: Catalogue::built_in(),
+            catalogue: plan.plan().catalogue.clone(),
+            plan,
             now_unix_ms,
             query_timeout: QUERY_TIMEOUT,
             frame_ancestors: embed::Settings::default().frame_ancestors(),

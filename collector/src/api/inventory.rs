@@ -92,6 +92,7 @@ fn agent_answer(status: &AgentStatus, dictionary: &Dictionary, now_unix_ms: u64)
         series_admitted: u32::try_from(series - waiting.min(series)).unwrap_or(u32::MAX),
         reports_stored: status.reports_stored,
         send_lateness_p99_us: status.send_lateness_p99_us,
+        plan: status.plan.as_ref().map(Into::into),
         identity_conflicts: status.identity_conflicts,
         last_identity_conflict_at: status
             .last_identity_conflict_at_unix_ms

@@ -32,6 +32,7 @@ use utoipa::OpenApi;
         super::enrolment::session,
         super::enrolment::key,
         super::enrolment::ticket,
+        super::plan::plan,
         super::backup::backup,
         super::status::status,
         super::alerts::alerts,

@@ -55,7 +55,7 @@ pub(super) async fn reports_in_session(
     deliver(&context, &headers, body, true).await
 }
 
-async fn deliver(context: &Context, headers: &HeaderMap, body: Body, in_session: bool) -> Response {
+async fn deliver(context: &Arc<Context>, headers: &HeaderMap, body: Body, in_session: bool) -> Response {
     match take(context, headers, body, in_session).await {
         Ok(verdicts) => Json(verdicts).into_response(),
         Err(problem) => {
@@ -74,7 +74,7 @@ async fn deliver(context: &Context, headers: &HeaderMap, body: Body, in_session:
 }
 
 async fn take(
-    context: &Context,
+    context: &Arc<Context>,
     headers: &HeaderMap,
     body: Body,
     in_session: bool,
@@ -95,7 +95,11 @@ async fn take(
     }
     let body = read(&context.ingest, headers, body).await?;
     let may = |agent: &AgentId| context.fleet.may_report(sender.as_ref(), agent);
-    context.ingest.take_if(body, (context.now_unix_ms)(), may).await
+    let mut verdicts = context.ingest.take_if(body, (context.now_unix_ms)(), may).await?;
+    if let Some(sender) = &sender {
+        verdicts.plan = super::plan::tag_for(context, sender).await;
+    }
+    Ok(verdicts)
 }
 
 /// Reads a body up to its cap, each byte within the room for all bodies, and none of it too slowly.

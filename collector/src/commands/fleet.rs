@@ -19,10 +19,10 @@ use crate::utc::{UtcInstant, parse_span_ms};
 pub struct Where {
     /// Data directory of the running collector
     #[arg(long, value_name = "DIR", default_value = "azimuth-data")]
-    data_dir: PathBuf,
+    pub(super) data_dir: PathBuf,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// `token`.
@@ -133,7 +133,7 @@ pub fn agent(command: &AgentCommand, out: &mut impl Write) -> ExitCode {
     })
 }
 
-fn conclude(done: Result<(), String>) -> ExitCode {
+pub(super) fn conclude(done: Result<(), String>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -195,15 +195,17 @@ where
 }
 
 fn revoke(at: &Where, path: &str, name: &str) -> Result<(), String> {
-    // Names and ids are letters, digits, hyphens and underscores; anything else is nobody's.
-    if !name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    {
+    if !is_name(name) {
         return Err(format!("{name:?} is no name of an agent and no id of a token"));
     }
     asked_of(&at.data_dir, "DELETE", &format!("{path}/{name}"), &[])?;
     Ok(())
+}
+
+/// Names and ids are letters, digits, hyphens and underscores; anything else is nobody's.
+pub(super) fn is_name(name: &str) -> bool {
+    name.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 fn token_line(entry: &TokenEntry) -> String {
@@ -237,7 +239,7 @@ fn agent_line(entry: &AgentEntry) -> String {
     line
 }
 
-fn asked_of(data_dir: &Path, method: &str, path: &str, json: &[u8]) -> Result<Answer, String> {
+pub(super) fn asked_of(data_dir: &Path, method: &str, path: &str, json: &[u8]) -> Result<Answer, String> {
     let socket = Address::Unix(socket_in(&data_dir.join("fleet")));
     let answer = ask::request(&socket, method, path, json).map_err(|error| {
         format!("{error} Name its data directory with --data-dir, and run this as its user or as root")
@@ -259,7 +261,7 @@ fn asked_of(data_dir: &Path, method: &str, path: &str, json: &[u8]) -> Result<An
     ))
 }
 
-fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, String> {
+pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, String> {
     serde_json::from_slice(&answer.body)
         .map_err(|error| format!("{error}; is the collector of another release?"))
 }

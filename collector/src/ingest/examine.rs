@@ -286,6 +286,7 @@ fn verified(
         paths: placed_paths(&report, placement.interval),
         throughput: placed_results(&report, placement.interval),
         send_lateness_p99_us: quantile_us(&report.health.send_lateness, 0.99),
+        plan: report.health.plan,
         agent: report.agent,
         epoch: report.epoch,
         sequence: report.sequence,

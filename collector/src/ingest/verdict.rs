@@ -60,4 +60,7 @@ pub struct Verdict {
 pub struct Verdicts {
     /// One per item, in the order of the items.
     pub verdicts: Vec<Verdict>,
+    /// Names the plan of the agent that reports, to one that has joined: when it is not the one it has, it fetches it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
 }

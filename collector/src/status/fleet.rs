@@ -112,6 +112,7 @@ mod tests {
             clock_skew_ms,
             reports_stored: 1,
             send_lateness_p99_us: None,
+            plan: None,
         }
     }
 

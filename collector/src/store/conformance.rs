@@ -13,8 +13,8 @@ use std::sync::Arc;
 use azimuth_measurement::codec::{encode_manifest, encode_report};
 use azimuth_measurement::{
     Accumulator, AgentHealth, AgentId, DelayHistogram, Granularity, Interval, LoadLabel, LossCause, Manifest,
-    Method, ProbeCounts, Report, SeriesDescriptor, SeriesRecord, StampClock, Tombstone, VantagePoint,
-    ZoneKey,
+    Method, PlanRefusal, PlanStanding, ProbeCounts, Report, SeriesDescriptor, SeriesRecord, StampClock,
+    Tombstone, VantagePoint, ZoneKey,
 };
 
 use super::{
@@ -136,6 +136,7 @@ pub(crate) fn item(report: &Report) -> Item {
         paths: report.paths.clone(),
         throughput: report.throughput.clone(),
         send_lateness_p99_us: Some(20),
+        plan: report.health.plan.clone(),
         frame: encode_report(report),
     })
 }
@@ -520,15 +521,20 @@ fn a_new_manifest_continues_known_series(store: &dyn Store) {
 fn agents_show_their_latest_state(store: &dyn Store) {
     let (before, after) = (manifest_of("one", 1), manifest_of("one", 2));
     let other = manifest_of("a-first", 1);
+    let plan = PlanStanding {
+        version: 7,
+        stopped: true,
+        refused: vec![(PlanRefusal::Loopback, 2)],
+    };
+    let (mut planned, mut late) = (report_of(&after, 5, 9, &[500]), report_of(&before, 1, 1, &[500]));
+    planned.health.plan = Some(plan.clone());
+    late.health.plan = Some(PlanStanding::default());
     commit(
         store,
         &[&after, &other],
-        &[
-            item(&report_of(&after, 5, 9, &[500])),
-            item(&report_of(&other, 1, 0, &[])),
-        ],
+        &[item(&planned), item(&report_of(&other, 1, 0, &[]))],
     );
-    commit(store, &[&before], &[item(&report_of(&before, 1, 1, &[500]))]);
+    commit(store, &[&before], &[item(&late)]);
     let agents = store.agents().expect("readable");
     assert_eq!(
         agents
@@ -547,6 +553,11 @@ fn agents_show_their_latest_state(store: &dyn Store) {
     assert_eq!(
         (one.reports_stored, one.clock_skew_ms, one.send_lateness_p99_us),
         (2, 7, Some(20))
+    );
+    assert_eq!(
+        (&one.plan, &agents[0].plan),
+        (&Some(plan), &None),
+        "of the latest interval"
     );
 }
 

@@ -34,13 +34,13 @@ pub(crate) fn told(data_dir: &Path, args: &[&str]) -> Result<String, String> {
     }
 }
 
-struct Host {
-    runtime: tokio::runtime::Runtime,
-    link: Link,
+pub(crate) struct Host {
+    pub(crate) runtime: tokio::runtime::Runtime,
+    pub(crate) link: Link,
 }
 
 impl Host {
-    fn new(collector: &Collector) -> Self {
+    pub(crate) fn new(collector: &Collector) -> Self {
         let address = CollectorAddress::Http(format!("http://{}", collector.address));
         Self::at(&address, TlsTrust::System)
     }
@@ -53,14 +53,14 @@ impl Host {
         }
     }
 
-    fn join(&self, token: &Token, key: &Seed) -> Result<Identity, String> {
+    pub(crate) fn join(&self, token: &Token, key: &Seed) -> Result<Identity, String> {
         let joined = self.runtime.block_on(join(&self.link, token, key, None));
         joined
             .map(|(identity, _)| identity)
             .map_err(|error| error.to_string())
     }
 
-    fn bearer(&self, sessions: &mut Sessions) -> Result<String, String> {
+    pub(crate) fn bearer(&self, sessions: &mut Sessions) -> Result<String, String> {
         let bearer = self.runtime.block_on(sessions.bearer(&self.link));
         bearer.map_err(|error| error.to_string())
     }

@@ -41,6 +41,7 @@ fn started(directory: &Path, query_timeout: &str) -> Collector {
                 paths: Vec::new(),
                 throughput: Vec::new(),
                 send_lateness_p99_us: None,
+                plan: None,
                 frame: encode_report(&report),
             })
         })

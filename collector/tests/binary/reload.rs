@@ -27,7 +27,7 @@ fn news(manager: &UnixDatagram) -> String {
     }
 }
 
-fn hang_up(collector: &Collector) {
+pub(super) fn hang_up(collector: &Collector) {
     let pid = collector.pid().to_string();
     Command::new("kill")
         .args(["-HUP", &pid])
@@ -35,7 +35,7 @@ fn hang_up(collector: &Collector) {
         .expect("kill exists");
 }
 
-fn until(mut seen: impl FnMut() -> bool) {
+pub(super) fn until(mut seen: impl FnMut() -> bool) {
     let began = clock::monotonic();
     while !seen() {
         assert!(

@@ -35,6 +35,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agent/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the agent whose session this is is to measure. */
+        get: operations["plan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/agent/session": {
         parameters: {
             query?: never;
@@ -656,6 +673,7 @@ export interface components {
             last_interval_end_at: components["schemas"]["UtcInstant"];
             /** @description When its last report was received. */
             last_report_at: components["schemas"]["UtcInstant"];
+            plan: components["schemas"]["AgentPlanAnswer"] | null;
             /**
              * Format: int64
              * @description Reports stored since it was first seen.
@@ -702,6 +720,20 @@ export interface components {
             reports: number | null;
             /** @description Its start. */
             start_at: components["schemas"]["UtcInstant"];
+        };
+        /** @description Which plan an agent measures by, and what of it it does not do. */
+        AgentPlanAnswer: {
+            /** @description What it refuses, by reason: of the plan it measures by, and whole plans since it started. */
+            refused: {
+                [key: string]: number;
+            };
+            /** @description It sends nothing, because the plan says so. */
+            stopped: boolean;
+            /**
+             * Format: int64
+             * @description The version; 0 where none was taken yet.
+             */
+            version: number;
         };
         /** @description One agent. */
         AgentStanding: {
@@ -2086,6 +2118,13 @@ export interface components {
              */
             sent: number;
         };
+        /** @description A plan on its way. */
+        PlanAnswer: {
+            /** @description The plan, as a text of JSON: what is signed is this very text. */
+            plan: string;
+            /** @description The collector's Ed25519 signature over it for the agent that asked, base64url. */
+            signature: string;
+        };
         /** @description What went wrong, for a person (`title`, `detail`) and for a program (`status`, `reason`). */
         Problem: {
             /** @description What exactly, where, and what to do about it. */
@@ -2730,6 +2769,8 @@ export interface components {
         VerdictKind: "stored" | "duplicate" | "refused" | "manifest_wanted" | "retry";
         /** @description The answer to a body of reports. */
         Verdicts: {
+            /** @description Names the plan of the agent that reports, to one that has joined: when it is not the one it has, it fetches it. */
+            plan?: string | null;
             /** @description One per item, in the order of the items. */
             verdicts: components["schemas"]["Verdict"][];
         };
@@ -2856,6 +2897,51 @@ export interface operations {
             };
             /** @description Not this agent; `reason` says why. */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The plan of the agent that asks; `ETag` names it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanAnswer"];
+                };
+            };
+            /** @description It is the one that `If-None-Match` names. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The session is not good, or there is none. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The store cannot be read, so nobody knows where the agent stands. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

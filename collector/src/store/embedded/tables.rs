@@ -2,7 +2,7 @@
 //!
 //! Keys are tuples, which redb orders component by component: the hot table is in order of time, then agent.
 
-use azimuth_measurement::{AgentId, ManifestId};
+use azimuth_measurement::{AgentId, ManifestId, PlanRefusal, PlanStanding};
 use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 
@@ -88,11 +88,43 @@ pub(super) struct LatestRow {
     reports_stored: u64,
     send_lateness_p99_us: Option<u32>,
     #[serde(default)]
+    plan: Option<PlanRow>,
+    #[serde(default)]
     lives: Lives,
     #[serde(default)]
     identity_conflicts: u64,
     #[serde(default)]
     last_identity_conflict_at_unix_ms: Option<u64>,
+}
+
+/// The plan an agent measures by; what it refuses by wire number.
+#[derive(Debug, Serialize, Deserialize)]
+struct PlanRow {
+    version: u64,
+    stopped: bool,
+    refused: Vec<(u8, u32)>,
+}
+
+impl PlanRow {
+    fn of(plan: &PlanStanding) -> Self {
+        let refused = plan.refused.iter().map(|(why, count)| (why.wire(), *count));
+        Self {
+            version: plan.version,
+            stopped: plan.stopped,
+            refused: refused.collect(),
+        }
+    }
+
+    fn standing(&self) -> PlanStanding {
+        let refused = self.refused.iter();
+        PlanStanding {
+            version: self.version,
+            stopped: self.stopped,
+            refused: refused
+                .filter_map(|(why, count)| Some((PlanRefusal::from_wire((*why).into())?, *count)))
+                .collect(),
+        }
+    }
 }
 
 impl LatestRow {
@@ -105,6 +137,7 @@ impl LatestRow {
             clock_skew_ms: status.clock_skew_ms,
             reports_stored: status.reports_stored,
             send_lateness_p99_us: status.send_lateness_p99_us,
+            plan: status.plan.as_ref().map(PlanRow::of),
             lives: status.lives.clone(),
             identity_conflicts: status.identity_conflicts,
             last_identity_conflict_at_unix_ms: status.last_identity_conflict_at_unix_ms,
@@ -131,6 +164,7 @@ impl LatestRow {
             clock_skew_ms: self.clock_skew_ms,
             reports_stored: self.reports_stored,
             send_lateness_p99_us: self.send_lateness_p99_us,
+            plan: self.plan.as_ref().map(PlanRow::standing),
             lives: self.lives.clone(),
             identity_conflicts: self.identity_conflicts,
             last_identity_conflict_at_unix_ms: self.last_identity_conflict_at_unix_ms,

@@ -1,0 +1,135 @@
+//! Versions over restarts, changes and orders; tags and signatures.
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::clock::monotonic;
+use crate::fleet::keys::verify;
+
+const T0: u64 = 1_795_428_000_000;
+
+const PLAN: &str =
+    "[[entry]]\nname = \"a\"\nagents = \"country=FR\"\nmethod = \"tcp_connect\"\nperiod_ms = 30000\n";
+
+fn plan(text: &str) -> Arc<PlanFile> {
+    let parsed = PlanFile::parse(
+        text,
+        Path::new("plan.toml"),
+        |_| Ok(PlanFile::default().catalogue),
+    );
+    Arc::new(parsed.expect("valid"))
+}
+
+fn directory() -> TempDir {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    std::fs::create_dir(directory.path().join("fleet")).expect("made");
+    directory
+}
+
+fn open(directory: &TempDir, text: &str, now_unix_ms: u64) -> PlanDesk {
+    PlanDesk::open(directory.path(), plan(text), now_unix_ms).expect("open")
+}
+
+fn labels(agent: &str, country: &str) -> Labels {
+    Labels {
+        agent: agent.to_owned(),
+        country: country.to_owned(),
+        ..Labels::default()
+    }
+}
+
+fn read(given: &Given) -> Plan {
+    serde_json::from_str(&given.signed.plan).expect("a plan")
+}
+
+#[test]
+fn a_version_is_kept_over_restarts_and_never_goes_back() {
+    let directory = directory();
+    let first = open(&directory, PLAN, T0).standing();
+    assert_eq!((first.version, first.stopped), (T0, false));
+    assert_eq!(
+        open(&directory, PLAN, T0 + 9).standing(),
+        first,
+        "nothing changed"
+    );
+    // The same by another name of a key is the same; another period is not.
+    let other = PLAN.replace("30000", "60000");
+    let second = open(&directory, &other, T0 + 10).standing();
+    assert_eq!(second.version, T0 + 10);
+    // The clock was set back meanwhile.
+    let desk = open(&directory, PLAN, T0 - 5_000_000);
+    assert_eq!(desk.standing().version, T0 + 11);
+    let stopped = desk.set_stopped(true, T0).expect("kept");
+    assert_eq!((stopped.version, stopped.stopped), (T0 + 12, true));
+    drop(desk);
+    let again = open(&directory, &other, T0 + 20);
+    assert!(
+        again.standing().stopped,
+        "a new plan does not take up what was stopped"
+    );
+    assert!(!again.set_stopped(false, T0 + 21).expect("kept").stopped);
+    assert_eq!(open(&directory, &other, T0).standing().version, T0 + 21);
+}
+
+#[test]
+fn what_is_damaged_is_not_taken_for_going_on() {
+    let directory = directory();
+    drop(open(&directory, PLAN, T0));
+    std::fs::write(directory.path().join("fleet/plan.json"), "{}").expect("written");
+    let error = PlanDesk::open(directory.path(), plan(PLAN), T0)
+        .err()
+        .expect("damaged");
+    assert!(error.to_string().contains("plan.json"), "{error}");
+}
+
+#[test]
+fn each_agent_gets_its_own_plan_signed_and_tagged() {
+    let directory = directory();
+    let desk = open(&directory, PLAN, T0);
+    let key = CollectorKey::load_or_make(&directory.path().join("collector.key")).expect("a key");
+    let (paris, berlin): (AgentId, AgentId) = (
+        "paris-1".parse().expect("an id"),
+        "berlin-1".parse().expect("an id"),
+    );
+    let now = monotonic();
+    assert!(desk.wants_labels(&paris, now));
+    let before = desk.tag(&paris);
+    desk.learn(
+        [labels("paris-1", "FR"), labels("berlin-1", "DE")],
+        BTreeMap::new(),
+        now,
+    );
+    assert!(!desk.wants_labels(&paris, now));
+    let stranger: AgentId = "rome-1".parse().expect("an id");
+    assert!(!desk.wants_labels(&stranger, now), "not at every request");
+    assert!(desk.wants_labels(&stranger, now + LABELS_KEPT_FOR_A_STRANGER));
+    assert!(
+        !desk.wants_labels(&stranger, now + LABELS_KEPT_FOR_A_STRANGER),
+        "one reads at a time"
+    );
+    assert!(!desk.wants_labels(&paris, now + LABELS_KEPT_FOR_A_STRANGER));
+    assert!(desk.wants_labels(&paris, now + LABELS_KEPT + LABELS_KEPT_FOR_A_STRANGER));
+
+    let given = desk.give(&paris, &key);
+    assert_eq!(given.tag, desk.tag(&paris));
+    assert_ne!(given.tag, before, "where it stands is known now");
+    let text = read(&given);
+    assert_eq!((text.version, &*text.agent, text.stopped), (T0, "paris-1", false));
+    assert!(text.targets.len() > 10 && read(&desk.give(&berlin, &key)).targets.is_empty());
+    let signature = base64url::decode_exactly::<64>(&given.signed.signature).expect("a signature");
+    let signed = |agent: &AgentId, text: &str| {
+        verify(&key.public(), &plan_statement(agent, text.as_bytes()), &signature)
+    };
+    assert!(signed(&paris, &given.signed.plan));
+    assert!(!signed(&berlin, &given.signed.plan), "for that agent only");
+    assert!(!signed(&paris, &given.signed.plan.replace("30000", "100")));
+
+    // Moved: another plan of the same version.
+    desk.learn([labels("paris-1", "DE")], BTreeMap::new(), now);
+    assert_ne!(desk.tag(&paris), given.tag);
+    let moved = desk.tag(&paris);
+    desk.set_stopped(true, T0 + 1).expect("kept");
+    let stopped = read(&desk.give(&paris, &key));
+    assert!(stopped.stopped && stopped.targets.is_empty());
+    assert_ne!(desk.tag(&paris), moved);
+}
