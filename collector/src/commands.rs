@@ -13,4 +13,5 @@ pub mod import;
 pub mod plan;
 pub mod rules;
 pub mod serve;
+pub mod snapshot;
 pub mod status;

@@ -18,6 +18,7 @@ use azimuth_collector::commands::rules::files::{self, CheckArgs, TestArgs};
 use azimuth_collector::commands::rules::notify_test::{self, NotifyTestArgs};
 use azimuth_collector::commands::rules::{self, ReplayArgs};
 use azimuth_collector::commands::serve::{self, ServeArgs};
+use azimuth_collector::commands::snapshot::{self, SnapshotCommand};
 use azimuth_collector::commands::status::{self, StatusArgs};
 use clap::{Parser, Subcommand};
 
@@ -53,6 +54,9 @@ enum Command {
     /// Check and show what agents are to measure; stop everything everywhere
     #[command(subcommand)]
     Plan(PlanCommand),
+    /// List and delete the views that were kept in a running collector
+    #[command(subcommand)]
+    Snapshot(SnapshotCommand),
     /// Check rules, try them on cases, and ask what they would have told
     #[command(subcommand)]
     Rules(Rules),
@@ -110,6 +114,7 @@ fn main() -> ExitCode {
         Command::Token(command) => fleet::token(&command, &mut stdout().lock()),
         Command::Agent(command) => fleet::agent(&command, &mut stdout().lock()),
         Command::Plan(command) => plan::plan(&command, &mut stdout().lock()),
+        Command::Snapshot(command) => snapshot::snapshot(&command, &mut stdout().lock()),
         Command::Export(args) => export::export(&args),
         Command::Import(args) => import::import(&args),
         Command::Rules(Rules::Check(args)) => files::check(&args, &mut stdout().lock(), &mut stderr().lock()),

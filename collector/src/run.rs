@@ -12,6 +12,7 @@ use crate::access::files::AccessFiles;
 use crate::access::first;
 use crate::access::guard::Guard;
 use crate::api::context::Context;
+use crate::api::snapshots::on_the_admin_socket;
 use crate::api::{agents_router, router};
 use crate::clock;
 use crate::config::{Config, Flags};
@@ -222,7 +223,7 @@ async fn round(
     let plan = tokio::task::spawn_blocking(move || PlanDesk::open(&directory, plan, clock::unix_ms()));
     let plan = Arc::new(plan.await?.context("cannot open the plan")?);
     let watch = Arc::new(Watch::new(started, config.data_dir.clone(), retention));
-    let snapshots = Snapshots::open(&config.data_dir).context("cannot open the snapshots")?;
+    let snapshots = Arc::new(Snapshots::open(&config.data_dir).context("cannot open the snapshots")?);
     let context = Context::new(
         Arc::clone(&store),
         ingest,
@@ -230,7 +231,7 @@ async fn round(
         Arc::clone(&watch),
         Arc::clone(&desk),
         guard,
-        Arc::new(snapshots),
+        Arc::clone(&snapshots),
         Arc::clone(&fleet),
         plan,
         clock::unix_ms,
@@ -298,7 +299,7 @@ async fn round(
             clock::unix_ms,
         )
     });
-    let admin = admin_socket(fleet, &context).await;
+    let admin = admin_socket(fleet, snapshots, &context).await;
     let maintaining = tokio::spawn(maintain_regularly(Arc::clone(&store), Arc::clone(&metrics)));
 
     let evaluation = Evaluation::start(Arc::clone(&store), desk, clock::unix_ms);
@@ -367,17 +368,23 @@ async fn round(
 }
 
 /// The socket of the command line. Without it the collector does all but take orders.
-async fn admin_socket(fleet: Arc<Fleet>, context: &Arc<Context>) -> Option<tokio::task::JoinHandle<()>> {
+async fn admin_socket(
+    fleet: Arc<Fleet>,
+    snapshots: Arc<Snapshots>,
+    context: &Arc<Context>,
+) -> Option<tokio::task::JoinHandle<()>> {
     let path = fleet.admin_socket();
     match bind_unix(&path).await {
         Ok(listener) => {
-            let app = admin::router(fleet, clock::unix_ms).merge(plan::admin::router(context));
+            let app = admin::router(fleet, clock::unix_ms)
+                .merge(on_the_admin_socket(snapshots))
+                .merge(plan::admin::router(context));
             Some(tokio::spawn(admin::serve(listener, app)))
         }
         Err(error) => {
             let path = path.display();
             tracing::error!(
-                "cannot listen on {path}: {error}; tokens and agents cannot be changed until it can"
+                "cannot listen on {path}: {error}; tokens, agents and snapshots cannot be changed until it can"
             );
             None
         }

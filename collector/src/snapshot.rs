@@ -2,7 +2,7 @@
 //! answers and not the measurements. One immutable file each, in `snapshots/` of the data directory: a line of JSON that says
 //! what it is, then the whole document in one zstd frame. Written under another name, synced, renamed.
 //!
-//! Not a backup, and not part of one. Handed the time; who may keep or delete is `api/snapshots.rs`'s.
+//! Not a backup, but part of one: the files go along as they are. Handed the time; who may keep or delete is `api/snapshots.rs`'s.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -18,7 +18,7 @@ use crate::secret::hex;
 use crate::whole_file::{Readers, replace};
 
 /// Folder in the data directory.
-const FOLDER: &str = "snapshots";
+pub const FOLDER: &str = "snapshots";
 /// Ending of a finished file.
 const ENDING: &str = ".snapshot";
 /// Snapshots kept at most.
@@ -44,10 +44,13 @@ pub struct Head {
     pub view: String,
     /// When it was kept.
     pub created_unix_ms: u64,
+    /// Who kept it, as far as the collector knew; earlier releases did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_by: Option<String>,
 }
 
 /// A snapshot that is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// What it is of.
     pub head: Head,
@@ -137,6 +140,7 @@ impl Snapshots {
         &self,
         title: &str,
         view: &str,
+        kept_by: Option<String>,
         created_unix_ms: u64,
         document: impl FnOnce(&Head) -> Vec<u8>,
     ) -> Result<Kept, KeepError> {
@@ -150,6 +154,7 @@ impl Snapshots {
             title: title.to_owned(),
             view: view.to_owned(),
             created_unix_ms,
+            kept_by,
         };
         let document = document(&head);
         if document.len() > MOST_DOCUMENT_BYTES {
@@ -234,6 +239,33 @@ impl Snapshots {
     }
 }
 
+/// Name and path of each finished file in a data directory, by name; none where nothing was ever kept.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn files_in(data_dir: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    let entries = match fs::read_dir(data_dir.join(FOLDER)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if let Some(name) = entry.file_name().to_str().filter(|name| is_file_name(name)) {
+            files.push((name.to_owned(), entry.path()));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Whether a snapshot's file may have this name; so also that it leads out of no folder.
+pub fn is_file_name(name: &str) -> bool {
+    name.strip_suffix(ENDING)
+        .is_some_and(|id| id.len() == ID_LETTERS && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 fn read_head(file: &Path) -> io::Result<Kept> {
     let opened = File::open(file)?;
     let bytes = opened.metadata()?.len();
@@ -250,7 +282,13 @@ mod tests {
     use super::*;
 
     fn keep(snapshots: &Snapshots, at: u64, text: &str) -> Kept {
-        let kept = snapshots.keep("Paris to Paris", "/pair?agent=a", at, |_| text.into());
+        let kept = snapshots.keep(
+            "Paris to Paris",
+            "/pair?agent=a",
+            Some("anna".to_owned()),
+            at,
+            |_| text.into(),
+        );
         kept.expect("room")
     }
 
@@ -297,10 +335,28 @@ mod tests {
     }
 
     #[test]
+    fn one_of_an_earlier_release_is_nobodys_and_names_lead_nowhere_else() {
+        let head: Head =
+            serde_json::from_str(r#"{"id":"a","title":"t","view":"/","created_unix_ms":1}"#).expect("a head");
+        assert_eq!(head.kept_by, None);
+        assert!(is_file_name("0123456789abcdef01234567.snapshot"));
+        for name in [
+            "../0123456789abcdef01234.snapshot",
+            "0123456789abcdef01234567",
+            "x.snapshot",
+            ".snapshot",
+        ] {
+            assert!(!is_file_name(name), "{name}");
+        }
+        let directory = tempfile::tempdir().expect("a scratch directory");
+        assert_eq!(files_in(directory.path()).expect("nothing there"), []);
+    }
+
+    #[test]
     fn there_is_a_bound() {
         let directory = tempfile::tempdir().expect("a scratch directory");
         let snapshots = Snapshots::open(directory.path()).expect("openable");
-        let large = snapshots.keep("t", "/", 1, |_| vec![b' '; MOST_DOCUMENT_BYTES + 1]);
+        let large = snapshots.keep("t", "/", None, 1, |_| vec![b' '; MOST_DOCUMENT_BYTES + 1]);
         assert!(matches!(large, Err(KeepError::TooLarge { .. })));
         let taken = |bytes| Kept {
             head: Head {
@@ -308,6 +364,7 @@ mod tests {
                 title: String::new(),
                 view: "/".to_owned(),
                 created_unix_ms: 0,
+                kept_by: None,
             },
             bytes,
         };
@@ -316,7 +373,7 @@ mod tests {
             ..snapshots
         };
         assert!(matches!(
-            full.keep("t", "/", 1, |_| Vec::new()),
+            full.keep("t", "/", None, 1, |_| Vec::new()),
             Err(KeepError::Full { .. })
         ));
     }

@@ -536,6 +536,9 @@ pub struct BackupSummary {
     /// Files that were set aside.
     #[serde(default)]
     pub set_aside: u64,
+    /// Views that were kept.
+    #[serde(default)]
+    pub snapshots: u64,
 }
 
 /// How a store fares.

@@ -24,6 +24,41 @@ export function settingsTests({ open, api, best }) {
     await clean();
   };
 
+  tests['what was kept is listed with who and when, opens, and goes after a second word'] = async () => {
+    const { page, clean } = await open(
+      `/pair?agent=${best.agent}&zone=${best.zone.replaceAll('%', '%25')}&from=now-5m`,
+    );
+    await page.waitForSelector('.heat canvas', WAIT);
+    await page.locator('header button.export').click();
+    await page.getByRole('button', { name: 'Keep a snapshot' }).click();
+    const href = await (await page.waitForSelector('.freeze a', WAIT)).getAttribute('href');
+    await clean();
+
+    const list = await open('/settings');
+    const row = list.page.locator(
+      `section[aria-labelledby=snapshots-title] tr:has(a[href$="${new URL(href).search}"])`,
+    );
+    await row.waitFor(WAIT);
+    assert.match(await row.innerText(), /this machine/);
+    assert.match(await row.innerText(), /\d\d:\d\d:\d\d UTC/);
+    await row.locator('button').click();
+    await list.page.waitForSelector('button:text-is("Delete for good")', WAIT);
+    assert.equal(
+      (await fetch(`${new URL(href).origin}/api/v1/snapshots/${new URL(href).searchParams.get('id')}`))
+        .status,
+      200,
+    );
+    await row.locator('button').click();
+    await row.waitFor({ ...WAIT, state: 'detached' });
+    assert.match(await list.page.textContent('section[aria-labelledby=snapshots-title]'), /Deleted:/);
+    assert.equal(
+      (await fetch(`${new URL(href).origin}/api/v1/snapshots/${new URL(href).searchParams.get('id')}`))
+        .status,
+      404,
+    );
+    await list.clean();
+  };
+
   tests['the look is set and kept, the catalogue searched by the address'] = async () => {
     const { page, clean } = await open('/settings?find=paris');
     const zones = page.locator('section[aria-labelledby=catalogue-title] table').first();

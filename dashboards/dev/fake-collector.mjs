@@ -678,6 +678,9 @@ const ROUTES = {
     can_log_out: false,
     is_public: false,
   }),
+  snapshots: () => ({
+    snapshots: [...snapshots.values()].map(({ answers: _, ...head }) => head).reverse(),
+  }),
   status,
   zones: (query) => {
     only(query, []);
@@ -743,10 +746,13 @@ export function startFakeCollector({ port = 8361, dist }) {
             return { url: question, answer, refused: null };
           });
           const id = String(snapshots.size + 1).padStart(24, '0');
-          const head = { id, title, view, created_at: iso(now_s) };
-          snapshots.set(id, { ...head, answers });
+          const head = { id, title, view, created_at: iso(now_s), kept_by: 'this machine' };
+          snapshots.set(id, { ...head, bytes: text.length, answers });
           return send(201, 'application/json', JSON.stringify({ ...head, bytes: text.length }));
         }
+        const forgotten = /^\/api\/v1\/snapshots\/(\w+)$/.exec(url.pathname)?.[1];
+        if (request.method === 'DELETE' && snapshots.delete(forgotten))
+          return send(204, 'application/json', '');
         const changed = alerting.change(
           request.method,
           url.pathname,

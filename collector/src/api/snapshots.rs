@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Extension, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{delete, get};
 use axum::{Json, http};
 use http_body_util::{BodyExt, Limited};
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,30 @@ pub(super) fn reading() -> Router<Arc<Context>> {
     Router::new().route("/api/v1/snapshots/{id}", get(snapshot).delete(forget))
 }
 
+/// What the command line asks for on the collector's own socket: who may enter its directory may see and delete what is kept.
+pub fn on_the_admin_socket(snapshots: Arc<Snapshots>) -> Router {
+    Router::new()
+        .route("/admin/snapshots", get(listed))
+        .route("/admin/snapshots/{id}", delete(deleted))
+        .with_state(snapshots)
+}
+
+async fn listed(State(snapshots): State<Arc<Snapshots>>) -> Json<Vec<Kept>> {
+    Json(snapshots.list())
+}
+
+async fn deleted(
+    State(snapshots): State<Arc<Snapshots>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let gone = tokio::task::spawn_blocking(move || snapshots.forget(&id)).await;
+    match gone.map_err(|_| panicked())? {
+        Err(error) => Err(unreadable(&error)),
+        Ok(false) => Err(unknown()),
+        Ok(true) => Ok(StatusCode::NO_CONTENT),
+    }
+}
+
 /// A view to keep.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -77,6 +101,9 @@ pub struct SnapshotHead {
     pub view: String,
     /// When it was kept.
     pub created_at: UtcInstant,
+    /// Who kept it; null when an earlier release did, or when nobody is known here.
+    #[schema(required)]
+    pub kept_by: Option<String>,
     /// Bytes it takes.
     pub bytes: u64,
 }
@@ -123,6 +150,7 @@ impl From<&Kept> for SnapshotHead {
             title: kept.head.title.clone(),
             view: kept.head.view.clone(),
             created_at: UtcInstant::from_unix_ms(kept.head.created_unix_ms),
+            kept_by: kept.head.kept_by.clone(),
             bytes: kept.bytes,
         }
     }
@@ -159,7 +187,15 @@ pub(super) async fn snapshots(State(context): State<Arc<Context>>) -> Json<Snaps
         (status = 503, description = "A question cannot be answered now, or the snapshot not be written.", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn keep(State(context): State<Arc<Context>>, request: Request) -> Response {
+pub(super) async fn keep(
+    State(context): State<Arc<Context>>,
+    Extension(asker): Extension<Asker>,
+    request: Request,
+) -> Response {
+    let kept_by = match asker {
+        Asker::Caller(caller) => Some(caller.name),
+        Asker::Anybody { .. } => None,
+    };
     let done = async {
         let body = understood(body::read(request).await?)?;
         let mut answers = Vec::new();
@@ -186,7 +222,7 @@ pub(super) async fn keep(State(context): State<Arc<Context>>, request: Request) 
             };
             keeping
                 .snapshots
-                .keep(&body.title, &body.view, now_unix_ms, document)
+                .keep(&body.title, &body.view, kept_by, now_unix_ms, document)
         });
         let kept = kept
             .await

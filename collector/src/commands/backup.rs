@@ -95,8 +95,13 @@ fn say(outcome: Result<String, String>) -> ExitCode {
 
 fn describe(summary: &BackupSummary) -> String {
     format!(
-        "{} agents, {} reports as they arrived, {} sealed files of {} bytes, {} files set aside",
-        summary.agents, summary.reports_unsealed, summary.parts, summary.part_bytes, summary.set_aside
+        "{} agents, {} reports as they arrived, {} sealed files of {} bytes, {} files set aside, {} snapshots",
+        summary.agents,
+        summary.reports_unsealed,
+        summary.parts,
+        summary.part_bytes,
+        summary.set_aside,
+        summary.snapshots
     )
 }
 

@@ -121,7 +121,7 @@ pub fn token(command: &TokenCommand, out: &mut impl Write) -> ExitCode {
             create(at, &wanted, out)
         }),
         TokenCommand::List { at } => list(at, "/admin/tokens", token_line, out),
-        TokenCommand::Revoke { at, id } => revoke(at, "/admin/tokens", id),
+        TokenCommand::Revoke { at, id } => remove(at, "/admin/tokens", id),
     })
 }
 
@@ -129,7 +129,7 @@ pub fn token(command: &TokenCommand, out: &mut impl Write) -> ExitCode {
 pub fn agent(command: &AgentCommand, out: &mut impl Write) -> ExitCode {
     conclude(match command {
         AgentCommand::List { at } => list(at, "/admin/agents", agent_line, out),
-        AgentCommand::Revoke { at, agent } => revoke(at, "/admin/agents", agent),
+        AgentCommand::Revoke { at, agent } => remove(at, "/admin/agents", agent),
     })
 }
 
@@ -178,7 +178,12 @@ fn create(at: &Where, wanted: &TokenWanted, out: &mut impl Write) -> Result<(), 
     Ok(())
 }
 
-fn list<T>(at: &Where, path: &str, line: fn(&T) -> String, out: &mut impl Write) -> Result<(), String>
+pub(super) fn list<T>(
+    at: &Where,
+    path: &str,
+    line: fn(&T) -> String,
+    out: &mut impl Write,
+) -> Result<(), String>
 where
     T: Serialize + DeserializeOwned,
 {
@@ -194,9 +199,11 @@ where
     Ok(())
 }
 
-fn revoke(at: &Where, path: &str, name: &str) -> Result<(), String> {
+pub(super) fn remove(at: &Where, path: &str, name: &str) -> Result<(), String> {
     if !is_name(name) {
-        return Err(format!("{name:?} is no name of an agent and no id of a token"));
+        return Err(format!(
+            "{name:?} is no name of an agent and no id of a token or a snapshot"
+        ));
     }
     asked_of(&at.data_dir, "DELETE", &format!("{path}/{name}"), &[])?;
     Ok(())

@@ -1,5 +1,7 @@
 //! A view that was kept: answered by the collector itself, there after a kill, and gone when deleted.
 
+use std::process::Command;
+
 use azimuth_collector::clock;
 
 use super::fleet::{body, manifest, report, slot_before};
@@ -74,5 +76,26 @@ fn a_snapshot_holds_what_was_answered_then_and_survives_a_kill() {
             .expect("an answer")
             .status
     };
+    assert_eq!(list["snapshots"][0]["kept_by"], "this machine");
+    let told = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_azimuth-collector"));
+        command.arg("snapshot").args(arguments);
+        command.arg("--data-dir").arg(directory.path());
+        command.output().expect("it runs")
+    };
+    let line = String::from_utf8(told(&["list"]).stdout).expect("text");
+    assert!(
+        line.contains("this machine") && line.contains("/matrix?from=x"),
+        "{line}"
+    );
+    assert_eq!(line.lines().count(), 1);
     assert_eq!((delete(), delete(), collector.get(&path).status), (204, 404, 404));
+
+    let second = keep(&collector, &questions, &[JSON]).json();
+    let id = second["id"].as_str().expect("an id");
+    assert!(told(&["delete", id]).status.success());
+    let gone = told(&["delete", id]);
+    assert!(!gone.status.success());
+    assert!(String::from_utf8_lossy(&gone.stderr).contains("no such snapshot"));
+    assert_eq!(told(&["list"]).stdout, b"");
 }

@@ -37,6 +37,7 @@ export type Session = Schemas['SessionAnswer'];
 export type StatusAnswer = Schemas['StatusAnswer'];
 export type AgentStanding = Schemas['AgentStanding'];
 export type SnapshotHead = Schemas['SnapshotHead'];
+export type SnapshotsAnswer = Schemas['SnapshotsAnswer'];
 export type SnapshotAnswer = Schemas['SnapshotAnswer'];
 export type Problem = Schemas['Problem'];
 export type Coverage = Schemas['CoverageAnswer'];

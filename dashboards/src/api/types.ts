@@ -2462,6 +2462,8 @@ export interface components {
             created_at: components["schemas"]["UtcInstant"];
             /** @description Its id. */
             id: string;
+            /** @description Who kept it; null when an earlier release did, or when nobody is known here. */
+            kept_by: string | null;
             /** @description What people call it. */
             title: string;
             /** @description The address of the view. */

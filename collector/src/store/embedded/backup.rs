@@ -5,7 +5,7 @@
 //! magic | frames
 //! frame    length of name u16, length of body u64, name, body, CRC-32 of all of these u32       little-endian
 //! names    rows/TABLE (rows of one table), part/TIER/FILE (a part), aside/ROOM/FILE (a file set aside, of a tier or `hot`),
-//!          end (the summary as JSON, and nothing after it)
+//!          snapshot/FILE (a view that was kept; releases before it refuse a backup that has one), end (the summary as JSON, and nothing after it)
 //! row      count of numbers, the numbers, length of the bytes (LEB128), the bytes
 //! ```
 //!
@@ -29,6 +29,7 @@ use super::sealed::shelf::{Shelf, is_part_name};
 use super::tables::{AGENTS, GAPS, HOT, MANIFESTS, META, SETTLED};
 use super::unfinished::{make_beside, parent_of};
 use super::{read_copy, while_doing};
+use crate::snapshot;
 use crate::store::{BackupSummary, StoreError, Tier};
 
 const MAGIC: &[u8; 8] = b"AZBACK\x00\x01";
@@ -110,20 +111,30 @@ pub(super) fn backup(
         let Some(path) = aside::path_of(directory, &place) else {
             continue;
         };
-        let mut file = match File::open(&path) {
-            Ok(file) => file,
-            // Somebody has looked at it and removed it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(io_error(error)),
-        };
-        let length = file.metadata().map_err(io_error)?.len();
-        write_frame(into, &format!("aside/{place}"), length, &mut file).map_err(io_error)?;
-        summary.set_aside += 1;
+        let written = write_file(into, &format!("aside/{place}"), &path).map_err(io_error)?;
+        summary.set_aside += u64::from(written);
+    }
+    for (name, path) in snapshot::files_in(directory).map_err(io_error)? {
+        let written = write_file(into, &format!("snapshot/{name}"), &path).map_err(io_error)?;
+        summary.snapshots += u64::from(written);
     }
     let end = serde_json::to_vec(&summary).map_err(|error| io_error(error.into()))?;
     write_frame(into, END, end.len() as u64, &mut end.as_slice()).map_err(io_error)?;
     into.flush().map_err(io_error)?;
     Ok(summary)
+}
+
+/// A file that nobody changes, only removes; whether it was still there.
+fn write_file(into: &mut dyn Write, name: &str, path: &Path) -> io::Result<bool> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        // Somebody has looked at it and removed it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let length = file.metadata()?.len();
+    write_frame(into, name, length, &mut file)?;
+    Ok(true)
 }
 
 fn write_agents(read: &ReadTransaction, into: &mut dyn Write) -> Result<u64, redb::Error> {
@@ -251,7 +262,12 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn write_frame(into: &mut dyn Write, name: &str, length: u64, body: &mut dyn Read) -> io::Result<()> {
+pub(super) fn write_frame(
+    into: &mut dyn Write,
+    name: &str,
+    length: u64,
+    body: &mut dyn Read,
+) -> io::Result<()> {
     let name_length = u16::try_from(name.len()).map_err(io::Error::other)?;
     let mut crc = crc32fast::Hasher::new();
     for piece in [
@@ -340,7 +356,10 @@ pub fn verify(from: &mut dyn Read) -> Result<BackupSummary, RestoreError> {
     let mut found = BackupSummary::default();
     loop {
         let (name, length, mut crc) = read_head(from)?;
-        if name.starts_with("part/") || name.starts_with("aside/") {
+        if ["part/", "aside/", "snapshot/"]
+            .iter()
+            .any(|kind| name.starts_with(kind))
+        {
             copy_checked(from, &mut io::sink(), length, &mut crc)
                 .map_err(|error| not_copied(error, Path::new("")))?;
             check(from, crc, &name)?;
@@ -402,6 +421,7 @@ fn fill(from: &mut dyn Read, directory: &Path) -> Result<BackupSummary, RestoreE
     for tier in Tier::ALL {
         fs::create_dir_all(tiers.join(tier.as_str())).map_err(system)?;
     }
+    fs::create_dir_all(directory.join(snapshot::FOLDER)).map_err(system)?;
     let (database, ..) =
         again(directory, false, 0).map_err(|failure| refused_open(directory, failure.refusal(directory)))?;
     let mut write = database.begin_write().map_err(|error| store(error.into()))?;
@@ -459,7 +479,13 @@ fn seal_directory(directory: &Path, tiers: &Path) -> Result<(), RestoreError> {
         copy.write(&Disk::default(), tiers).map_err(system)?;
     }
     let rooms = Tier::ALL.map(|tier| tiers.join(tier.as_str()));
-    for room in rooms.iter().map(PathBuf::as_path).chain([tiers, directory]) {
+    let kept = directory.join(snapshot::FOLDER);
+    for room in rooms
+        .iter()
+        .chain([&kept])
+        .map(PathBuf::as_path)
+        .chain([tiers, directory])
+    {
         File::open(room)
             .and_then(|room| room.sync_all())
             .map_err(system)?;
@@ -555,9 +581,12 @@ fn refused_open(path: &Path, error: OpenError) -> RestoreError {
 
 /// Where the body of a frame is kept as a file; `None` for a frame of rows.
 fn file_path(directory: &Path, tiers: &Path, name: &str) -> Result<Option<PathBuf>, RestoreError> {
-    let path = match (name.strip_prefix("part/"), name.strip_prefix("aside/")) {
-        (Some(place), _) => part_path(tiers, place),
-        (_, Some(place)) => aside::path_of(directory, place),
+    let path = match name.split_once('/') {
+        Some(("part", place)) => part_path(tiers, place),
+        Some(("aside", place)) => aside::path_of(directory, place),
+        Some(("snapshot", file)) => {
+            snapshot::is_file_name(file).then(|| directory.join(snapshot::FOLDER).join(file))
+        }
         _ => return Ok(None),
     };
     path.map(Some)
@@ -568,6 +597,8 @@ fn count_file(found: &mut BackupSummary, name: &str, length: u64) {
     if name.starts_with("part/") {
         found.parts += 1;
         found.part_bytes += length;
+    } else if name.starts_with("snapshot/") {
+        found.snapshots += 1;
     } else {
         found.set_aside += 1;
     }

@@ -57,6 +57,40 @@ fn two_kinds(directory: &Path) -> EmbeddedStore {
 }
 
 #[test]
+fn views_that_were_kept_go_along_and_a_name_that_leads_elsewhere_is_refused() {
+    let scratch = tempfile::tempdir().expect("a scratch directory");
+    let from = scratch.path().join("from");
+    let store = two_kinds(&from);
+    assert_eq!(
+        verify(&mut backup_of(&store).as_slice())
+            .expect("whole")
+            .snapshots,
+        0
+    );
+    let kept = crate::snapshot::Snapshots::open(&from).expect("openable");
+    let one = kept
+        .keep("t", "/", Some("anna".to_owned()), 1, |_| b"{}".to_vec())
+        .expect("room");
+    std::fs::write(from.join("snapshots/half"), "{").expect("writable");
+    let bytes = backup_of(&store);
+    assert_eq!(verify(&mut bytes.as_slice()).expect("whole").snapshots, 1);
+    let to = scratch.path().join("to");
+    assert_eq!(restore(&mut bytes.as_slice(), &to).expect("whole").snapshots, 1);
+    let restored = crate::snapshot::Snapshots::open(&to).expect("openable");
+    assert_eq!(restored.list(), std::slice::from_ref(&one));
+    assert_eq!(
+        restored.read(&one.head.id).expect("readable"),
+        Some(b"{}".to_vec())
+    );
+
+    let mut evil = b"AZBACK\x00\x01".to_vec();
+    backup::write_frame(&mut evil, "snapshot/../../evil.snapshot", 1, &mut &b"x"[..]).expect("memory");
+    let refused = restore(&mut evil.as_slice(), &scratch.path().join("other")).expect_err("refused");
+    assert!(refused.to_string().contains("name of a file"), "{refused}");
+    assert!(!scratch.path().join("evil.snapshot").exists());
+}
+
+#[test]
 fn what_is_restored_answers_the_same_and_knows_what_it_has() {
     let scratch = tempfile::tempdir().expect("a scratch directory");
     let store = two_kinds(&scratch.path().join("from"));
