@@ -155,5 +155,36 @@ export function habitTests({ open, best, pair, screens }) {
     }
   };
 
+  tests['a mangled address keeps what it can, says what it left out, and can be cleaned'] = async () => {
+    const [from, to] = [20, 10].map((m) =>
+      new Date(Math.floor(Date.now() / 60_000 - m) * 60_000).toISOString().replace('.000Z', 'Z'),
+    );
+    const query = `&from=${from}&to=${to}&box=${from}~${to}~abc~9000&clock=mars&flow=x&kept=1`;
+    const { page, clean } = await open(`${pair}${query}`);
+    await page.waitForSelector(screens.pair.ready, WAIT);
+    assert.deepEqual(await page.locator('.mangled code').allTextContents(), [
+      'box=abc~9000',
+      'clock=mars',
+      'flow=x',
+    ]);
+    await page.waitForSelector('.heat rect.box', { ...WAIT, state: 'attached' });
+    await page.click('.mangled a');
+    await page.waitForFunction(() => !location.search.includes('mars'), null, WAIT);
+    const left = new URL(page.url()).searchParams;
+    assert.deepEqual(
+      ['from', 'to', 'clock', 'flow', 'kept'].map((name) => left.get(name)),
+      [from, to, null, null, '1'],
+    );
+    await clean();
+
+    const other = await open(`/?agent=%3Cb%3Emoon%3C/b%3E&metric=p42&from=now-5m&from=now-1h`, {
+      lang: 'fr',
+    });
+    await other.page.waitForSelector(screens.map.ready, WAIT);
+    assert.match(await other.page.textContent('.mangled'), /agent=<b>moon<\/b>.*metric=p42.*from=now-1h/s);
+    assert.equal(await other.page.locator('.mangled b').count(), 0, 'names are inert');
+    await other.clean();
+  };
+
   return tests;
 }

@@ -2,6 +2,7 @@
 // the present is the collector's, handed in.
 
 import type { Alert, Silence } from '../api/model.ts';
+import { readable } from '../url/checks.ts';
 
 export const SHOWN = ['now', 'over', 'all'] as const;
 export type Shown = (typeof SHOWN)[number];
@@ -20,7 +21,7 @@ export function readFilter(query: URLSearchParams): Filter {
   const show = SHOWN.find((one) => one === query.get('show')) ?? 'now';
   return {
     show,
-    severity: query.get('severity'),
+    severity: readable(query, 'severity'),
     rule: query.get('rule'),
     words: (query.get('q') ?? '').toLowerCase().split(/\s+/).filter(Boolean),
   };

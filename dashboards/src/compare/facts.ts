@@ -3,6 +3,7 @@
 // misses a condition is said to miss it, never taken away.
 
 import type { CatalogueAnswer, Zone } from '../api/model.ts';
+import { readable } from '../url/checks.ts';
 
 export type ProviderFacts = CatalogueAnswer['providers'][number];
 export type Qualification = ProviderFacts['qualifications'][number];
@@ -18,7 +19,7 @@ export interface Conditions {
 }
 
 export function readConditions(query: URLSearchParams): Conditions {
-  const read = (name: string): string | null => query.get(name) || null;
+  const read = (name: string): string | null => readable(query, name);
   return { country: read('in'), owner: read('owner'), qualification: read('qualified') };
 }
 

@@ -14,6 +14,8 @@ const map = {
   ],
 } as HeatmapAnswer;
 
+const window = { fromMs: at('2026-11-25T09:00:00Z'), toMs: at('2026-11-25T11:00:00Z') };
+
 describe('a rectangle of the heat map', () => {
   it('comes back from the address as it went in, and nothing else does', () => {
     const box = {
@@ -23,19 +25,28 @@ describe('a rectangle of the heat map', () => {
       highUs: 1000,
     };
     expect(writeBox(box)).toBe('2026-11-25T10:00:00Z~2026-11-25T10:10:00Z~800~1000');
-    expect(readBox(writeBox(box))).toEqual(box);
-    for (const bad of [
-      null,
-      '',
-      'x',
-      '2026-11-25T10:00:00Z~2026-11-25T10:10:00Z',
-      '2026-11-25T10:00:00Z~2026-11-25T10:10:00Z~9~8',
-      '2026-11-25T10:10:00Z~2026-11-25T10:00:00Z~8~9',
-      '2026-11-25T10:00:00Z~2026-11-25T10:10:00Z~8~1e9',
-      '2026-11-25T10:00:00Z~2026-11-25T10:10:00Z~8~9~',
-      'now-1h~now~8~9',
-    ])
-      expect(readBox(bad), String(bad)).toBeNull();
+    expect(readBox(writeBox(box), window)).toEqual({ box, dropped: [] });
+    for (const nothing of [null, ''])
+      expect(readBox(nothing, window), String(nothing)).toEqual({ box: null, dropped: [] });
+    for (const bad of ['x', 'now-1h~now~9', '~~~', 'a~b~1e9~8'])
+      expect(readBox(bad, window), bad).toEqual({ box: null, dropped: [bad] });
+  });
+
+  it('keeps the half of it that can be read, turns what stands the wrong way round, and says what it left out', () => {
+    const [from, to] = ['2026-11-25T10:00:00Z', '2026-11-25T10:10:00Z'];
+    const whole = { fromMs: at(from), toMs: at(to), lowUs: 800, highUs: 1000 };
+    const all = { lowUs: 1, highUs: 60_000_000 };
+    for (const [text, box, dropped] of [
+      [`${from}~${to}~1000~800`, whole, []],
+      [`${to}~${from}~800~1000`, whole, []],
+      [`${from}~${to}~800~1000~`, whole, []],
+      [`${from}~${to}~800~1000~x~y`, whole, ['x~y']],
+      [`${from}~${to}`, { ...whole, ...all }, ['~']],
+      [`${from}~${to}~8~1e9`, { ...whole, ...all }, ['8~1e9']],
+      [`now-1h~now~800~1000`, { ...whole, ...window }, ['now-1h~now']],
+      [`${from}~${from}~800~1000`, { ...whole, ...window }, [`${from}~${from}`]],
+    ] as const)
+      expect(readBox(text, window), text).toEqual({ box, dropped });
   });
 
   it('is made of whole cells', () => {

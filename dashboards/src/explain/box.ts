@@ -11,16 +11,33 @@ export interface Box {
   highUs: number;
 }
 
-/** `2026-11-25T10:00:00Z~2026-11-25T10:10:00Z~800~1000`; null for anything else. */
-export function readBox(text: string | null): Box | null {
-  const [from, to, low, high, more] = (text ?? '').split('~');
-  if (from === undefined || to === undefined || more !== undefined) return null;
-  const delay = /^\d{1,9}$/;
-  if (!delay.test(low ?? '') || !delay.test(high ?? '')) return null;
-  const [fromMs, toMs] = [parseInstant(from, Number.NaN), parseInstant(to, Number.NaN)];
-  if (fromMs === null || toMs === null || !(fromMs < toMs)) return null;
-  const [lowUs, highUs] = [Number(low), Number(high)];
-  return lowUs <= highUs ? { fromMs, toMs, lowUs, highUs } : null;
+/** The whole of what a histogram holds, in microseconds. */
+const WHOLE_US = { lowUs: 1, highUs: 60_000_000 };
+
+/**
+ * `2026-11-25T10:00:00Z~2026-11-25T10:10:00Z~800~1000`. Of a mangled one the half that can be read is kept: without its times it is
+ * as wide as `window`, without its delays as high as a histogram; ends in the wrong order are turned. `dropped` are the parts left out;
+ * where nothing can be read there is no rectangle.
+ */
+export function readBox(
+  text: string | null,
+  window: { fromMs: number; toMs: number },
+): { box: Box | null; dropped: string[] } {
+  if (text === null || text === '') return { box: null, dropped: [] };
+  const [from = '', to = '', low = '', high = '', ...more] = text.split('~');
+  const ordered = (a: number | null, b: number | null): [number, number] | null =>
+    a === null || b === null || Number.isNaN(a) || Number.isNaN(b) ? null : a <= b ? [a, b] : [b, a];
+  const times = ordered(parseInstant(from, Number.NaN), parseInstant(to, Number.NaN));
+  const delay = (part: string): number | null => (/^\d{1,9}$/.test(part) ? Number(part) : null);
+  const delays = ordered(delay(low), delay(high));
+  const time = times !== null && times[0] < times[1] ? times : null;
+  if (time === null && delays === null) return { box: null, dropped: [text] };
+  const dropped = more.some((part) => part !== '') ? [more.join('~')] : [];
+  if (time === null) dropped.push(`${from}~${to}`);
+  if (delays === null) dropped.push(`${low}~${high}`);
+  const [fromMs, toMs] = time ?? [window.fromMs, window.toMs];
+  const [lowUs, highUs] = delays ?? [WHOLE_US.lowUs, WHOLE_US.highUs];
+  return { box: { fromMs, toMs, lowUs, highUs }, dropped };
 }
 
 export function writeBox(box: Box): string {

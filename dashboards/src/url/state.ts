@@ -2,15 +2,11 @@
 // Pure; the History API lives in location.svelte.ts. Unknown parameters survive every change, so that a link made by a newer
 // version, or tagged by another tool, is not damaged by passing through this one.
 
-import { isLive, type TimeRange } from './time.ts';
+import { readable } from './checks.ts';
+import { formatInstant, isLive, parseInstant, type TimeRange } from './time.ts';
+import { VERSUS, type Metric, type Versus } from './words.ts';
 
-export const METRICS = ['p50', 'p90', 'p99', 'loss', 'down', 'up'] as const;
-export type Metric = (typeof METRICS)[number];
-
-export const LOADS = ['idle', 'self_load', 'post_load'] as const;
-
-export const VERSUS = ['1h', '1d', '7d'] as const;
-export type Versus = (typeof VERSUS)[number];
+export { LOADS, METRICS, VERSUS, type Metric, type Versus } from './words.ts';
 
 export const SCREENS = {
   '/': 'map',
@@ -75,33 +71,41 @@ const DEFAULT_FROM: Record<Screen, string> = {
 };
 const REFRESH_S = 10;
 
-function oneOf<T extends string>(text: string | null, allowed: readonly T[], fallback: T): T {
-  return allowed.includes(text as T) ? (text as T) : fallback;
+/** The range asked for. A start that cannot be read, or is missing, before an end that is fixed: the screen's own stretch up to it. */
+function rangeOf(screen: Screen, query: URLSearchParams): TimeRange {
+  const [from, to] = [readable(query, 'from'), readable(query, 'to') ?? 'now'];
+  if (from !== null) return { from, to };
+  const natural = DEFAULT_FROM[screen];
+  const end = isLive({ from: natural, to }) ? null : parseInstant(to, Number.NaN);
+  if (end === null || Number.isNaN(end)) return { from: natural, to };
+  return { from: formatInstant(parseInstant(natural, end)!), to };
 }
 
+/** What cannot be read is as if it were not there; `droppedOf` says what that is. */
 export function readState(screen: Screen, query: URLSearchParams): ViewState {
-  const refresh = Number(query.get('refresh') ?? REFRESH_S);
+  const read = (name: string): string | null => readable(query, name);
+  const word = <T extends string>(name: string, fallback: T): T => (read(name) as T | null) ?? fallback;
   return {
-    range: { from: query.get('from') ?? DEFAULT_FROM[screen], to: query.get('to') ?? 'now' },
-    metric: oneOf(query.get('metric'), METRICS, 'p50'),
-    method: query.get('method') ?? 'stamp',
-    load: query.get('load') ?? 'idle',
-    flow: query.get('flow'),
+    range: rangeOf(screen, query),
+    metric: word('metric', 'p50'),
+    method: word('method', 'stamp'),
+    load: word('load', 'idle'),
+    flow: read('flow'),
     agent: query.get('agent'),
     zone: query.get('zone'),
     metro: query.get('metro'),
     vantage: query.get('vantage'),
-    list: oneOf(query.get('list'), ['zone', 'metro'], 'zone'),
-    group: oneOf(query.get('group'), ['provider', 'metro', 'country'], 'provider'),
-    rows: oneOf(query.get('rows'), ['none', 'country', 'network'], 'none'),
-    versus: VERSUS.find((one) => one === query.get('vs')) ?? null,
-    country: query.get('country'),
+    list: word('list', 'zone'),
+    group: word('group', 'provider'),
+    rows: word('rows', 'none'),
+    versus: VERSUS.find((one) => one === read('vs')) ?? null,
+    country: read('country'),
     network: query.get('network'),
-    sort: query.get('sort') ?? 'name',
+    sort: word('sort', 'name'),
     agentFilter: query.get('agents') ?? '',
     zoneFilter: query.get('zones') ?? '',
-    clock: oneOf(query.get('clock'), ['utc', 'local'], 'local'),
-    refreshS: Number.isFinite(refresh) && refresh >= 0 && refresh <= 3600 ? refresh : REFRESH_S,
+    clock: word('clock', 'local'),
+    refreshS: Number(read('refresh') ?? REFRESH_S),
   };
 }
 
@@ -146,7 +150,7 @@ const ONLY_ON: Record<string, readonly string[]> = {
   in: ['/compare'],
   owner: ['/compare'],
   qualified: ['/compare'],
-  by: ['/status'],
+  by: ['/status', '/agent', '/zone'],
   show: ['/alerts', '/alert'],
   severity: ['/alerts', '/alert'],
   rule: ['/alerts', '/alert'],
@@ -154,6 +158,12 @@ const ONLY_ON: Record<string, readonly string[]> = {
   id: ['/alert'],
   find: ['/settings'],
 };
+
+/** Whether a parameter means something on a screen; one that no screen keeps for itself means something on all. */
+export function meansOn(screen: Screen, name: string): boolean {
+  const only = Object.hasOwn(ONLY_ON, name) ? ONLY_ON[name] : undefined;
+  return only === undefined || only.some((path) => screenOf(path) === screen);
+}
 
 /**
  * The address of another screen. A fixed range is kept, because it is evidence; a live one is dropped so that the other

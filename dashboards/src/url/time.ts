@@ -43,6 +43,12 @@ export function toAbsolute(range: TimeRange, nowMs: number): TimeRange {
   };
 }
 
+/** Both ends in unix milliseconds; an end that cannot be read is the present, or an hour before the end. */
+export function windowOf(range: TimeRange, nowMs: number): { fromMs: number; toMs: number } {
+  const toMs = parseInstant(range.to, nowMs) ?? nowMs;
+  return { fromMs: parseInstant(range.from, nowMs) ?? toMs - 3_600_000, toMs };
+}
+
 export type RangeFault = 'unreadable' | 'empty';
 
 /** What is wrong with a range the reader wrote, or null when the collector will accept it. */
