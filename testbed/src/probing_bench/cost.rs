@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::Running;
 use super::tools::missing;
+use crate::clock::Clock;
 use crate::namespace::Namespace;
 use crate::world::fabric::FabricError;
 
@@ -26,6 +27,8 @@ const ZONE_METHODS: [&str; 3] = ["stamp", "icmp_echo", "tcp_connect"];
 /// Two intervals of 10 s and their waiting times, so that reports are made and kept as well.
 const ZONES_FOR_S: u32 = 25;
 const TICKS_PER_S: f64 = 100.0;
+/// An agent's first slot is so long after its probing thread has begun.
+const SETTLE_NS: u64 = 100_000_000;
 
 /// One prober at one rate.
 #[derive(Debug, Serialize)]
@@ -36,7 +39,7 @@ pub struct Cost {
     pub targets: u32,
     /// Probes per second asked for.
     pub asked_per_s: u32,
-    /// Probes per second sent.
+    /// Probes per second sent, from the first slot until the prober was stopped.
     pub sent_per_s: Option<f64>,
     /// Probes without an answer.
     pub lost: Option<u64>,
@@ -130,6 +133,7 @@ fn agent_cost(agent: &Path, scratch: &Path, load: Load) -> io::Result<Cost> {
     );
     std::thread::sleep(Duration::from_secs(seconds.into()));
     let pid = child.0.id();
+    let stopped_unix_ns = Clock::start().unix_ns();
     let (cpu_s, memory_mib) = (cpu_s(pid), memory_mib(pid));
     nix::sys::signal::kill(
         nix::unistd::Pid::from_raw(pid.cast_signed()),
@@ -148,16 +152,24 @@ fn agent_cost(agent: &Path, scratch: &Path, load: Load) -> io::Result<Cost> {
             .sum()
     };
     let sent = total(" sent: ");
+    let sent_for_s = began_unix_ns(&log).map(|began| stopped_unix_ns.saturating_sub(began) as f64 / 1e9);
     Ok(Cost {
         prober: load.prober,
         targets: load.targets,
         asked_per_s: load.asked_per_s(),
-        sent_per_s: Some(sent as f64 / f64::from(seconds)),
+        sent_per_s: sent_for_s.map(|seconds| sent as f64 / seconds),
         lost: Some(total(" lost=")),
         unstamped: Some(total("missing_tx_stamp: ") + total("missing_rx_stamp: ") + total("skipped: ")),
         cpu_ms_per_1000: cpu_s.map(|cpu_s| cpu_s * 1e6 / sent as f64),
         memory_mib,
     })
+}
+
+/// When an agent's first slot was, by the time of its log line about the probing thread.
+fn began_unix_ns(log: &str) -> Option<u64> {
+    let line = log.lines().find(|line| line.contains("probing thread started"))?;
+    let at = chrono::DateTime::parse_from_rfc3339(line.split_whitespace().next()?).ok()?;
+    Some(u64::try_from(at.timestamp_nanos_opt()?).ok()? + SETTLE_NS)
 }
 
 fn configuration(spool: &Path, load: Load) -> String {
@@ -273,6 +285,13 @@ mod tests {
     fn the_shells_times_are_seconds() {
         assert_eq!(shell_time_s("1m2.500000s"), Some(62.5));
         assert_eq!(shell_time_s("nonsense"), None);
+    }
+
+    #[test]
+    fn probing_begins_where_the_log_says_so() {
+        let log = "1970-01-01T00:00:01.000000Z  INFO azimuth\n1970-01-01T00:00:02.250000Z  INFO probing thread started scheduling=nice";
+        assert_eq!(began_unix_ns(log), Some(2_350_000_000));
+        assert_eq!(began_unix_ns("nothing"), None);
     }
 
     #[test]
