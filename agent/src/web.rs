@@ -118,19 +118,26 @@ fn tell(letterbox: &Letterbox, token: ProbeToken, end: ExchangeEnd) {
 
 /// Carries an exchange out until it ends or its time has passed.
 async fn carry_out(order: &Order, trust: &Trust) -> ExchangeEnd {
-    let mut course = Course::default();
+    let mut course = Course::until(order.give_up_at);
     let left_ns = order.give_up_at.since_ns(clock::monotonic());
-    let patience = Duration::from_nanos(u64::try_from(left_ns).unwrap_or(0));
+    if left_ns <= 0 {
+        // Nothing was sent, so nothing can be lost: this host was too busy.
+        return course.end(ExchangeOutcome::NotSent(Some(ErrorKind::SendNoBuffer)));
+    }
+    let patience = Duration::from_nanos(left_ns.unsigned_abs());
     let steps = Box::pin(async {
         match &order.request {
             Request::Tls { server_name } => tls::handshake(order.to, server_name, trust, &mut course).await,
             Request::Https { server_name, path } => {
                 https::first_byte(order.to, server_name, path, trust, &mut course).await
             }
-            Request::Dns { question, kind } => dns::query(order.to, question, *kind).await,
+            Request::Dns { question, kind } => dns::query(order.to, question, *kind, order.give_up_at).await,
         }
     });
     let outcome = match tokio::time::timeout(patience, steps).await {
+        Ok(Err(unsent @ ExchangeOutcome::NotSent(_))) => unsent,
+        // The timer lets what has arrived have its say first, however late it is looked at.
+        Ok(_) if course.is_stuck(clock::monotonic()) => ExchangeOutcome::Lost,
         Ok(Ok(outcome) | Err(outcome)) => outcome,
         Err(_) => ExchangeOutcome::Lost,
     };

@@ -18,22 +18,42 @@ use crate::probe::exchange::{ExchangeEnd, ExchangeOutcome};
 pub(super) struct Course {
     passed: Vec<(Phase, i64)>,
     current: Option<(Phase, Monotonic)>,
+    /// What is passed later is not: whoever was held up looks at what has arrived before it looks at the clock.
+    give_up_at: Option<Monotonic>,
     certificate_ends_unix_s: Option<u64>,
 }
 
 impl Course {
-    /// Begins a phase at `now`.
+    /// One that is given up then.
+    pub(super) fn until(give_up_at: Monotonic) -> Self {
+        Self {
+            give_up_at: Some(give_up_at),
+            ..Self::default()
+        }
+    }
+
+    /// Whether its time has passed at `now` and it is still in a phase.
+    pub(super) fn is_stuck(&self, now: Monotonic) -> bool {
+        self.current.is_some() && self.give_up_at.is_some_and(|give_up_at| now > give_up_at)
+    }
+
+    /// Begins a phase at `now`, unless it is stuck in the one before.
     pub(super) fn enter(&mut self, phase: Phase, now: Monotonic) {
-        self.current = Some((phase, now));
+        if !self.is_stuck(now) {
+            self.current = Some((phase, now));
+        }
     }
 
     /// The current phase is passed at `now`; how long it took, in nanoseconds.
     pub(super) fn pass(&mut self, now: Monotonic) -> i64 {
-        let Some((phase, began)) = self.current.take() else {
+        let Some((phase, began)) = self.current else {
             return 0;
         };
         let took_ns = now.since_ns(began);
-        self.passed.push((phase, took_ns));
+        if !self.is_stuck(now) {
+            self.current = None;
+            self.passed.push((phase, took_ns));
+        }
         took_ns
     }
 
@@ -97,4 +117,26 @@ fn begin(to: SocketAddr) -> io::Result<TcpStream> {
         Err(error) => return Err(error),
     }
     TcpStream::from_std(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_passed_after_its_time_is_not_passed() {
+        let at = Monotonic::from_ns;
+        let mut course = Course::until(at(100));
+        course.enter(Phase::Connect, at(0));
+        assert_eq!(course.pass(at(100)), 100);
+        course.enter(Phase::Tls, at(100));
+        course.pass(at(101));
+        course.enter(Phase::Request, at(101));
+        assert!(course.is_stuck(at(101)));
+        let end = course.end(ExchangeOutcome::Lost);
+        assert_eq!(
+            (end.passed, end.stuck),
+            (vec![(Phase::Connect, 100)], Some(Phase::Tls))
+        );
+    }
 }

@@ -9,7 +9,7 @@ use simple_dns::header_buffer::{has_flags, id, rcode};
 use simple_dns::{CLASS, Name, Packet, PacketFlag, Question, RCODE, TYPE};
 use tokio::net::UdpSocket;
 
-use crate::clock;
+use crate::clock::{self, Monotonic};
 use crate::net::error_kind;
 use crate::probe::exchange::{DnsKind, ExchangeOutcome};
 
@@ -23,6 +23,7 @@ pub(super) async fn query(
     to: SocketAddr,
     question: &str,
     kind: DnsKind,
+    give_up_at: Monotonic,
 ) -> Result<ExchangeOutcome, ExchangeOutcome> {
     let number = fastrand::u16(..);
     let asked = encode(number, question, kind).ok_or(ExchangeOutcome::NotSent(None))?;
@@ -47,6 +48,9 @@ pub(super) async fn query(
             Err(_) => return Err(ExchangeOutcome::Lost),
         };
         let now = clock::monotonic();
+        if now > give_up_at {
+            return Err(ExchangeOutcome::Lost);
+        }
         // Answers to nothing we asked are passed over: the wait goes on.
         if let Some(kind) = kind_of(&answer[..octets], number, &asked) {
             return Ok(ExchangeOutcome::Answered(kind, now.since_ns(began)));

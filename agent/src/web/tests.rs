@@ -396,6 +396,19 @@ fn cut_short(at: SocketAddr) -> SeriesPlan {
     }
 }
 
+#[tokio::test]
+async fn what_is_taken_up_after_its_time_was_never_sent_and_is_no_loss() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+    listener.set_nonblocking(true).expect("set");
+    let at = listener.local_addr().expect("bound");
+    let end = run(at, tls(), &Authority::new().trust(), 0).await;
+    assert_eq!(
+        end.outcome,
+        ExchangeOutcome::NotSent(Some(ErrorKind::SendNoBuffer))
+    );
+    assert!(listener.accept().is_err(), "nobody came");
+}
+
 fn hang_up_three_times() -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
     let at = listener.local_addr().expect("bound");
@@ -403,7 +416,8 @@ fn hang_up_three_times() -> SocketAddr {
     at
 }
 
-/// What each series of `cut_short` counted, once all three are settled.
+/// What each series of `cut_short` counted, once all three are settled. A slot that a busy host missed is none of the three, and never
+/// made up for.
 fn three_settled(mut intervals: mpsc::Receiver<Delivery>) -> Vec<ProbeCounts> {
     let sides = sides(Method::TlsHandshake);
     let broken = 1 + sides
@@ -411,15 +425,17 @@ fn three_settled(mut intervals: mpsc::Receiver<Delivery>) -> Vec<ProbeCounts> {
         .position(|(_, answer)| *answer == Answer::Broken)
         .expect("a side");
     let mut sums = vec![ProbeCounts::default(); 1 + sides.len()];
-    while sums[broken].sent < 3 {
+    while sums[broken].sent + sums[0].skipped < 3 {
         let delivery = intervals.blocking_recv().expect("an interval");
         for (sum, series) in sums.iter_mut().zip(&delivery.closed.series) {
             *sum = sum.plus(&series.counts).expect("few");
         }
     }
-    assert_eq!((sums[broken].returned, sums[broken].refused), (3, 3));
+    let sent = sums[broken].sent;
+    assert!(sent > 0, "no slot was met");
+    assert_eq!((sums[broken].returned, sums[broken].refused), (sent, sent));
     assert_eq!(sums[0].sent, 0, "none of them was as hoped, and none lost");
-    assert_eq!((sums[1].sent, sums[1].returned), (3, 3), "connections");
+    assert_eq!((sums[1].sent, sums[1].returned), (sent, sent), "connections");
     sums
 }
 
