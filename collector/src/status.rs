@@ -74,6 +74,7 @@ impl Watch {
         &self,
         (store, ingest, metrics): (&dyn Store, &Ingest, &Metrics),
         (now_unix_ms, now): (u64, Instant),
+        stopped_since_unix_ms: Option<u64>,
         most_agents: usize,
     ) -> Result<StatusAnswer, StoreError> {
         let agents = store.agents()?;
@@ -97,6 +98,7 @@ impl Watch {
             },
             most_agents,
             dead_channels: metrics.notify.dead(),
+            stopped_since_unix_ms,
         };
         Ok(assemble::status(&facts, &agents, &totals, &lately))
     }

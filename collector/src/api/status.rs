@@ -61,6 +61,9 @@ pub(super) fn of(context: &Context, most_agents: usize) -> Result<StatusAnswer, 
     context.watch.status(
         (context.store.as_ref(), &context.ingest, &context.metrics),
         ((context.now_unix_ms)(), clock::monotonic()),
+        Some(context.plan.standing())
+            .filter(|standing| standing.stopped)
+            .map(|standing| standing.changed_at_unix_ms),
         most_agents,
     )
 }

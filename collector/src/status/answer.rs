@@ -46,7 +46,7 @@ pub struct StatusAnswer {
 /// Something that needs a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConcernAnswer {
-    /// A stable word: `store_not_writable`, `commits_failing`, `ingest_overloaded`, `disk_filling`, `disk_low`,
+    /// A stable word: `store_not_writable`, `plan_stopped`, `commits_failing`, `ingest_overloaded`, `disk_filling`, `disk_low`,
     /// `sealing_failing`, `sealing_behind`, `files_damaged`, `reports_unreadable`, `reports_refused`,
     /// `queries_overloaded`, `connections_refused`, `commits_slow`, `channels_dead`, `agents_silent` or `clocks_off`.
     pub name: String,

@@ -41,6 +41,8 @@ pub struct Facts {
     pub most_agents: usize,
     /// Notification channels that are called dead.
     pub dead_channels: Vec<String>,
+    /// Since when the plan has everybody stop.
+    pub stopped_since_unix_ms: Option<u64>,
 }
 
 /// The answer.
@@ -57,6 +59,7 @@ pub fn status(facts: &Facts, agents: &[AgentStatus], totals: &Totals, lately: &L
         lately,
         sealing_failed: facts.sealing.failed_lately,
         dead_channels: &facts.dead_channels,
+        stopped_since_unix_ms: facts.stopped_since_unix_ms,
     });
     StatusAnswer {
         now: UtcInstant::from_unix_ms(facts.now_unix_ms),
@@ -234,6 +237,7 @@ mod tests {
             sealing: Sealing::default(),
             most_agents: 10,
             dead_channels: Vec::new(),
+            stopped_since_unix_ms: None,
         }
     }
 
@@ -278,6 +282,10 @@ mod tests {
         assert_eq!(
             concerns_of(|facts, _| facts.dead_channels.push("noc".to_owned())),
             ["channels_dead"]
+        );
+        assert_eq!(
+            concerns_of(|facts, _| facts.stopped_since_unix_ms = Some(NOW)),
+            ["plan_stopped"]
         );
         assert_eq!(
             concerns_of(|facts, _| facts.condition.writable = false),

@@ -3,6 +3,7 @@
 use super::answer::{CommitStatus, ConcernAnswer, Estimate, FleetStatus, IngestStatus, StoreStatus};
 use super::recently::{Kind, Lately};
 use crate::ingest::placement::TOLERATED_SKEW_MS;
+use crate::utc::UtcInstant;
 
 /// A disk that is full in fewer days is a concern: time to order one.
 const FEW_DAYS: f64 = 14.0;
@@ -32,6 +33,8 @@ pub struct Evidence<'a> {
     pub sealing_failed: u64,
     /// Notification channels that are called dead.
     pub dead_channels: &'a [String],
+    /// Since when nothing is to be sent by anybody, in Unix milliseconds.
+    pub stopped_since_unix_ms: Option<u64>,
 }
 
 /// Everything that needs a person.
@@ -44,6 +47,7 @@ pub fn concerns(of: &Evidence<'_>) -> Vec<ConcernAnswer> {
         lately,
         sealing_failed,
         dead_channels,
+        stopped_since_unix_ms,
     } = *of;
     let count =
         |kind, reasons: &[&str]| -> u64 { reasons.iter().map(|reason| lately.count(kind, reason)).sum() };
@@ -63,6 +67,15 @@ pub fn concerns(of: &Evidence<'_>) -> Vec<ConcernAnswer> {
         "store_not_writable",
         "the last write failed; the next one tries again".to_owned(),
         "look at the log and at the disk: is it full, or read-only? Agents keep what they measure meanwhile",
+    );
+    when(
+        stopped_since_unix_ms.is_some(),
+        "plan_stopped",
+        format!(
+            "no agent that joined sends anything, since {}",
+            UtcInstant::from_unix_ms(stopped_since_unix_ms.unwrap_or(0))
+        ),
+        "`azimuth-collector plan resume` takes everything up again; the audit log says who stopped it",
     );
     when(
         commits.failed > 0,

@@ -1121,7 +1121,7 @@ export interface components {
             /** @description What is the matter. */
             detail: string;
             /**
-             * @description A stable word: `store_not_writable`, `commits_failing`, `ingest_overloaded`, `disk_filling`, `disk_low`,
+             * @description A stable word: `store_not_writable`, `plan_stopped`, `commits_failing`, `ingest_overloaded`, `disk_filling`, `disk_low`,
              *     `sealing_failing`, `sealing_behind`, `files_damaged`, `reports_unreadable`, `reports_refused`,
              *     `queries_overloaded`, `connections_refused`, `commits_slow`, `channels_dead`, `agents_silent` or `clocks_off`.
              */
