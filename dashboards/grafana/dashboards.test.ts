@@ -1,5 +1,8 @@
 // The generated files are what the code says: `npx vitest run -u grafana` writes them, the plain run holds them.
 import { expect, test } from 'vitest';
+import { droppedOf } from '../src/url/checks';
+import { meansOn, readState, screenOf } from '../src/url/state';
+import { parseInstant } from '../src/url/time';
 import { dashboards } from './dashboards';
 
 test.each(Object.entries(dashboards))('%s is generated', async (name, dashboard) => {
@@ -31,4 +34,48 @@ test('no query asks for a variable that its dashboard does not have', () => {
         expect(known.has(name ?? ''), `${title}: ${expr}`).toBe(true);
     }
   }
+});
+
+/** A link as Grafana fills it in for one series of a panel. */
+function filled(url: string, labels: Record<string, string>): URL {
+  const text = url
+    .replaceAll('${azimuth}', 'https://azimuth.example.net')
+    .replace(/\$\{__(from|to):date:iso\}/g, (_, end) => `2026-11-25T1${end === 'from' ? 0 : 1}:00:00.123Z`)
+    .replace(/\$\{__field\.labels\.(\w+)(:percentencode)?\}/g, (_, label, encoded) =>
+      encoded ? encodeURIComponent(labels[label]!) : labels[label]!,
+    );
+  expect(text).not.toContain('$');
+  return new URL(text);
+}
+
+test('each link back leads to a screen that understands all of it, and asks for labels its query has', () => {
+  const labels = { agent: 'brest-orange-1', zone: 'ionos/fr%2Fpar/fr%2Fpar' };
+  const screens = new Set<string>();
+  for (const { panels, title } of Object.values(dashboards)) {
+    for (const panel of panels) {
+      const links = panel.fieldConfig.defaults.links ?? [];
+      for (const { url } of links) {
+        const { pathname, searchParams } = filled(url, labels);
+        const screen = screenOf(pathname);
+        expect(screen, url).not.toBe('unknown');
+        screens.add(screen);
+        expect(
+          droppedOf(searchParams, () => true, {}, []),
+          url,
+        ).toEqual([]);
+        const state = readState(screen, searchParams);
+        for (const [name, value] of searchParams) {
+          expect(meansOn(screen, name), `${url}: ${name}`).toBe(true);
+          if (name === 'from' || name === 'to') expect(parseInstant(value, 0), url).not.toBeNull();
+          else expect(state[name as 'agent'], url).toBe(labels[name as keyof typeof labels]);
+        }
+        for (const [, label] of url.matchAll(/labels\.(\w+)/g))
+          for (const { expr } of panel.targets)
+            expect(expr, `${title}: ${panel.title}`).toMatch(
+              new RegExp(`by \\([^)]*\\b${label}\\b|^[^(]*\\{${label}|_seconds\\{${label}|_total\\{${label}`),
+            );
+      }
+    }
+  }
+  expect([...screens].sort()).toEqual(['agent', 'compare', 'map', 'pair', 'zone']);
 });

@@ -39,6 +39,21 @@ const toPair: Link = {
   url: '${azimuth}/pair?agent=${__field.labels.agent}&zone=${__field.labels.zone:percentencode}&from=${__from:date:iso}&to=${__to:date:iso}',
   targetBlank: true,
 };
+const toAgent: Link = {
+  title: 'The vantage point in Azimuth',
+  url: '${azimuth}/agent?agent=${__field.labels.agent}&from=${__from:date:iso}&to=${__to:date:iso}',
+  targetBlank: true,
+};
+const toZone: Link = {
+  title: 'The zone in Azimuth',
+  url: '${azimuth}/zone?zone=${__field.labels.zone:percentencode}&from=${__from:date:iso}&to=${__to:date:iso}',
+  targetBlank: true,
+};
+const toCompare: Link = {
+  title: 'Zones side by side in Azimuth',
+  url: '${azimuth}/compare?from=${__from:date:iso}&to=${__to:date:iso}',
+  targetBlank: true,
+};
 const toMap: Link = { title: 'The map in Azimuth', url: '${azimuth}/', targetBlank: true };
 
 const overview = dashboard(
@@ -86,6 +101,7 @@ const overview = dashboard(
       unit: 's',
       width: 12,
       queries: [[`bottomk(10, ${delay('zone')})`, '{{zone}}']],
+      links: [toZone],
     },
   ],
 );
@@ -167,6 +183,7 @@ const comparison = dashboard(
       unit: 's',
       width: 12,
       queries: [[delay('provider'), '{{provider}}']],
+      links: [toCompare],
     },
     {
       type: 'timeseries',
@@ -227,17 +244,17 @@ const health = dashboard(
       width: 24,
       queries: [['azimuth_agent_info{agent=~"$agent"}', '']],
     },
-    series(
+    ofAgent(
       'Silence',
       's',
       'time() - azimuth_agent_last_report_timestamp_seconds{agent=~"$agent"}',
       '{{agent}}',
     ),
     {
-      ...series('Clock skew', 's', 'azimuth_agent_clock_skew_seconds{agent=~"$agent"}', '{{agent}}'),
+      ...ofAgent('Clock skew', 's', 'azimuth_agent_clock_skew_seconds{agent=~"$agent"}', '{{agent}}'),
       signed: true,
     },
-    series(
+    ofAgent(
       'Reports per second',
       'cps',
       'rate(azimuth_agent_reports_total{agent=~"$agent"}[$__rate_interval])',
@@ -294,4 +311,9 @@ function stat(title: string, expr: string, unit: Draft['unit'], links: Link[] = 
 
 function series(title: string, unit: Draft['unit'], expr: string, legend: string): Draft {
   return { type: 'timeseries', title, description: '', unit, width: 12, queries: [[expr, legend]] };
+}
+
+/** One line an agent, each a way to its page. */
+function ofAgent(title: string, unit: Draft['unit'], expr: string, legend: string): Draft {
+  return { ...series(title, unit, expr, legend), links: [toAgent] };
 }

@@ -222,6 +222,63 @@ fn what_is_scraped_is_what_was_delivered() {
     );
     the_queries_of_the_manual_answer(&prometheus);
     the_queries_of_the_dashboards_answer(&prometheus);
+    the_links_of_the_dashboards_lead_to_what_they_name(&prometheus, &collector);
+}
+
+/// A query as Grafana asks it with everything chosen.
+fn with_everything(query: &str) -> String {
+    let query = query
+        .replace("$__rate_interval", "1m")
+        .replace("=\"$agent\"", "=~\".+\"")
+        .replace("$agent", ".*")
+        .replace("$zone", ".*")
+        .replace("$method", "stamp")
+        .replace("$quantile", "0.9");
+    assert!(!query.contains('$'), "{query}");
+    query
+}
+
+/// Each panel's links, filled in with the labels of what its first query answers: a page of the collector, about an agent and a
+/// zone that the collector knows by these names. That the page reads the rest of the address is held beside the dashboards.
+fn the_links_of_the_dashboards_lead_to_what_they_name(prometheus: &Prometheus, collector: &Collector) {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../dashboards/grafana/generated");
+    let known = |path: &str| collector.get(path).json().to_string();
+    let (agents, zones) = (known("/api/v1/agents"), known("/api/v1/zones"));
+    let mut followed = 0;
+    for file in std::fs::read_dir(directory).expect("dashboards") {
+        let text = std::fs::read_to_string(file.expect("a file").path()).expect("readable");
+        let dashboard: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        for panel in dashboard["panels"].as_array().expect("a list") {
+            for link in panel["fieldConfig"]["defaults"]["links"]
+                .as_array()
+                .expect("a list")
+            {
+                let query = with_everything(panel["targets"][0]["expr"].as_str().expect("text"));
+                let (labels, _) = prometheus.query(&query).swap_remove(0);
+                let mut url = link["url"].as_str().expect("text").replace("${azimuth}", "");
+                for (label, known) in [("agent", &agents), ("zone", &zones)] {
+                    let place = format!("${{__field.labels.{label}");
+                    if !url.contains(&place) {
+                        continue;
+                    }
+                    let value = labels[label].as_str().expect("the label");
+                    assert!(known.contains(value), "{value} is not in {known}");
+                    let encoded: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
+                    url = url
+                        .replace(&format!("{place}}}"), value)
+                        .replace(&format!("{place}:percentencode}}"), &encoded);
+                }
+                for end in ["from", "to"] {
+                    let time = "2026-11-25T10:00:00.000Z";
+                    url = url.replace(&format!("${{__{end}:date:iso}}"), time);
+                }
+                assert!(!url.contains('$'), "{url}");
+                assert_eq!(collector.get(&url).status, 200, "{url}");
+                followed += 1;
+            }
+        }
+    }
+    assert!(followed >= 8, "only {followed} links");
 }
 
 /// `dashboards/grafana/generated`, as Grafana would ask with everything chosen.
@@ -249,14 +306,7 @@ fn the_queries_of_the_dashboards_answer(prometheus: &Prometheus) {
             }
         }
         for (query, label) in queries {
-            let query = query
-                .replace("$__rate_interval", "1m")
-                .replace("=\"$agent\"", "=~\".+\"")
-                .replace("$agent", ".*")
-                .replace("$zone", ".*")
-                .replace("$method", "stamp")
-                .replace("$quantile", "0.9");
-            assert!(!query.contains('$'), "{query}");
+            let query = with_everything(&query);
             let samples = prometheus.query(&query);
             assert!(!samples.is_empty(), "{}: nothing answers {query}", path.display());
             let finite = samples.iter().all(|(_, value)| value.is_finite());
