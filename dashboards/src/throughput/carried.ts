@@ -60,6 +60,7 @@ const unmeasured = (agent: string, zone: string): Cell => ({
 
 /** The cells, each with what its path carries; pairs of which only tests are known come last. */
 export function withCarried(cells: readonly Cell[], answer: NewestThroughputAnswer | null): SeenCell[] {
+  if (answer === null) return cells as SeenCell[];
   const byPair = new Map<string, CarriedBoth>();
   for (const row of answer?.cells ?? []) {
     const key = `${row.agent}\n${row.zone}`;
