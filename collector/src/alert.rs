@@ -16,6 +16,7 @@
 //!    a new reference.
 //! 4. [`caution`] remembers excursions that went away by themselves and asks the series for more confirmation.
 //! 5. [`loss`] watches the counts: Page's test of the lost share.
+//!    [`rates`] watches the results of throughput tests, which are few, by ranks alone.
 //! 6. [`ledger`] pairs each regression with its end: recovered, or a lasting new baseline.
 //! 7. [`rules`] say which of it deserves a person, and watch thresholds, absence and objectives beside it.
 //! 8. [`lifecycle`] makes alerts of their verdicts, and [`book`] keeps all of them.
@@ -40,6 +41,7 @@ pub mod ledger;
 pub mod level;
 pub mod lifecycle;
 pub mod loss;
+pub mod rates;
 pub mod reference;
 pub mod replay;
 pub mod rules;

@@ -154,18 +154,18 @@ pub fn blame(cells: &[Cell<'_>], sick: &BTreeMap<String, Sickness>) -> Blame {
             });
         }
     }
-    let mut left: Vec<&Cell<'_>> = cells
+    let of_sound_agents = cells
         .iter()
-        .filter(|cell| !is_sick(cell) && cell.score.is_finite())
-        .collect();
+        .filter(|cell| !is_sick(cell) && cell.score.is_finite());
+    let mut pool = Pool::of(of_sound_agents.collect());
     while blame.culprits.len() < MOST_CULPRITS
-        && let Some(culprit) = best(&left)
+        && let Some(culprit) = pool.best()
     {
-        left.retain(|cell| culprit.members.binary_search(&cell.series).is_err());
+        pool.explained(&culprit.members);
         blame.culprits.push(culprit);
     }
-    blame.alone = left
-        .iter()
+    blame.alone = pool
+        .left()
         .filter(|cell| cell.score >= PAIR_SCORE)
         .map(|cell| cell.series)
         .collect();
@@ -173,95 +173,136 @@ pub fn blame(cells: &[Cell<'_>], sick: &BTreeMap<String, Sickness>) -> Blame {
     blame
 }
 
-/// A group that explains enough, and may be blamed.
-struct Candidate<'c> {
+/// What is not explained yet. What a score says and who belongs together is found out once: with many culprits it is asked
+/// for again and again.
+struct Pool<'p, 'c> {
+    cells: Vec<&'p Cell<'c>>,
+    said: Vec<Said>,
+    is_left: Vec<bool>,
+    groups: Vec<Group<'c>>,
+}
+
+/// The series that are not explained yet and have one value of a label, by their place in the pool.
+struct Group<'c> {
     label: Label,
+    price: f64,
     value: &'c str,
+    of: Vec<usize>,
+}
+
+/// A group that explains enough, and may be blamed.
+struct Candidate<'g> {
+    group: &'g Group<'g>,
     gain: f64,
-    group: Vec<usize>,
     members: Vec<u32>,
 }
 
 impl Candidate<'_> {
     /// Whether all of its series are also the other's, which has more.
     fn is_within(&self, other: &Self) -> bool {
-        self.group.len() < other.group.len()
-            && self
-                .group
-                .iter()
-                .all(|index| other.group.binary_search(index).is_ok())
+        let (own, others) = (&self.group.of, &other.group.of);
+        own.len() < others.len() && own.iter().all(|index| others.binary_search(index).is_ok())
     }
 
     /// Whether what the wider one has beside this would be worth an explanation as well.
     fn leaves_something_of(&self, wider: &Self, said: &[Said]) -> bool {
-        let beside = |index: &usize| self.group.binary_search(index).is_err();
-        let rest: Vec<usize> = wider.group.iter().copied().filter(beside).collect();
-        fit(&rest, said, End::of(wider.label)).0 >= LEAST_GAIN
+        let beside = |index: &usize| self.group.of.binary_search(index).is_err();
+        let rest: Vec<usize> = wider.group.of.iter().copied().filter(beside).collect();
+        fit(&rest, said, End::of(wider.group.label)).0 >= LEAST_GAIN
     }
 }
 
-/// The explanation that explains most for its price, if any is worth it. A wider one wins over a narrower one inside it
-/// only if the rest of it is shifted too: one zone is not its region.
-fn best(cells: &[&Cell<'_>]) -> Option<Culprit> {
-    let (agents, zones) = (numbered(cells, Label::Agent), numbered(cells, Label::Zone));
-    let ends = agents.into_iter().zip(zones);
-    let said: Vec<Said> = cells
-        .iter()
-        .zip(ends)
-        .map(|(cell, (agent, zone))| Said::by(cell.score, agent, zone))
-        .collect();
-    let candidates = candidates(cells, &said);
-    let mut best = candidates
-        .iter()
-        .max_by(|one, other| one.gain.total_cmp(&other.gain))?;
-    while let Some(narrower) = candidates
-        .iter()
-        .filter(|candidate| candidate.is_within(best) && !candidate.leaves_something_of(best, &said))
-        .max_by(|one, other| one.gain.total_cmp(&other.gain))
-    {
-        best = narrower;
-    }
-    Some(Culprit {
-        label: best.label,
-        value: best.value.to_owned(),
-        gain: best.gain,
-        members: best.members.clone(),
-        sickness: None,
-    })
-}
-
-fn candidates<'c>(cells: &[&Cell<'c>], said: &[Said]) -> Vec<Candidate<'c>> {
-    let mut candidates = Vec::new();
-    for (label, price) in PRICES {
-        let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (index, cell) in cells.iter().enumerate() {
-            if let Some(value) = cell.labels.value(label) {
-                groups.entry(value).or_default().push(index);
+impl<'p, 'c> Pool<'p, 'c> {
+    fn of(cells: Vec<&'p Cell<'c>>) -> Self {
+        let (agents, zones) = (numbered(&cells, Label::Agent), numbered(&cells, Label::Zone));
+        let ends = agents.into_iter().zip(zones);
+        let said = cells
+            .iter()
+            .zip(ends)
+            .map(|(cell, (agent, zone))| Said::by(cell.score, agent, zone))
+            .collect();
+        let mut groups = Vec::new();
+        for (label, price) in PRICES {
+            let mut values: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+            for (index, cell) in cells.iter().enumerate() {
+                if let Some(value) = cell.labels.value(label) {
+                    values.entry(value).or_default().push(index);
+                }
             }
+            groups.extend(values.into_iter().map(|(value, of)| Group {
+                label,
+                price,
+                value,
+                of,
+            }));
         }
-        for (value, group) in groups {
-            let (gain, share, size) = fit(&group, said, End::of(label));
-            let gain = gain - price;
+        Self {
+            is_left: vec![true; cells.len()],
+            cells,
+            said,
+            groups,
+        }
+    }
+
+    /// The series that nothing explains.
+    fn left(&self) -> impl Iterator<Item = &&'p Cell<'c>> {
+        let all = self.cells.iter().zip(&self.is_left);
+        all.filter(|(_, is_left)| **is_left).map(|(cell, _)| cell)
+    }
+
+    /// These series, ascending, need no other explanation.
+    fn explained(&mut self, series: &[u32]) {
+        for (cell, is_left) in self.cells.iter().zip(&mut self.is_left) {
+            *is_left &= series.binary_search(&cell.series).is_err();
+        }
+        for group in &mut self.groups {
+            group.of.retain(|index| self.is_left[*index]);
+        }
+    }
+
+    /// The explanation that explains most for its price, if any is worth it. A wider one wins over a narrower one inside it
+    /// only if the rest of it is shifted too: one zone is not its region.
+    fn best(&self) -> Option<Culprit> {
+        let candidates = self.candidates();
+        let mut best = candidates
+            .iter()
+            .max_by(|one, other| one.gain.total_cmp(&other.gain))?;
+        while let Some(narrower) = candidates
+            .iter()
+            .filter(|candidate| candidate.is_within(best) && !candidate.leaves_something_of(best, &self.said))
+            .max_by(|one, other| one.gain.total_cmp(&other.gain))
+        {
+            best = narrower;
+        }
+        Some(Culprit {
+            label: best.group.label,
+            value: best.group.value.to_owned(),
+            gain: best.gain,
+            members: best.members.clone(),
+            sickness: None,
+        })
+    }
+
+    fn candidates(&self) -> Vec<Candidate<'_>> {
+        let mut candidates = Vec::new();
+        for group in &self.groups {
+            let (gain, share, size) = fit(&group.of, &self.said, End::of(group.label));
+            let gain = gain - group.price;
             if gain < LEAST_GAIN {
                 continue;
             }
-            let shifted = |index: &&usize| share * said[**index].shifted[size] > 1.0 - share;
-            let chosen: Vec<&Cell<'_>> = group.iter().filter(shifted).map(|index| cells[*index]).collect();
-            if !may_blame(label, &chosen) {
+            let shifted = |index: &&usize| share * self.said[**index].shifted[size] > 1.0 - share;
+            let chosen = group.of.iter().filter(shifted);
+            let chosen: Vec<&Cell<'_>> = chosen.map(|index| self.cells[*index]).collect();
+            if !may_blame(group.label, &chosen) {
                 continue;
             }
             let mut members: Vec<u32> = chosen.iter().map(|cell| cell.series).collect();
             members.sort_unstable();
-            candidates.push(Candidate {
-                label,
-                value,
-                gain,
-                group,
-                members,
-            });
+            candidates.push(Candidate { group, gain, members });
         }
+        candidates
     }
-    candidates
 }
 
 /// For each series, the number of the value it has of a label.

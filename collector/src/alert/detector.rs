@@ -1,9 +1,14 @@
 //! One series: its units, the watches over them, and the numbers that pair a regression with its end. State is bounded
 //! (16 KiB) and depends on nothing but the ticks taken: after a restart, feeding the stored past again restores it.
 
+use std::sync::Arc;
+
+use azimuth_measurement::TransferDirection;
+
 use super::event::{Event, Statistic};
 use super::level::{LevelWatch, Observation};
 use super::loss::LossWatch;
+use super::rates::{Rate, RateWatch};
 use super::settings::Settings;
 use super::tick::{Tick, TickRefused};
 use super::unit::UnitBuilder;
@@ -15,12 +20,14 @@ const TAIL: f64 = 0.98;
 /// The detector of one series.
 #[derive(Debug, Clone)]
 pub struct Detector {
-    settings: Settings,
+    settings: Arc<Settings>,
     units: UnitBuilder,
     median: LevelWatch,
     tail: LevelWatch,
     spread: LevelWatch,
     loss: LossWatch,
+    /// Of both directions, once a throughput test said anything.
+    rates: Option<Box<[RateWatch; 2]>>,
     next_number: u32,
     /// What the latest unit says before any threshold, by kind, until it is asked for.
     weak: [Option<Weak>; Kind::ALL.len()],
@@ -33,17 +40,20 @@ impl Default for Detector {
 }
 
 impl Detector {
-    /// A detector that has seen nothing.
-    pub fn new(settings: Settings) -> Self {
+    /// A detector that has seen nothing. Many may share their settings.
+    pub fn new(settings: impl Into<Arc<Settings>>) -> Self {
+        let settings = settings.into();
+        let level = |statistic| LevelWatch::new(statistic, Arc::clone(&settings));
         Self {
-            settings,
             units: UnitBuilder::default(),
-            median: LevelWatch::new(Statistic::Median, settings.median),
-            tail: LevelWatch::new(Statistic::Tail, settings.tail),
-            spread: LevelWatch::new(Statistic::Spread, settings.spread),
+            median: level(Statistic::Median),
+            tail: level(Statistic::Tail),
+            spread: level(Statistic::Spread),
             loss: LossWatch::new(settings.loss),
+            rates: None,
             next_number: 0,
             weak: [None; Kind::ALL.len()],
+            settings,
         }
     }
 
@@ -63,6 +73,7 @@ impl Detector {
             loss,
             next_number,
             weak,
+            ..
         } = self;
         let spacing_ms = units.spacing_ms();
         units.push(tick, |unit, delays| {
@@ -92,6 +103,26 @@ impl Detector {
         Ok(())
     }
 
+    /// Takes what a throughput test found and appends what it brought about to `events`. One that is not after the last of
+    /// its direction was taken before and changes nothing; returns whether it is new.
+    pub fn observe_rate(
+        &mut self,
+        direction: TransferDirection,
+        rate: &Rate,
+        events: &mut Vec<Event>,
+    ) -> bool {
+        let settings = self.settings.rates;
+        let [download, upload] = &mut **self.rates.get_or_insert_with(|| {
+            let watch = |statistic| RateWatch::new(statistic, settings);
+            Box::new([Statistic::Download, Statistic::Upload].map(watch))
+        });
+        let watch = match direction {
+            TransferDirection::Download => download,
+            TransferDirection::Upload => upload,
+        };
+        watch.observe(rate, &mut self.next_number, events)
+    }
+
     /// What the units since this was asked last say before any threshold; nothing when none was completed.
     pub fn take_weak(&mut self) -> impl Iterator<Item = (Kind, Weak)> {
         let weak = std::mem::take(&mut self.weak);
@@ -108,6 +139,12 @@ impl Detector {
             + [&self.median, &self.tail, &self.spread]
                 .map(LevelWatch::heap_bytes)
                 .iter()
+                .sum::<usize>()
+            + self
+                .rates
+                .iter()
+                .flat_map(|both| both.iter())
+                .map(RateWatch::bytes)
                 .sum::<usize>()
     }
 }

@@ -1,4 +1,5 @@
-//! What comes out. Times are Unix milliseconds; values are microseconds for delays and a share (0 to 1) for loss.
+//! What comes out. Times are Unix milliseconds; values are microseconds for delays, a share (0 to 1) for loss
+//! and bits per second for throughput.
 
 /// What was watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -11,11 +12,22 @@ pub enum Statistic {
     Spread,
     /// Probes lost of probes sent.
     Loss,
+    /// Throughput from the target to the agent.
+    Download,
+    /// Throughput from the agent to the target.
+    Upload,
 }
 
 impl Statistic {
     /// Every statistic.
-    pub const ALL: [Self; 4] = [Self::Median, Self::Tail, Self::Spread, Self::Loss];
+    pub const ALL: [Self; 6] = [
+        Self::Median,
+        Self::Tail,
+        Self::Spread,
+        Self::Loss,
+        Self::Download,
+        Self::Upload,
+    ];
 
     /// The one spelling.
     pub fn as_str(self) -> &'static str {
@@ -24,6 +36,8 @@ impl Statistic {
             Self::Tail => "p98",
             Self::Spread => "spread",
             Self::Loss => "loss",
+            Self::Download => "download",
+            Self::Upload => "upload",
         }
     }
 }

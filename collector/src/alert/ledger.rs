@@ -20,31 +20,29 @@ struct Open {
 }
 
 /// The open regressions of one statistic, oldest first.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Ledger {
-    open: [Option<Open>; MOST_OPEN],
+    open: Vec<Open>,
 }
 
 impl Ledger {
     /// A regression began.
     pub fn opened(&mut self, number: u32, from: f64, to: f64, now_unix_ms: u64, events: &mut Vec<Event>) {
-        if self.open.iter().all(Option::is_some) {
-            self.end(0, now_unix_ms, events);
-            self.open.rotate_left(1);
+        if self.open.len() == MOST_OPEN {
+            events.extend(self.open.remove(0).lasted(now_unix_ms));
         }
-        if let Some(slot) = self.open.iter_mut().find(|slot| slot.is_none()) {
-            *slot = Some(Open {
-                number,
-                middle: f64::midpoint(from, to),
-                fired_at_unix_ms: now_unix_ms,
-                recovered_at_unix_ms: None,
-            });
-        }
+        self.open.reserve_exact(1);
+        self.open.push(Open {
+            number,
+            middle: f64::midpoint(from, to),
+            fired_at_unix_ms: now_unix_ms,
+            recovered_at_unix_ms: None,
+        });
     }
 
     /// The level is now `level`.
     pub fn moved(&mut self, level: f64, now_unix_ms: u64, events: &mut Vec<Event>) {
-        for open in self.open.iter_mut().flatten() {
+        for open in &mut self.open {
             let Open { number, middle, .. } = *open;
             if level < middle && open.recovered_at_unix_ms.is_none() {
                 open.recovered_at_unix_ms = Some(now_unix_ms);
@@ -64,33 +62,36 @@ impl Ledger {
 
     /// Time passed: recoveries become final after an hour, open regressions a new baseline after a day.
     pub fn passed(&mut self, now_unix_ms: u64, events: &mut Vec<Event>) {
-        for index in 0..MOST_OPEN {
-            let Some(open) = self.open[index] else { continue };
-            match open.recovered_at_unix_ms {
-                Some(recovered) if now_unix_ms.saturating_sub(recovered) > LASTING_MS => {
-                    self.open[index] = None;
+        self.open.retain(|open| match open.recovered_at_unix_ms {
+            Some(recovered) => now_unix_ms.saturating_sub(recovered) <= LASTING_MS,
+            None => {
+                let lasted = now_unix_ms.saturating_sub(open.fired_at_unix_ms) >= NEW_BASELINE_MS;
+                if lasted {
+                    events.extend(open.lasted(now_unix_ms));
                 }
-                None if now_unix_ms.saturating_sub(open.fired_at_unix_ms) >= NEW_BASELINE_MS => {
-                    self.end(index, now_unix_ms, events);
-                }
-                _ => {}
+                !lasted
             }
+        });
+        if self.open.is_empty() {
+            // Most series have none, most of the time.
+            self.open = Vec::new();
         }
-        // Oldest first, without holes.
-        let mut filled = self.open.into_iter().flatten();
-        self.open = std::array::from_fn(|_| filled.next());
     }
 
-    fn end(&mut self, index: usize, now_unix_ms: u64, events: &mut Vec<Event>) {
-        if let Some(open) = self.open[index].take()
-            && open.recovered_at_unix_ms.is_none()
-        {
-            events.push(Event::Ended {
-                number: open.number,
-                at_unix_ms: now_unix_ms,
-                end: End::NewBaseline,
-            });
-        }
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.open.capacity() * size_of::<Open>()
+    }
+}
+
+impl Open {
+    /// What there is to say when it is how things are now; nothing of one that had recovered.
+    fn lasted(&self, now_unix_ms: u64) -> Option<Event> {
+        self.recovered_at_unix_ms.is_none().then_some(Event::Ended {
+            number: self.number,
+            at_unix_ms: now_unix_ms,
+            end: End::NewBaseline,
+        })
     }
 }
 

@@ -5,6 +5,8 @@
 //! follows a fall; `home` recognises the level that was left last, which a fall out of a wide reference would hide (an
 //! evening of congestion spreads so far that its end is within its own noise).
 
+use std::sync::Arc;
+
 use super::caution::{Caution, FALSE_START, LASTING_MS};
 use super::event::{Change, Direction, Event, Statistic};
 use super::evidence::rank_score;
@@ -12,7 +14,7 @@ use super::hours::Hours;
 use super::ladder::{Began, Ladder};
 use super::ledger::Ledger;
 use super::reference::{Level, Reference, median_of};
-use super::settings::{HOUR_MS, LevelSettings};
+use super::settings::{HOUR_MS, LevelSettings, Settings};
 use super::weak::{RECENT, Weak, width};
 
 /// A reference of `n` units gives its sigma only roughly: it counts as `1 + SMALL / n` times as wide.
@@ -81,7 +83,7 @@ struct Sizes {
 #[derive(Debug, Clone)]
 pub struct LevelWatch {
     statistic: Statistic,
-    settings: LevelSettings,
+    settings: Arc<Settings>,
     reference: Reference,
     worse: Ladder,
     creep: Ladder,
@@ -100,7 +102,7 @@ pub struct LevelWatch {
 
 impl LevelWatch {
     /// Watches `statistic`.
-    pub fn new(statistic: Statistic, settings: LevelSettings) -> Self {
+    pub fn new(statistic: Statistic, settings: Arc<Settings>) -> Self {
         Self {
             statistic,
             settings,
@@ -142,7 +144,7 @@ impl LevelWatch {
             self.settle(&seen, level, change, next_number, events);
         }
         if let Some(hours) = &mut self.hours {
-            hours.observe(seen.start_unix_ms, seen.value);
+            hours.passed(seen.start_unix_ms, self.reference.youngest_first().skip(1));
         }
     }
 
@@ -170,7 +172,7 @@ impl LevelWatch {
         let base = fall.map_or(reference.median, |fall| fall.from.max(reference.median));
         // Pooled with others, an error of one sigma weighs less than where it alone decides.
         let sigma = reference.sigma * (1.0 + SMALL_POOLED / reference.units as f64);
-        let floor = self.settings.floor.at(base);
+        let floor = self.settings().floor.at(base);
         Some(Weak {
             end_unix_ms: seen.end_unix_ms,
             fresh_ms: seen.spacing_ms.saturating_mul(2),
@@ -181,12 +183,20 @@ impl LevelWatch {
         })
     }
 
+    fn settings(&self) -> &LevelSettings {
+        match self.statistic {
+            Statistic::Tail => &self.settings.tail,
+            Statistic::Spread => &self.settings.spread,
+            _ => &self.settings.median,
+        }
+    }
+
     fn sizes(&self, level: Level) -> Sizes {
-        let alert = self.settings.floor.at(level.median);
+        let alert = self.settings().floor.at(level.median);
         Sizes {
             alert,
             silent: FOLLOWED * alert,
-            noise: self.settings.sigmas
+            noise: self.settings().sigmas
                 * level.sigma
                 * level.inflation.sqrt()
                 * (1.0 + SMALL / level.units as f64),
@@ -222,8 +232,8 @@ impl LevelWatch {
 
     /// Decides whether a ladder has been climbed for a reason. The unit just seen is not in the reference's store yet.
     fn accept(&self, seen: &Observation, level: Level, sizes: Sizes) -> Option<Accepted> {
+        let settings = self.settings();
         let Self {
-            settings,
             worse,
             creep,
             better,
@@ -368,7 +378,9 @@ impl LevelWatch {
 
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
-        self.reference.heap_bytes() + self.hours.as_ref().map_or(0, Hours::heap_bytes)
+        self.reference.heap_bytes()
+            + self.ledger.heap_bytes()
+            + self.hours.as_ref().map_or(0, Hours::heap_bytes)
     }
 }
 

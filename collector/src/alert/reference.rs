@@ -84,6 +84,11 @@ impl Reference {
         self.kept.range(range).map(|value| f64::from(*value))
     }
 
+    /// The values that are kept, the youngest first.
+    pub fn youngest_first(&self) -> impl Iterator<Item = f64> + '_ {
+        self.kept.iter().rev().map(|value| f64::from(*value))
+    }
+
     /// The units that are reference, as a range of unit numbers.
     pub fn span(&self, spacing_ms: u64) -> (u64, u64) {
         let reach = (REACH_MS / spacing_ms.max(1)).clamp(REACH_LEAST, REACH_MOST);

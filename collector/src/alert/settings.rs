@@ -47,6 +47,14 @@ pub struct LevelSettings {
     pub follow: f64,
 }
 
+/// How the results of throughput tests are watched.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateSettings {
+    /// Smallest drop worth an alert, as a share of the rate before. Judgement: tests of a shared line scatter by nearly as
+    /// much from one to the next, and a tenth less is nobody's business.
+    pub drop: f64,
+}
+
 /// How the lost share is watched.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LossSettings {
@@ -70,6 +78,8 @@ pub struct Settings {
     pub spread: LevelSettings,
     /// The lost share.
     pub loss: LossSettings,
+    /// The throughput.
+    pub rates: RateSettings,
     /// Delays a unit needs before its tail is looked at.
     pub tail_delays: u64,
     /// Delays a unit needs before its spread is looked at.
@@ -118,6 +128,7 @@ impl Default for Settings {
                 confirm: 12.0,
                 unit_most: 2.5,
             },
+            rates: RateSettings { drop: 0.3 },
             tail_delays: 50,
             spread_delays: 30,
         }

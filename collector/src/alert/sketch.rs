@@ -5,7 +5,7 @@ use azimuth_measurement::BucketIndex;
 
 use super::tick::Delays;
 
-/// Most buckets kept. At two bytes of index and four of count this is a KiB and a half.
+/// Most buckets kept. At two bytes of index and four of count this is a KiB and an eighth.
 pub const BINS: usize = 192;
 /// Halvings of resolution at most: 2^7 buckets in one is an eighth of an octave.
 const COARSEST: u8 = 7;
@@ -14,7 +14,18 @@ const COARSEST: u8 = 7;
 struct Bin {
     /// Bucket index, shifted right by the sketch's coarseness.
     index: u16,
-    count: u32,
+    /// A `u32` in bytes: with one in it, a quarter of each bin would be filling.
+    count: [u8; 4],
+}
+
+impl Bin {
+    fn count(&self) -> u32 {
+        u32::from_ne_bytes(self.count)
+    }
+
+    fn add(&mut self, count: u32) {
+        self.count = self.count().saturating_add(count).to_ne_bytes();
+    }
 }
 
 /// Delays of a unit.
@@ -51,11 +62,12 @@ impl Sketch {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let index = bucket >> self.coarseness;
         match self.bins.binary_search_by_key(&index, |bin| bin.index) {
-            Ok(at) => self.bins[at].count = self.bins[at].count.saturating_add(count),
+            Ok(at) => self.bins[at].add(count),
             Err(at) => {
                 if self.bins.capacity() == 0 {
                     self.bins.reserve_exact(16);
                 }
+                let count = count.to_ne_bytes();
                 self.bins.insert(at, Bin { index, count });
                 self.coarsen();
             }
@@ -71,7 +83,7 @@ impl Sketch {
             self.bins.dedup_by(|later, kept| {
                 let same = later.index == kept.index;
                 if same {
-                    kept.count = kept.count.saturating_add(later.count);
+                    kept.add(later.count());
                 }
                 same
             });
@@ -94,7 +106,7 @@ impl Sketch {
         let rank = ((quantile * self.count as f64).ceil() as u64).clamp(1, self.count.max(1));
         let mut seen = 0_u64;
         self.bins.iter().find_map(|bin| {
-            seen = seen.saturating_add(bin.count.into());
+            seen = seen.saturating_add(bin.count().into());
             (seen >= rank).then(|| self.middle_us(bin.index))
         })
     }

@@ -13,6 +13,8 @@ pub struct Counters {
     evaluated_to_unix_ms: AtomicU64,
     /// Observations held against the rules.
     pub observations: Counter,
+    /// Results of throughput tests held against the rules.
+    pub throughput_results: Counter,
     /// Observations a series' rules could not take, because they were not in order.
     pub out_of_order: Counter,
     /// Stored reports that could not be read back.
@@ -96,6 +98,11 @@ impl Counters {
                 "azimuth_alerting_observations_total",
                 "Observations held against the rules.",
                 self.observations.get(),
+            ),
+            Shown::counter(
+                "azimuth_alerting_throughput_results_total",
+                "Results of throughput tests held against the rules.",
+                self.throughput_results.get(),
             ),
             Shown::counter(
                 "azimuth_alerting_out_of_order_total",

@@ -10,8 +10,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use azimuth_measurement::DelayHistogram;
 use azimuth_measurement::catalogue::Catalogue;
+use azimuth_measurement::throughput::Reading;
+use azimuth_measurement::{DelayHistogram, TransferDirection};
 use thiserror::Error;
 
 use super::counters::Counters;
@@ -23,14 +24,15 @@ use crate::alert::book::incidents::Seen;
 use crate::alert::book::{Book, Told};
 use crate::alert::incident::RULE as INCIDENT_RULE;
 use crate::alert::lifecycle::Input;
-use crate::alert::rules::watch::reading::Reading;
+use crate::alert::rates::{REACH_MS, Rate};
+use crate::alert::rules::watch::reading::Reading as WeakReading;
 use crate::alert::rules::watch::{Ending, Signal, Verdict};
 use crate::alert::rules::{AlertKey, SeriesLabels, Watch};
 use crate::alert::settings::{HOUR_MS, MINUTE_MS};
 use crate::alert::sickness::{Health, SickList};
 use crate::alert::weak::{Kind, Weak};
 use crate::query::Label;
-use crate::store::{ScanRequest, SeriesSelection, Store, StoreError, TimeRange};
+use crate::store::{ScanRequest, SeriesId, SeriesSelection, Store, StoreError, StoredThroughput, TimeRange};
 
 /// How long after its start an interval is evaluated: a minute to measure it and some seconds to deliver it.
 pub const SETTLED_AFTER_MS: u64 = 75_000;
@@ -39,6 +41,8 @@ pub const SETTLED_AFTER_MS: u64 = 75_000;
 pub const REBUILT_FROM_MS: u64 = 30 * HOUR_MS;
 /// How much is evaluated in one step at most, so that what is to be told waits for little when there is much to catch up.
 const STEP_MS: u64 = 5 * MINUTE_MS;
+/// A test's result comes with a report of later, so it is looked for so far back; what was taken before is not taken again.
+const RESULTS_LATE_MS: u64 = HOUR_MS;
 /// Evaluation begins and ends on this grid.
 const GRID_MS: u64 = 10_000;
 
@@ -136,6 +140,14 @@ impl Evaluator {
             to_unix_ms: watermark_unix_ms,
         };
         evaluator.observe(around, past, MINUTE_MS, &mut |_| {})?;
+        let results = TimeRange {
+            from_unix_ms: watermark_unix_ms.saturating_sub(REACH_MS),
+            to_unix_ms: watermark_unix_ms,
+        };
+        let watch = &mut evaluator.watch;
+        observe_rates(around.store, results, &mut |series, direction, rate| {
+            watch.observe_rate(series, direction, &rate, &mut Vec::new());
+        })?;
         evaluator.watch.keep_readings();
         evaluator.take_up(around, now_unix_ms)?;
         Ok(evaluator)
@@ -164,6 +176,15 @@ impl Evaluator {
             to_unix_ms,
         };
         self.observe(around, range, GRID_MS, &mut |found| verdicts.append(found))?;
+        let results = TimeRange {
+            from_unix_ms: from_unix_ms.saturating_sub(RESULTS_LATE_MS),
+            to_unix_ms,
+        };
+        let (watch, mut taken) = (&mut self.watch, 0);
+        observe_rates(around.store, results, &mut |series, direction, rate| {
+            taken += u64::from(watch.observe_rate(series, direction, &rate, &mut verdicts));
+        })?;
+        around.desk.counters().throughput_results.add(taken);
         self.watch.passed(to_unix_ms, &mut verdicts);
         self.watermark_unix_ms = to_unix_ms;
         self.examine(around, to_unix_ms)?;
@@ -186,7 +207,7 @@ impl Evaluator {
             for minute in first..=to_unix_ms / MINUTE_MS {
                 let at_unix_ms = minute * MINUTE_MS;
                 while let Some(reading) = readings.next_if(|reading| reading.weak.end_unix_ms <= at_unix_ms) {
-                    let Reading { series, kind, weak } = reading;
+                    let WeakReading { series, kind, weak } = reading;
                     latest.insert((series, kind), weak);
                 }
                 latest.retain(|_, weak| weak.end_unix_ms.saturating_add(weak.fresh_ms) >= at_unix_ms);
@@ -300,16 +321,14 @@ impl Evaluator {
                 measured.extend(known.series.iter().flatten().map(|id| id.0));
             }
         }
-        let mut gone = Vec::new();
-        for (id, labels) in series_labels(around.store, around.catalogue)? {
-            if measured.contains(&id.0) {
-                if !self.watch.knows(id.0) {
-                    self.watch.add(id.0, labels);
-                }
-            } else if self.watch.knows(id.0) {
-                self.watch.retire(id.0);
-                gone.push(id.0);
-            }
+        let watch = &self.watch;
+        let new = |id: SeriesId| measured.contains(&id.0) && !watch.knows(id.0);
+        for (id, labels) in series_labels(around.store, around.catalogue, new)? {
+            self.watch.add(id.0, labels);
+        }
+        let gone: Vec<u32> = self.watch.all().filter(|id| !measured.contains(id)).collect();
+        for id in &gone {
+            self.watch.retire(*id);
         }
         around
             .desk
@@ -375,6 +394,49 @@ impl Evaluator {
         })?;
         Ok(())
     }
+}
+
+/// Hands the results of throughput tests in a range to `take`, those of one agent in order of time, each with the series whose
+/// target it tested. Failed tests say nothing of a rate; results of what is not measured any more are passed over.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn observe_rates(
+    store: &dyn Store,
+    range: TimeRange,
+    take: &mut dyn FnMut(u32, TransferDirection, Rate),
+) -> Result<(), StoreError> {
+    let dictionary = store.dictionary();
+    for status in store.agents()? {
+        let stored = store.throughput(&status.agent, range)?;
+        if stored.is_empty() {
+            continue;
+        }
+        let Some(known) = dictionary.manifest_of(&status.agent, status.manifest_id) else {
+            continue;
+        };
+        for StoredThroughput { series, result } in &stored {
+            let is_lower_bound = match result.reading() {
+                Reading::Failed => continue,
+                Reading::LowerBound => true,
+                Reading::Estimate => false,
+            };
+            let mut described = known.manifest.series.iter();
+            let position = described.position(|described| described == series);
+            let Some(Some(id)) = position.and_then(|position| known.series.get(position)) else {
+                continue;
+            };
+            let sender = result.sender.as_ref();
+            let rate = Rate {
+                at_unix_ms: result.at_unix_ms,
+                bps: result.bps,
+                is_lower_bound,
+                congestion_control: sender.map_or(String::new(), |sender| sender.congestion_control.clone()),
+            };
+            take(id.0, result.direction, rate);
+        }
+    }
+    Ok(())
 }
 
 /// Whether two sets of labels name one series: where its agent stands may change.

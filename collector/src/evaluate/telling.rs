@@ -244,6 +244,7 @@ fn unit(unit: Unit) -> &'static str {
         Unit::Probes => "probes",
         Unit::Burn => "burn",
         Unit::S => "s",
+        Unit::Mbps => "mbps",
     }
 }
 

@@ -48,6 +48,8 @@ export function valueText(value: number | null | undefined, unit: string | null 
       return `${text}\u00a0ms`;
     case 'percent':
       return `${text}\u00a0%`;
+    case 'mbps':
+      return `${text}\u00a0Mbit/s`;
     case 'burn':
       return a('times', { n: text });
     case 'probes':

@@ -98,6 +98,7 @@ table!(RegressionTable {
     floor_ms: Number,
     floor_percent: Number,
     floor_loss_percent: Number,
+    floor_throughput_percent: Number,
 });
 table!(ThresholdTable {
     measure: Spanned<String>,
@@ -342,6 +343,14 @@ impl Reader<'_> {
         ) {
             settings.loss.rise = percent / 100.0;
         }
+        if let Some(Some(percent)) = found.number(
+            "floor_throughput_percent",
+            table.floor_throughput_percent.as_ref(),
+            5.0,
+            99.0,
+        ) {
+            settings.rates.drop = percent / 100.0;
+        }
         let mut statistics = Vec::new();
         match &table.statistics {
             None => statistics.extend(Statistic::ALL),
@@ -352,7 +361,7 @@ impl Reader<'_> {
                         .find(|known| known.as_str() == name.get_ref());
                     let known = known.ok_or_else(|| {
                         format!(
-                            "{:?} is not watched for regressions; use p50, p98, spread, loss",
+                            "{:?} is not watched for regressions; use p50, p98, spread, loss, download, upload",
                             shown(name.get_ref())
                         )
                     });
@@ -360,13 +369,16 @@ impl Reader<'_> {
                 }
                 if names.is_empty() {
                     let what =
-                        "an empty list watches nothing; name p50, p98, spread or loss, or leave it out"
+                        "an empty list watches nothing; name p50, p98, spread, loss, download or upload, or leave it out"
                             .to_owned();
                     found.take::<()>(table.name.span().start, "statistics", Err(what));
                 }
             }
         }
-        let condition = Condition::Regression { settings, statistics };
+        let condition = Condition::Regression {
+            settings: settings.into(),
+            statistics,
+        };
         let rule = self.rule(
             &mut found,
             &table.shared(),

@@ -18,6 +18,8 @@ pub enum Unit {
     Burn,
     /// Seconds.
     S,
+    /// Millions of bits per second.
+    Mbps,
 }
 
 impl Unit {
@@ -26,7 +28,7 @@ impl Unit {
         match self {
             Self::Ms => "_ms",
             Self::Percent => "_percent",
-            Self::Probes | Self::Burn | Self::S => "",
+            Self::Probes | Self::Burn | Self::S | Self::Mbps => "",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a rule is. How it is written is [`super::file`]'s business.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Maintenance;
@@ -45,7 +47,7 @@ pub enum Condition {
     /// The series got worse than it was.
     Regression {
         /// The detector's numbers, with the rule's floors.
-        settings: Settings,
+        settings: Arc<Settings>,
         /// Which of its statistics count.
         statistics: Vec<Statistic>,
     },
@@ -99,7 +101,7 @@ impl Rule {
         Self {
             name: DEFAULT_RULE.to_owned(),
             condition: Condition::Regression {
-                settings: Settings::default(),
+                settings: Arc::default(),
                 statistics: Statistic::ALL.to_vec(),
             },
             select: Selector::default(),

@@ -2,24 +2,57 @@
 //! other. Unlike a query's, a rule's selector may name what is not measured yet.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::query::Label;
 
-/// What is known of one series.
+/// What is known of one series. Text is shared: most of it is that of many series.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct SeriesLabels {
-    values: BTreeMap<Label, String>,
+    /// In the order of the labels, one each.
+    values: Vec<(Label, Arc<str>)>,
     /// Name of the access network, by which it may be selected beside its number.
-    network_name: Option<String>,
+    network_name: Option<Arc<str>>,
     /// Name of the target in the agent's configuration; tells two series to one zone apart.
+    target: Arc<str>,
+}
+
+/// As they are stored with an alert.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    values: BTreeMap<Label, String>,
+    network_name: Option<String>,
     target: String,
+}
+
+impl From<SeriesLabels> for Written {
+    fn from(labels: SeriesLabels) -> Self {
+        let values = labels.values.iter();
+        Self {
+            values: values.map(|(label, value)| (*label, value.to_string())).collect(),
+            network_name: labels.network_name.map(|name| name.to_string()),
+            target: labels.target.to_string(),
+        }
+    }
+}
+
+impl From<Written> for SeriesLabels {
+    fn from(written: Written) -> Self {
+        let values = written.values.into_iter();
+        Self {
+            values: values.map(|(label, value)| (label, value.into())).collect(),
+            network_name: written.network_name.map(Arc::from),
+            target: written.target.into(),
+        }
+    }
 }
 
 impl SeriesLabels {
     /// The labels of the series that measures `target`.
-    pub fn new(target: impl Into<String>) -> Self {
+    pub fn new(target: impl Into<Arc<str>>) -> Self {
         Self {
             target: target.into(),
             ..Self::default()
@@ -28,21 +61,41 @@ impl SeriesLabels {
 
     /// With one more label.
     #[must_use]
-    pub fn with(mut self, label: Label, value: impl Into<String>) -> Self {
-        self.values.insert(label, value.into());
+    pub fn with(mut self, label: Label, value: impl Into<Arc<str>>) -> Self {
+        let value = value.into();
+        match self.values.binary_search_by_key(&label, |(label, _)| *label) {
+            Ok(at) => self.values[at].1 = value,
+            Err(at) => self.values.insert(at, (label, value)),
+        }
         self
     }
 
     /// With the access network's name.
     #[must_use]
-    pub fn with_network_name(mut self, name: impl Into<String>) -> Self {
+    pub fn with_network_name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.network_name = Some(name.into());
         self
     }
 
+    /// Without room for more: thousands of these are resident.
+    #[must_use]
+    pub fn complete(mut self) -> Self {
+        self.values.shrink_to_fit();
+        self
+    }
+
+    /// Bytes on the heap, but for the text that is shared.
+    pub fn heap_bytes(&self) -> usize {
+        self.values.capacity() * size_of::<(Label, Arc<str>)>()
+    }
+
     /// The value of a label; `None` when it is not known.
     pub fn value(&self, label: Label) -> Option<&str> {
-        self.values.get(&label).map(String::as_str)
+        let at = self
+            .values
+            .binary_search_by_key(&label, |(label, _)| *label)
+            .ok()?;
+        Some(&*self.values[at].1)
     }
 
     /// The target's name.
@@ -94,6 +147,23 @@ impl Selector {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn they_are_stored_as_they_always_were() {
+        let text = r#"{"values":{"zone":"aws/r/a","agent":"brest-1"},"network_name":"Orange","target":"t"}"#;
+        let labels: SeriesLabels = serde_json::from_str(text).expect("labels");
+        let made = SeriesLabels::new("t")
+            .with(Label::Zone, "elsewhere")
+            .with(Label::Zone, "aws/r/a")
+            .with(Label::Agent, "brest-1")
+            .with_network_name("Orange");
+        assert_eq!(labels, made.complete());
+        let again: serde_json::Value = serde_json::to_value(&labels).expect("JSON");
+        assert_eq!(
+            again,
+            serde_json::from_str::<serde_json::Value>(text).expect("JSON")
+        );
+    }
 
     #[test]
     fn values_widen_and_labels_narrow() {

@@ -10,7 +10,7 @@ use reading::Reading;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use azimuth_measurement::{Accumulator, DelayHistogram, ProbeCounts};
+use azimuth_measurement::{Accumulator, DelayHistogram, ProbeCounts, TransferDirection};
 use serde::{Deserialize, Serialize};
 
 use super::measure::Unit;
@@ -21,6 +21,7 @@ use super::selector::SeriesLabels;
 use crate::alert::caution::LASTING_MS;
 use crate::alert::event::{Change, Direction, End, Event, Statistic};
 use crate::alert::lifecycle::observed_ms;
+use crate::alert::rates::Rate;
 use crate::alert::{Delays, Detector, Tick, TickRefused};
 use crate::query::Label;
 
@@ -229,6 +230,11 @@ impl Watch {
         self.series.contains_key(&series)
     }
 
+    /// Every watched series, ascending.
+    pub fn all(&self) -> impl Iterator<Item = u32> + '_ {
+        self.series.keys().copied()
+    }
+
     /// Labels of a watched series.
     pub fn labels(&self, series: u32) -> Option<&SeriesLabels> {
         self.series.get(&series).map(|watch| &watch.labels)
@@ -283,6 +289,58 @@ impl Watch {
             regression.read(&rules.rules, series, readings);
         }
         Ok(())
+    }
+
+    /// Takes what a throughput test found whose target is the series', and appends what the rules say. Tests and delays of one
+    /// series may come in any order beside each other. Returns whether it was taken: a series not watched for regressions is
+    /// ignored, and so is a result taken before.
+    pub fn observe_rate(
+        &mut self,
+        series: u32,
+        direction: TransferDirection,
+        rate: &Rate,
+        verdicts: &mut Vec<Verdict>,
+    ) -> bool {
+        let Self {
+            rules,
+            names,
+            series: known,
+            events,
+            ..
+        } = self;
+        let Some(watch) = known.get_mut(&series) else {
+            return false;
+        };
+        let Some(regression) = &mut watch.regression else {
+            return false;
+        };
+        events.clear();
+        if !regression.detector.observe_rate(direction, rate, events) {
+            return false;
+        }
+        if events.is_empty() {
+            return true;
+        }
+        // What the delays say goes on from where they are.
+        let at_unix_ms = rate.at_unix_ms.max(watch.last_end_unix_ms.unwrap_or(0));
+        let rule = &rules.rules[regression.rule];
+        regression.note(
+            rule,
+            events,
+            at_unix_ms,
+            &mut |rule: usize, measure: &str, signal| {
+                verdicts.push(Verdict {
+                    key: AlertKey {
+                        rule: names[rule].clone(),
+                        series,
+                        measure: measure.to_owned(),
+                    },
+                    at_unix_ms,
+                    signal,
+                });
+            },
+        );
+        true
     }
 
     /// Time passed by the clock, whether or not anything was measured: what has fallen silent is noticed here, and nothing
@@ -402,7 +460,7 @@ impl SeriesWatch {
                     watch.regression.get_or_insert_with(|| {
                         Box::new(RegressionWatch {
                             rule: number,
-                            detector: Detector::new(*settings),
+                            detector: Detector::new(Arc::clone(settings)),
                             known: Vec::new(),
                             said: Default::default(),
                         })
@@ -597,6 +655,7 @@ impl RegressionWatch {
 fn evidence(first: &Change, last: &Change) -> Evidence {
     let (scale, unit) = match first.statistic {
         Statistic::Loss => (100.0, Unit::Percent),
+        Statistic::Download | Statistic::Upload => (1e-6, Unit::Mbps),
         _ => (0.001, Unit::Ms),
     };
     Evidence {

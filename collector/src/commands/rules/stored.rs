@@ -1,22 +1,24 @@
 //! `rules replay --data-dir`: the rules over the past of a store. Reading the store is all it does itself.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use azimuth_measurement::DelayHistogram;
 use azimuth_measurement::catalogue::Catalogue;
+use azimuth_measurement::{DelayHistogram, TransferDirection};
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::alert::book::{Book, Told};
 use crate::alert::lifecycle::{Notice, Phase};
+use crate::alert::rates::Rate;
 use crate::alert::rules::measure::Unit;
 use crate::alert::rules::{AlertKey, RuleSet, SeriesLabels, Watch};
 use crate::alert::settings::MINUTE_MS;
 use crate::evaluate::labels::series_labels;
+use crate::evaluate::round::observe_rates;
 use crate::evaluate::rule_files::{RulesError, load_rules};
 use crate::evaluate::sample_of;
 use crate::query::Label;
@@ -140,7 +142,7 @@ pub fn replay(
 ) -> Result<Vec<ReplayedAlert>, StoreError> {
     let mut watch = Watch::new(Arc::clone(rules));
     let mut labels = HashMap::new();
-    for (id, of) in series_labels(store, &Catalogue::built_in())? {
+    for (id, of) in series_labels(store, &Catalogue::built_in(), |_| true)? {
         watch.add(id.0, of.clone());
         labels.insert(id.0, of);
     }
@@ -154,11 +156,23 @@ pub fn replay(
     let empty = DelayHistogram::default();
     let (mut verdicts, mut told, mut lines) = (Vec::new(), Vec::new(), Lines::default());
     let (mut minute, mut silences_at) = (0, 0);
+    let mut results: VecDeque<(u32, TransferDirection, Rate)> = VecDeque::new();
+    observe_rates(store, range, &mut |series, direction, rate| {
+        results.push_back((series, direction, rate));
+    })?;
+    results
+        .make_contiguous()
+        .sort_by_key(|(.., rate)| rate.at_unix_ms);
     store.scan(request, &mut |observation| {
         let at_unix_ms = observation.start_unix_ms;
         if at_unix_ms / MINUTE_MS > minute {
             minute = at_unix_ms / MINUTE_MS;
             watch.passed(minute * MINUTE_MS, &mut verdicts);
+            while let Some((series, direction, rate)) =
+                results.pop_front_if(|(.., rate)| rate.at_unix_ms < minute * MINUTE_MS)
+            {
+                watch.observe_rate(series, direction, &rate, &mut verdicts);
+            }
         }
         // Observations come in order of time, and the store holds none that contradicts itself.
         let _ = watch.observe(

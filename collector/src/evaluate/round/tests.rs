@@ -7,6 +7,7 @@ use super::*;
 use crate::alert::lifecycle::Notice;
 use crate::alert::rules::{RuleSet, read};
 use crate::evaluate::page::Page;
+use crate::store::conformance::throughput::result;
 use crate::store::conformance::{T0, item, manifest_of, report_of, verified};
 use crate::store::memory::MemoryStore;
 
@@ -20,6 +21,8 @@ struct World {
     rules: Arc<RuleSet>,
     stop: AtomicBool,
     slots: u64,
+    /// What a throughput test found that a report tells of, a minute after its end.
+    rate_bps: fn(u64) -> Option<u64>,
 }
 
 impl World {
@@ -30,6 +33,7 @@ impl World {
             rules: Arc::new(read([(Path::new("r.toml"), rules)]).expect("valid rules")),
             stop: AtomicBool::new(false),
             slots: 0,
+            rate_bps: |_| None,
         }
     }
 
@@ -45,7 +49,12 @@ impl World {
             let delays: Vec<u32> = (0..10)
                 .map(|probe| level_us + ((slot * 7 + probe * 13) % 100) as u32)
                 .collect();
-            let report = item(&report_of(&manifest, slot + 1, slot, &delays));
+            let mut report = report_of(&manifest, slot + 1, slot, &delays);
+            report.throughput = (self.rate_bps)(slot)
+                .map(|bps| result(T0 + slot.saturating_sub(6) * SLOT_MS, 0, bps))
+                .into_iter()
+                .collect();
+            let report = item(&report);
             self.store
                 .commit(&[verified(&manifest)], &[report])
                 .expect("writable");
@@ -229,4 +238,35 @@ fn a_clock_set_back_begins_anew() {
     ));
     let mut evaluator = Evaluator::begin(&around, back).expect("readable");
     assert!(!evaluator.round(&around, back).expect("works"));
+}
+
+#[test]
+fn a_drop_of_throughput_is_told_and_ended_once_wherever_it_is_restarted() {
+    let pages = |restarting| {
+        let mut world =
+            World::new("[[regression]]\nname = \"slower\"\nstatistics = [\"download\"]\n").evaluated();
+        // A test every five minutes: sixteen of calm, six of a third, calm again.
+        world.rate_bps = |slot| {
+            let level = if (16..22).contains(&(slot / 30)) { 100 } else { 300 };
+            (slot % 30 == 10).then_some((level + slot / 30 * 7 % 10) * 1_000_000)
+        };
+        world.measure(30 * 30, 10_000);
+        world.evaluate(restarting)
+    };
+    let straight = pages(false);
+    assert_eq!(
+        told(&straight),
+        [
+            ("slower", "download", "fired"),
+            ("slower", "download", "resolved")
+        ]
+    );
+    let evidence = straight[&1].evidence.expect("evidence");
+    assert_eq!(evidence.unit, crate::alert::rules::measure::Unit::Mbps);
+    assert!(
+        (300.0..310.0).contains(&evidence.against) && (100.0..110.0).contains(&evidence.value),
+        "{evidence:?}"
+    );
+    assert_eq!(evidence.since_unix_ms, T0 + (16 * 30 + 4) * SLOT_MS);
+    assert_eq!(pages(true), straight);
 }

@@ -20,6 +20,7 @@ statistics = ["p50", "loss"]
 floor_ms = 3
 floor_percent = 5.5
 floor_loss_percent = 4
+floor_throughput_percent = 40
 severity = "critical"
 route = "on-call"
 for = "10m"
@@ -78,6 +79,7 @@ fn a_whole_file_is_read_and_the_default_rule_comes_last() {
         "a wider floor stays"
     );
     assert_eq!(settings.loss.rise, 0.04);
+    assert_eq!(settings.rates.drop, 0.4);
     assert_eq!(
         set.maintenance[0].when,
         When::Weekly {
@@ -169,7 +171,7 @@ fn mistakes_name_file_line_key_and_remedy_all_at_once() {
         ),
         (
             "[[regression]]\nname = \"a\"\nstatistics = [\"p50\", \"p99\"]\n",
-            "alerts.toml:3: statistics: \"p99\" is not watched for regressions; use p50, p98, spread, loss",
+            "alerts.toml:3: statistics: \"p99\" is not watched for regressions; use p50, p98, spread, loss, download, upload",
         ),
         (
             "[[objective]]\nname = \"a\"\nmeasure = \"p95\"\ntarget_percent = 99.9\n",

@@ -1,7 +1,7 @@
-//! What the rules remember of a series, in bytes, by calculation: what was asked of the allocator, without its own overhead.
+//! What the rules remember of a series, in bytes, by calculation: what was asked of the allocator, without its own overhead, and without
+//! the text of labels, which series share.
 
 use super::SeriesWatch;
-use crate::query::Label;
 
 impl super::Watch {
     /// Bytes kept for a watched series, on the heap and off it; 0 for one that is not watched. Minutes that a threshold
@@ -13,11 +13,6 @@ impl super::Watch {
 
 impl SeriesWatch {
     fn bytes(&self) -> usize {
-        let labels = Label::ALL.iter().filter_map(|label| self.labels.value(*label));
-        // A node of the map for each label, and its text.
-        let labels: usize = labels
-            .map(|value| size_of::<(Label, String)>() + value.len())
-            .sum();
         let regression = self.regression.as_ref().map_or(0, |regression| {
             size_of_val(&**regression) - size_of_val(&regression.detector)
                 + regression.detector.state_bytes()
@@ -28,8 +23,7 @@ impl SeriesWatch {
             .iter()
             .map(|(_, ledger, _)| size_of_val(&**ledger));
         size_of::<Self>()
-            + labels
-            + self.labels.target().len()
+            + self.labels.heap_bytes()
             + regression
             + size_of_val(&*self.thresholds)
             + size_of_val(&*self.objectives)
@@ -45,8 +39,8 @@ mod tests {
     use azimuth_measurement::{DelayHistogram, ProbeCounts};
 
     use super::super::{Sample, Watch};
-    use super::*;
     use crate::alert::rules::SeriesLabels;
+    use crate::query::Label;
 
     /// Minutes of two days, on paths whose delays go over five decades and jump every few hours, so that every part of the
     /// memory is filled.
