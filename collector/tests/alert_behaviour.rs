@@ -76,7 +76,7 @@ impl Path {
 
 #[test]
 fn back_from_a_dip_of_less_than_an_hour_is_no_regression_and_of_more_is() {
-    let dip = |samples| Path::new().at(150.0, 100).at(140.0, samples).at(150.0, 40);
+    let dip = |samples| Path::new().at(150.0, 100).at(142.0, samples).at(150.0, 40);
     assert_eq!(dip(HOUR - 4).waits(), [0_u64; 0]);
     assert_eq!(dip(HOUR - 4).changes().len(), 2, "both changes are followed");
     assert_eq!(dip(HOUR + 10).waits(), [5]);
@@ -84,15 +84,21 @@ fn back_from_a_dip_of_less_than_an_hour_is_no_regression_and_of_more_is() {
 
 #[test]
 fn a_path_that_cried_wolf_has_to_speak_longer() {
-    let calm = Path::new().at(150.0, 200).at(160.0, 30);
+    let calm = Path::new().at(150.0, 200).at(158.0, 30);
     assert_eq!(calm.waits(), [5]);
     let mut flapping = Path::new().at(150.0, 60);
     for _ in 0..6 {
-        flapping = flapping.at(160.0, 5).at(150.0, 25);
+        flapping = flapping.at(158.0, 5).at(150.0, 25);
     }
     assert_eq!(flapping.waits(), [0_u64; 0], "five slow samples are not enough");
-    let spoken = flapping.at(160.0, 40).waits();
+    let spoken = flapping.at(158.0, 40).waits();
     assert!(matches!(spoken[..], [10..=16]), "{spoken:?}");
+}
+
+#[test]
+fn a_rise_of_three_times_the_floor_is_told_one_sample_sooner() {
+    let rise = |by_ms| Path::new().at(150.0, 100).at(150.0 + by_ms, 30).waits();
+    assert_eq!((rise(8.0), rise(10.0)), (vec![5], vec![4]));
 }
 
 #[test]
@@ -138,9 +144,9 @@ fn a_small_rise_is_followed_silently() {
 fn a_regression_back_within_the_hour_is_the_same_one() {
     let path = Path::new()
         .at(150.0, 100)
-        .at(160.0, 60)
+        .at(158.0, 60)
         .at(150.0, 10)
-        .at(160.0, 30);
+        .at(158.0, 30);
     assert_eq!(path.waits(), [5]);
     let after: Vec<_> = path
         .events

@@ -63,7 +63,7 @@ fn a_step_up_and_back_is_one_alert_resolved_and_one_improvement() {
         (&"paris-1".into(), &"up".into())
     );
     assert_eq!(up["regressed_at_s"], 1_000_000 + 100 * 240);
-    assert_eq!(up["fired_at_s"], 1_000_000 + 105 * 240);
+    assert_eq!(up["fired_at_s"], 1_000_000 + 104 * 240);
     assert!((up["shift_ms"].as_f64().unwrap() - 10.0).abs() < 0.2, "{up}");
     assert_eq!(up["resolved_at_s"], down["fired_at_s"]);
     assert_eq!(

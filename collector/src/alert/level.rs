@@ -25,6 +25,10 @@ const SMALL_POOLED: f64 = 5.0;
 const FEWEST_POOLED: usize = 30;
 /// The reference follows silently what is larger than this share of the alert's floor.
 const FOLLOWED: f64 = 0.25;
+/// A rise of so many times the size that is looked for is sure with fewer steps.
+const SURE: f64 = 3.0;
+/// ... by so many.
+const SURE_STEPS: f64 = 1.0;
 /// Steps of the ladder that recognises the level left last.
 const HOME: f64 = 6.0;
 /// How long the level left last is remembered.
@@ -243,9 +247,10 @@ impl LevelWatch {
         let confirm = settings.confirm + self.caution.extra(seen.end_unix_ms);
         let accepted = |ladder: &Ladder, to: f64| self.accepted(ladder.began(), to, seen, level);
 
-        if worse.height() >= confirm
+        if worse.height() >= confirm - SURE_STEPS
             && let Some(to) = self.median_since(worse.began(), seen)
             && to - level.median >= sizes.alert
+            && (worse.height() >= confirm || to - level.median >= SURE * sizes.alert.max(sizes.noise))
         {
             return Some(Accepted {
                 alert: true,

@@ -1,6 +1,7 @@
 //! The lost share: Page's cumulative sum test (Biometrika 41, 1954) of the reference share against one raised by the
 //! floor, on counts of sent and lost (RFC 7680). Covers unreachability, which is a lost share of one.
 
+use super::caution::{Caution, LASTING_MS};
 use super::event::{Change, Direction, End, Event, Statistic};
 use super::ladder::Began;
 use super::ledger::NEW_BASELINE_MS;
@@ -8,11 +9,25 @@ use super::settings::{HOUR_MS, LossSettings};
 use super::unit::Unit;
 use super::weak::{RECENT, Weak, width};
 
-/// What is believed before anything was seen: half a probe lost of 250.
-const PRIOR_LOST: f64 = 0.5;
-const PRIOR_SENT: f64 = 250.0;
-/// The reference forgets by half in this time.
+/// What is believed before anything was seen: a fifth of a probe lost of 100. Little, or a slow series would believe it for
+/// days against all that it sees.
+const PRIOR_LOST: f64 = 0.2;
+const PRIOR_SENT: f64 = 100.0;
+/// The reference forgets by half in this time, ...
 const HALF_LIFE_MS: f64 = 4.0 * HOUR_MS as f64;
+/// ... but remembers so many probes however long they took: of one every four minutes four hours are sixty, which cannot tell
+/// two percent from five.
+const REMEMBERED: f64 = 800.0;
+/// A climb that begins within so many units of a series, or probes of its reference, has nothing to be worse than: it is how
+/// the series is, ...
+const FEWEST_UNITS: u64 = 15;
+const FEWEST_SENT: f64 = 60.0;
+/// ... unless this share is lost, which is unreachable.
+const UNREACHABLE: f64 = 0.5;
+/// A climb that came to nothing was a false start from so much evidence on, in units of what one unit can add.
+const FALSE_START: f64 = 3.0;
+/// What caution may ask for beyond the usual, in the same units.
+const MOST_CAUTION: f64 = 6.0;
 /// Fewer lost probes are an accident.
 const FEWEST_LOST: u64 = 5;
 
@@ -38,9 +53,11 @@ impl Tally {
 struct Open {
     number: u32,
     base: f64,
+    began_unix_ms: u64,
     fired_at_unix_ms: u64,
     /// Evidence that it is over.
     relief: f64,
+    /// Probes since it began.
     since: Tally,
 }
 
@@ -52,9 +69,12 @@ pub struct LossWatch {
     sent: f64,
     as_of_unix_ms: u64,
     height: f64,
+    /// The most of the climb under way.
+    peak: f64,
     began: Began,
     since: Tally,
     open: Option<Open>,
+    caution: Caution,
     /// Sent and lost of the latest units, in a ring.
     recent: [(u32, u32); RECENT],
     units: usize,
@@ -69,9 +89,11 @@ impl LossWatch {
             sent: 0.0,
             as_of_unix_ms: 0,
             height: 0.0,
+            peak: 0.0,
             began: Began::default(),
             since: Tally::default(),
             open: None,
+            caution: Caution::default(),
             recent: [(0, 0); RECENT],
             units: 0,
         }
@@ -126,9 +148,9 @@ impl LossWatch {
         (self.lost + PRIOR_LOST) / (self.sent + PRIOR_SENT)
     }
 
-    /// Log likelihood ratio of the unit's counts for the raised share against `base`, clipped.
-    fn evidence(&self, unit: &Unit, base: f64) -> f64 {
-        let raised = (base + self.settings.rise.max(2.0 * base)).min(0.99);
+    /// Log likelihood ratio of the unit's counts for the `raised` share against `base`, clipped.
+    fn evidence(&self, unit: &Unit, base: f64, raised: f64) -> f64 {
+        let raised = raised.min(0.99);
         if raised <= base {
             return -self.settings.unit_most;
         }
@@ -141,15 +163,30 @@ impl LossWatch {
         let base = self.base();
         if self.height <= 0.0 {
             self.since = Tally::default();
-            self.began.at_unix_ms = unit.start_unix_ms;
+            self.began = Began {
+                unit: self.units as u64,
+                at_unix_ms: unit.start_unix_ms,
+            };
+            self.peak = 0.0;
         }
-        self.height = (self.height + self.evidence(unit, base)).max(0.0);
+        let raised = base + self.settings.rise.max(2.0 * base);
+        self.height = (self.height + self.evidence(unit, base, raised)).max(0.0);
+        self.peak = self.peak.max(self.height);
         self.since.add(unit);
         let share = self.since.share();
+        let most = self.settings.unit_most;
+        let cautious = self.caution.extra(unit.end_unix_ms).min(MOST_CAUTION) * most;
+        let is_new = self.began.unit <= FEWEST_UNITS || self.sent < FEWEST_SENT;
         if self.height <= 0.0 {
+            if self.peak >= FALSE_START * most {
+                self.caution.false_start(unit.end_unix_ms);
+            }
             // The whole of a climb that came to nothing: without its losses the reference would be too good.
             self.remember(self.since, unit.end_unix_ms);
-        } else if self.height >= self.settings.confirm
+        } else if is_new && self.height >= self.settings.confirm && share < UNREACHABLE {
+            self.remember(self.since, unit.end_unix_ms);
+            self.height = 0.0;
+        } else if self.height >= self.settings.confirm + cautious
             && self.since.lost >= FEWEST_LOST
             && share >= base + self.settings.rise
         {
@@ -168,19 +205,25 @@ impl LossWatch {
             self.open = Some(Open {
                 number,
                 base,
+                began_unix_ms: self.began.at_unix_ms,
                 fired_at_unix_ms: unit.end_unix_ms,
                 relief: 0.0,
-                since: Tally::default(),
+                since: self.since,
             });
             self.height = 0.0;
         }
     }
 
     fn follow(&mut self, mut open: Open, unit: &Unit, events: &mut Vec<Event>) {
-        open.relief = (open.relief - self.evidence(unit, open.base)).max(0.0);
+        // Against what has been lost since, not against what was looked for: that would take a small rise that goes on for over.
+        let lost_now = open.since.share().max(open.base + self.settings.rise);
+        open.relief = (open.relief - self.evidence(unit, open.base, lost_now)).max(0.0);
         open.since.add(unit);
-        let recovered = open.relief >= self.settings.confirm / 2.0;
+        let recovered = open.relief >= self.settings.confirm;
         let lasted = unit.end_unix_ms.saturating_sub(open.fired_at_unix_ms) >= NEW_BASELINE_MS;
+        if recovered && unit.end_unix_ms.saturating_sub(open.began_unix_ms) < LASTING_MS {
+            self.caution.short_alert(unit.end_unix_ms);
+        }
         self.open = (!recovered && !lasted).then_some(open);
         if recovered || lasted {
             events.push(Event::Ended {
@@ -202,7 +245,9 @@ impl LossWatch {
 
     fn remember(&mut self, tally: Tally, end_unix_ms: u64) {
         let age_ms = end_unix_ms.saturating_sub(self.as_of_unix_ms) as f64;
-        let kept = (-age_ms / HALF_LIFE_MS).exp2();
+        let kept = (-age_ms / HALF_LIFE_MS)
+            .exp2()
+            .max((REMEMBERED / self.sent.max(1.0)).min(1.0));
         self.sent = self.sent * kept + tally.sent as f64;
         self.lost = self.lost * kept + tally.lost as f64;
         self.as_of_unix_ms = end_unix_ms;
@@ -273,9 +318,78 @@ mod tests {
         for seed in 0..20 {
             let mut rng = fastrand::Rng::with_seed(seed);
             let events = events_of([calm(60), drawn(&mut rng, 7 * 1_440, 0.05)].concat());
-            let told = events.iter().filter(|event| event.1 == "worse").count();
-            assert_eq!(told, 1, "seed {seed}: {events:?}");
+            assert_eq!(told(&events), 1, "seed {seed}: {events:?}");
         }
+    }
+
+    fn told(events: &[(usize, &str)]) -> usize {
+        events.iter().filter(|event| event.1 == "worse").count()
+    }
+
+    #[test]
+    fn how_a_new_series_is_is_no_rise_but_one_that_does_not_answer_is_told() {
+        for seed in 0..20 {
+            for chance in [0.02, 0.05, 0.3] {
+                let mut rng = fastrand::Rng::with_seed(seed);
+                let events = events_of(drawn(&mut rng, 1_440, chance));
+                assert_eq!(told(&events), 0, "seed {seed}, {chance}: {events:?}");
+            }
+        }
+        assert_eq!(events_of([60; 20]), [(4, "worse")]);
+    }
+
+    #[test]
+    fn a_small_rise_that_goes_on_is_told_once() {
+        let told: usize = (0..10)
+            .map(|seed| {
+                let mut rng = fastrand::Rng::with_seed(seed);
+                told(&events_of([calm(60), drawn(&mut rng, 1_440, 0.02)].concat()))
+            })
+            .sum();
+        assert!((8..=12).contains(&told), "{told} of 10");
+    }
+
+    #[test]
+    fn losses_that_come_in_bursts_all_the_time_are_how_it_is() {
+        let told: usize = (0..10)
+            .map(|seed| {
+                let mut rng = fastrand::Rng::with_seed(seed);
+                // A fifth of the probes of every fourth minute.
+                let bursts: Vec<u64> = (0..3 * 1_440)
+                    .map(|_| {
+                        if rng.u8(0..4) == 0 {
+                            drawn(&mut rng, 1, 0.2)[0]
+                        } else {
+                            0
+                        }
+                    })
+                    .collect();
+                told(&events_of(bursts))
+            })
+            .sum();
+        assert!(told <= 6, "{told} in 30 series-days");
+    }
+
+    #[test]
+    fn one_probe_every_four_minutes_can_lose_one_in_twenty() {
+        let mut told = 0;
+        for seed in 0..10 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let mut watch = LossWatch::new(Settings::default().loss);
+            let (mut next_number, mut events) = (0, Vec::new());
+            for sample in 0..20 * 360_u64 {
+                let at_unix_ms = sample * 240_000;
+                let unit = Unit {
+                    start_unix_ms: at_unix_ms,
+                    end_unix_ms: at_unix_ms,
+                    sent: 1,
+                    lost: u64::from(rng.f64() < 0.05),
+                };
+                watch.observe(&unit, &mut next_number, &mut events);
+            }
+            told += next_number;
+        }
+        assert!(told <= 12, "{told} in 200 series-days");
     }
 
     #[test]
