@@ -32,6 +32,7 @@ use crate::key_file;
 use crate::policy::Policy;
 use crate::probe::exchange::{Request, sides};
 use crate::probe::lane::{Lanes, MAX_LANES, PortRange};
+use crate::probe::loaded_series;
 use crate::stamp::StampKey;
 
 /// A configuration file larger than this is not one.
@@ -145,10 +146,11 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// How many series it is at one address.
+    /// How many series it is at one address, with those for load where there are any.
     #[must_use]
-    pub fn series(&self) -> usize {
-        self.leaving.flows().count() * (1 + sides(self.method).len())
+    pub fn series(&self, labels_load: bool) -> usize {
+        let beside = sides(self.method).len() + loaded_series(self.method, labels_load);
+        self.leaving.flows().count() * (1 + beside)
     }
 }
 
@@ -246,7 +248,7 @@ fn read_config(mut root: Section<'_>) -> Option<Config> {
     );
     let names = read_names(root.optional_section("names"));
     let policy = policy::read(root.optional_section("plan"));
-    let targets = read_targets(&mut root, joined.is_some());
+    let targets = read_targets(&mut root, joined.is_some(), throughput.is_some());
     let config = agent.zip(collector).zip(vantage_point).zip(Some(targets));
     let config = config.and_then(|(((agent, collector), vantage_point), targets)| {
         Some(Config {
@@ -386,7 +388,7 @@ struct Seen {
 }
 
 /// An agent that has joined may leave it all to the plan of its collector.
-fn read_targets(root: &mut Section<'_>, may_be_none: bool) -> Vec<Target> {
+fn read_targets(root: &mut Section<'_>, may_be_none: bool, labels_load: bool) -> Vec<Target> {
     let sections = root.sections("target");
     let mut seen = Seen::default();
     let targets: Vec<Target> = sections
@@ -397,7 +399,7 @@ fn read_targets(root: &mut Section<'_>, may_be_none: bool) -> Vec<Target> {
     let series: usize = targets
         .iter()
         .flat_map(|target| &target.probes)
-        .map(Probe::series)
+        .map(|probe| probe.series(labels_load))
         .sum();
     if seen.names.is_empty() && !may_be_none {
         root.wrong(
@@ -408,7 +410,9 @@ fn read_targets(root: &mut Section<'_>, may_be_none: bool) -> Vec<Target> {
             ),
         );
     } else if series > MAX_SERIES {
-        let what = format!("{series} series, flows counted, are more than one agent may measure");
+        let what = format!(
+            "{series} series, flows and those under load counted, are more than one agent may measure"
+        );
         root.wrong(
             "target",
             Wrong(what, format!("Use at most {MAX_SERIES}, or a second agent")),

@@ -15,6 +15,7 @@
 //! | [`exchange`] | what an exchange of several steps asks, and which series show its sides |
 //! | [`exchange_session`] | one series of them |
 //! | [`exchange_tally`] | where the end of one is counted |
+//! | [`finding_tally`] | where the end of any other probe is counted |
 //! | [`lane`] | which series share a socket: flows, source ports, ways out |
 //! | [`core`] | all series together: schedule, sessions, tally |
 
@@ -26,6 +27,7 @@ pub mod direction;
 pub mod exchange;
 pub mod exchange_session;
 pub mod exchange_tally;
+pub mod finding_tally;
 pub mod history;
 pub mod icmp_session;
 pub mod lane;
@@ -33,4 +35,4 @@ pub mod one_way;
 pub mod stamp_session;
 pub mod wire;
 
-pub use self::core::{Core, ProbeToken, SeriesPlan, Transmit};
+pub use self::core::{Core, ProbeToken, SeriesPlan, Transmit, loaded_series};

@@ -127,6 +127,20 @@ impl Prober {
         })
     }
 
+    /// The same, with probes under load counted apart.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_labelling_load(
+        plans: &[SeriesPlan],
+        interval_ms: u32,
+        out: mpsc::Sender<Delivery>,
+    ) -> Result<Self, StartError> {
+        Self::start_core(plans, out, Trust::of_the_system, |start| {
+            Core::labelling_load(plans, interval_ms, start)
+        })
+    }
+
     /// The same; exchanges believe the authorities of `trust` instead of the system's.
     ///
     /// # Errors
@@ -332,6 +346,12 @@ impl Turning {
             .resume
             .iter()
             .for_each(|series| self.core.resume(*series, now));
+        if let Some(load) = change.load {
+            self.core.set_load(load);
+        }
+        if let Some(holds) = change.hold_exchanges {
+            self.core.hold_exchanges(holds);
+        }
         for (series, took_ns) in &change.looked_up {
             self.core.handle_lookup(*series, *took_ns);
         }

@@ -141,7 +141,7 @@ impl Roster {
                     is_wanted: true,
                 });
             }
-            next += u32::try_from(probe.series()).unwrap_or(u32::MAX);
+            next += u32::try_from(probe.series(config.labels_load())).unwrap_or(u32::MAX);
         }
         Self {
             series: config.manifest().series,
@@ -288,7 +288,9 @@ impl Roster {
             .filter(|target| target.host.as_ref() == Some(&name.host))
             .flat_map(|target| target.probes.iter().map(move |probe| (target, probe)))
             .collect();
-        let needed: usize = users.iter().map(|(_, probe)| probe.series()).sum();
+        let labels_load = self.config.labels_load();
+        let needed = users.iter().map(|(_, probe)| probe.series(labels_load));
+        let needed: usize = needed.sum();
         if name.known.len() >= MOST_KNOWN || self.series.len() + needed > MAX_SERIES {
             self.counters.no_room += 1;
             return false;
@@ -319,7 +321,8 @@ impl Roster {
                     of: Use::of(target, probe),
                     is_wanted: true,
                 });
-                self.series.extend(descriptors(target, probe, at, flow));
+                let series = descriptors(target, probe, at, flow, labels_load);
+                self.series.extend(series);
                 change.add.push(self.config.plan(probe, at, flow));
             }
         }

@@ -203,7 +203,12 @@ async fn measure(
     let (out, mut intervals) = mpsc::channel(CHANNEL_INTERVALS);
     let every = Duration::from_secs(config.names.every_s.into());
     let mut resolver = Resolver::start_some(roster.wanted_hosts(), every).context("starting the resolver")?;
-    let prober = Prober::start(&config.series_plans(), config.interval_ms, out)?;
+    let plans = config.series_plans();
+    let prober = if config.labels_load() {
+        Prober::start_labelling_load(&plans, config.interval_ms, out)?
+    } else {
+        Prober::start(&plans, config.interval_ms, out)?
+    };
     let manifest = roster.manifest();
     outbox.set_manifest(&manifest);
     reporter.begin_anew(manifest.id());
@@ -222,16 +227,10 @@ async fn measure(
 
     let mut paths = config.paths.and_then(|paths| Paths::start(config, paths));
     let tester = config.throughput.clone().and_then(|throughput| {
-        let (targets, paused) = (config.throughput_targets(), config.paused_by_tests());
-        Tester::start(
-            config.agent.clone(),
-            throughput,
-            targets,
-            paused,
-            letterbox.clone(),
-        )
-        .inspect_err(|error| warn!(%error, "no thread to test throughput with; everything else goes on"))
-        .ok()
+        let targets = config.throughput_targets();
+        Tester::start(config.agent.clone(), throughput, targets, letterbox.clone())
+            .inspect_err(|error| warn!(%error, "no thread to test throughput with; everything else goes on"))
+            .ok()
     });
     let mut order = None;
     loop {

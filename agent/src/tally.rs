@@ -6,12 +6,16 @@
 //!
 //! For a person who watches, that is long: an eager tally closes an interval as soon as the last of its probes is settled.
 //!
+//! A probe that was sent while a throughput test of our own loaded the path, or while the queues of one drained, counts in a series of
+//! its own, so that no delay of the path at rest is one under our load ([`LoadLabel`]). A series that has such series beside it is
+//! followed by them: `self_load`, `post_load`.
+//!
 //! Interval names follow the wall clock, their ends follow the monotonic one: each new interval asks the wall clock
 //! afresh, so that a slow clock is followed and a step moves the name of the next interval, never a delay.
 
 use std::collections::VecDeque;
 
-use azimuth_measurement::{DelayHistogram, Interval, ProbeCounts, SeriesRecord, StampClock};
+use azimuth_measurement::{DelayHistogram, Interval, LoadLabel, ProbeCounts, SeriesRecord, StampClock};
 
 use crate::clock::{Moment, Monotonic, NS_PER_MS, Wall};
 
@@ -19,13 +23,36 @@ mod order;
 
 use order::Sample;
 
-/// Which interval, counted from the start of the process.
+/// Series beside one that has its loaded probes counted apart.
+pub const LOADED_SERIES: usize = 2;
+
+/// Which interval, counted from the start of the process, and under which load: what a probe needs to have with it until it is
+/// settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IntervalOrdinal(u64);
 
 impl IntervalOrdinal {
-    /// The interval in which the process started.
+    /// The interval in which the process started, at rest.
     pub const FIRST: Self = Self(0);
+    /// Below the count: how far beside its series a probe is counted.
+    const LOAD_BITS: u32 = 2;
+
+    fn new(count: u64, load: LoadLabel) -> Self {
+        let beside = match load {
+            LoadLabel::Idle => 0,
+            LoadLabel::SelfLoad => 1,
+            LoadLabel::PostLoad => 2,
+        };
+        Self(count << Self::LOAD_BITS | beside)
+    }
+
+    fn count(self) -> u64 {
+        self.0 >> Self::LOAD_BITS
+    }
+
+    fn beside(self) -> usize {
+        (self.0 & ((1 << Self::LOAD_BITS) - 1)) as usize
+    }
 }
 
 /// What one series saw in one interval, before it becomes a histogram.
@@ -71,6 +98,9 @@ pub struct Tally {
     length_ms: u32,
     waiting_ns: i64,
     series: usize,
+    /// Per series, whether it is followed by its loaded ones.
+    has_loaded: Vec<bool>,
+    load: LoadLabel,
     /// Whether an interval closes as soon as all its probes are settled.
     eager: bool,
     /// Ordinal of the front of `open`.
@@ -89,6 +119,8 @@ impl Tally {
             length_ms,
             waiting_ns,
             series,
+            has_loaded: vec![false; series],
+            load: LoadLabel::Idle,
             eager: false,
             front: 0,
             open: VecDeque::new(),
@@ -115,9 +147,22 @@ impl Tally {
             open.sequences.resize(self.series, Vec::new());
         }
         self.last.resize(self.series, None);
+        self.has_loaded.resize(self.series, false);
         if let Some(current) = self.open.back_mut() {
             current.complete_at = current.closed.ended_at.plus_ns(self.waiting_ns);
         }
+    }
+
+    /// The series after `series` are for its probes under load.
+    pub fn count_loaded_beside(&mut self, series: u32) {
+        if let Some(has_loaded) = self.has_loaded.get_mut(series as usize) {
+            *has_loaded = true;
+        }
+    }
+
+    /// Probes sent from now on are sent under this load.
+    pub fn set_load(&mut self, load: LoadLabel) {
+        self.load = load;
     }
 
     /// A probe of the current interval is on its way.
@@ -129,7 +174,7 @@ impl Tally {
 
     /// A probe of `interval` is settled, or was not sent after all.
     pub fn note_settled(&mut self, interval: IntervalOrdinal) {
-        let Some(index) = interval.0.checked_sub(self.front) else {
+        let Some(index) = interval.count().checked_sub(self.front) else {
             return;
         };
         if let Some(open) = usize::try_from(index)
@@ -153,7 +198,8 @@ impl Tally {
     /// The interval that a probe sent now belongs to.
     #[must_use]
     pub fn current(&self) -> IntervalOrdinal {
-        IntervalOrdinal(self.front + self.open.len().saturating_sub(1) as u64)
+        let count = self.front + self.open.len().saturating_sub(1) as u64;
+        IntervalOrdinal::new(count, self.load)
     }
 
     /// Next instant at which [`handle_timeout`](Self::handle_timeout) or [`poll_closed`](Self::poll_closed) has
@@ -208,7 +254,7 @@ impl Tally {
     /// Whether `interval` is not closed yet.
     #[must_use]
     pub fn is_open(&self, interval: IntervalOrdinal) -> bool {
-        interval.0 >= self.front
+        interval.count() >= self.front
     }
 
     /// Records the delay of the probe with this number within its series.
@@ -219,12 +265,10 @@ impl Tally {
         clock: StampClock,
         delay_us: u32,
     ) {
-        let index = self.index(interval);
+        let (index, series) = (self.index(interval), self.place(interval, series));
         if let Some(open) = self.open.get_mut(index)
-            && let (Some(tally), Some(sequences)) = (
-                open.closed.series.get_mut(series as usize),
-                open.sequences.get_mut(series as usize),
-            )
+            && let (Some(tally), Some(sequences)) =
+                (open.closed.series.get_mut(series), open.sequences.get_mut(series))
         {
             tally.delays_us.push((clock, delay_us));
             sequences.push(sequence);
@@ -254,12 +298,21 @@ impl Tally {
     }
 
     fn at(&mut self, interval: IntervalOrdinal, series: u32) -> Option<&mut SeriesTally> {
-        let index = self.index(interval);
-        self.open.get_mut(index)?.closed.series.get_mut(series as usize)
+        let (index, series) = (self.index(interval), self.place(interval, series));
+        self.open.get_mut(index)?.closed.series.get_mut(series)
+    }
+
+    /// Where the probes of `series` that were sent in `interval` are counted.
+    fn place(&self, interval: IntervalOrdinal, series: u32) -> usize {
+        let series = series as usize;
+        match self.has_loaded.get(series) {
+            Some(true) => series + interval.beside(),
+            _ => series,
+        }
     }
 
     fn index(&self, interval: IntervalOrdinal) -> usize {
-        usize::try_from(interval.0.saturating_sub(self.front)).unwrap_or(usize::MAX)
+        usize::try_from(interval.count().saturating_sub(self.front)).unwrap_or(usize::MAX)
     }
 
     fn begin(&mut self, now: Moment) {

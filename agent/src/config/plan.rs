@@ -12,18 +12,18 @@ use super::{Config, Probe, Target};
 use crate::clock::NS_PER_MS;
 use crate::path::tracer::TraceTarget;
 use crate::path::watcher::PathTarget;
-use crate::probe::SeriesPlan;
 use crate::probe::exchange::{Request, sides};
 use crate::probe::lane::{Lane, PortRange, Transport, WantedPort};
+use crate::probe::{SeriesPlan, loaded_series};
 use crate::schedule::{Pace, phase_ns, seed};
 
 impl Config {
     /// What this agent declares to measure, names left out.
     #[must_use]
     pub fn manifest(&self) -> Manifest {
-        let series = self
-            .fixed()
-            .flat_map(|(target, probe, flow)| descriptors(target, probe, probe.address, flow));
+        let series = self.fixed().flat_map(|(target, probe, flow)| {
+            descriptors(target, probe, probe.address, flow, self.labels_load())
+        });
         self.manifest_of(series.collect())
     }
 
@@ -134,7 +134,8 @@ impl Config {
             .filter(|(target, ..)| !target.planned)
             .map(|(target, probe, _)| {
                 let series = next;
-                next += 1 + sides(probe.method).len() as u32;
+                let beside = sides(probe.method).len() + loaded_series(probe.method, self.labels_load());
+                next += 1 + beside as u32;
                 (series, target, probe)
             });
         numbered
@@ -216,28 +217,36 @@ fn traced_by(probe: &Probe) -> (Method, SocketAddr) {
     }
 }
 
-/// The series of a probe to one address by one flow: the one that leads, then its sides, as the prober numbers them.
+/// The series of a probe to one address by one flow: the one that leads, then its sides, or those for load, as the prober numbers
+/// them.
 pub fn descriptors(
     target: &Target,
     probe: &Probe,
     address: SocketAddr,
     flow: u16,
+    labels_load: bool,
 ) -> impl Iterator<Item = SeriesDescriptor> {
     let host = match &probe.request {
         Some(Request::Dns { question, .. }) => question.to_string(),
         _ => target.host.clone().unwrap_or_default(),
     };
-    let lead = (Phase::Whole, Answer::Ordinary);
-    std::iter::once(lead)
-        .chain(sides(probe.method).iter().copied())
-        .map(move |(phase, answer)| SeriesDescriptor {
+    let (phase, answer) = (Phase::Whole, Answer::Ordinary);
+    let loaded = match loaded_series(probe.method, labels_load) {
+        0 => &[][..],
+        _ => &[LoadLabel::SelfLoad, LoadLabel::PostLoad][..],
+    };
+    let sides = sides(probe.method).iter();
+    std::iter::once((phase, answer, LoadLabel::Idle))
+        .chain(sides.map(|(phase, answer)| (*phase, *answer, LoadLabel::Idle)))
+        .chain(loaded.iter().map(move |load| (phase, answer, *load)))
+        .map(move |(phase, answer, load)| SeriesDescriptor {
             zone: target.zone.clone(),
             target: target.name.clone(),
             address,
             granularity: target.granularity,
             method: probe.method,
             flow,
-            load: LoadLabel::Idle,
+            load,
             period_ms: probe.period_ms,
             waiting_time_ms: probe.waiting_time_ms,
             dscp: probe.leaving.dscp,

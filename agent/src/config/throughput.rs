@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use azimuth_measurement::Method;
 
 use super::document::{Section, Wrong, integer, number, parsed, shown, text};
-use super::{CollectorAddress, Config, Probe};
+use super::{CollectorAddress, Config};
 use crate::cli::TCP_PORT;
 use crate::key_file;
-use crate::probe::exchange::sides;
 use crate::throughput::daemon::TestTarget;
 use crate::throughput::phases::Probing;
 use crate::throughput::plan::Budget;
@@ -129,8 +128,7 @@ impl Config {
         {
             for probe in &target.probes {
                 let series = next;
-                let width = 1 + sides(probe.method).len() as u32;
-                next += width * probe.leaving.flows().count() as u32;
+                next += u32::try_from(probe.series(true)).unwrap_or(u32::MAX);
                 let is_new = found.iter().all(|known| known.name != target.name);
                 if probe.method == Method::Stamp && is_new {
                     found.push(TestTarget {
@@ -148,19 +146,10 @@ impl Config {
         found
     }
 
-    /// The series that are not probed while a test loads the path: all that lead and have an address.
+    /// Whether probes under a load of our own are counted in series of their own: where there can be such a load.
     #[must_use]
-    pub fn paused_by_tests(&self) -> Vec<u32> {
-        let mut next = 0_u32;
-        let mut leading = Vec::new();
-        let probes = self.targets.iter().filter(|target| target.host.is_none());
-        for probe in probes.flat_map(|target| &target.probes) {
-            for _ in probe.leaving.flows() {
-                leading.push(next);
-                next += width(probe);
-            }
-        }
-        leading
+    pub fn labels_load(&self) -> bool {
+        self.throughput.is_some()
     }
 
     /// What the plan of tests comes to in 30 days, for people: octets, and money where a price is stated.
@@ -188,15 +177,13 @@ impl Config {
     }
 }
 
-fn width(probe: &Probe) -> u32 {
-    1 + sides(probe.method).len() as u32
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
+
+    use azimuth_measurement::LoadLabel;
 
     use super::super::parse;
     use super::*;
@@ -236,8 +223,8 @@ mod tests {
         assert_eq!(
             found,
             [
-                ("one", 1, "192.0.2.1:8621".to_owned()),
-                ("two", 2, "192.0.2.2:8621".to_owned())
+                ("one", 3, "192.0.2.1:8621".to_owned()),
+                ("two", 6, "192.0.2.2:8621".to_owned())
             ]
         );
         let manifest = config.manifest();
@@ -248,7 +235,11 @@ mod tests {
                 (target.name.as_str(), target.probing.to)
             );
         }
-        assert_eq!(config.paused_by_tests(), [0, 1, 2]);
+        let loads = manifest.series.iter().map(|series| series.load);
+        assert!(
+            loads.eq(LoadLabel::ALL.iter().copied().cycle().take(9)),
+            "each beside its own"
+        );
         let plan = config.throughput_plan().expect("a plan");
         assert!(plan.contains("2 targets 4 times"), "{plan}");
         assert!(

@@ -106,7 +106,7 @@ impl<'c> Adding<'c> {
                 .targets
                 .iter()
                 .flat_map(|target| &target.probes)
-                .map(Probe::series)
+                .map(|probe| probe.series(own.labels_load()))
                 .sum(),
             probes_per_s: 0.0,
         }
@@ -219,14 +219,15 @@ impl<'c> Adding<'c> {
             request,
             leaving: Leaving::default(),
         };
-        if self.series + probe.series() > MAX_SERIES {
+        let needed = probe.series(self.own.labels_load());
+        if self.series + needed > MAX_SERIES {
             return Err(PlanRefusal::TooManyTargets);
         }
         if !self.measured.insert((text, given.port, method)) {
             return Err(PlanRefusal::Duplicate);
         }
         self.probes_per_s = probes_per_s;
-        self.series += probe.series();
+        self.series += needed;
         Ok(probe)
     }
 }

@@ -8,22 +8,23 @@ use std::collections::HashMap;
 use std::hash::RandomState;
 use std::net::{IpAddr, SocketAddr};
 
-use azimuth_measurement::{Answer, ErrorKind, Method, Phase};
+use azimuth_measurement::{Answer, ErrorKind, LoadLabel, Method, Phase};
 
 use crate::clock::{Moment, Monotonic, NS_PER_MS, Wall};
 use crate::icmp::{Echo, Family, MESSAGE_BYTES};
 use crate::schedule::{Pace, Schedule};
 use crate::stamp::{ErrorEstimate, PacketError, StampKey};
-use crate::tally::{ClosedInterval, IntervalOrdinal, Tally};
+use crate::tally::{ClosedInterval, IntervalOrdinal, LOADED_SERIES, Tally};
 
-use super::connect_session::{ConnectEnd, ConnectFinding, ConnectSession};
-use super::delay::{Discard, Verdict, whole_us};
+use super::connect_session::{ConnectEnd, ConnectSession};
+use super::delay::whole_us;
 use super::exchange::{ExchangeEnd, Request, Side, sides};
 use super::exchange_session::{ExchangeSession, GRACE_NS};
 use super::exchange_tally::{count_exchange, count_side};
+use super::finding_tally::{count_connect, count_finding};
 use super::icmp_session::IcmpSession;
 use super::lane::{Lane, Lanes};
-use super::stamp_session::{Arrival, Finding, StampSession};
+use super::stamp_session::{Arrival, StampSession};
 use super::wire::{Payload, Wire};
 
 /// How often sessions are asked whether a waiting time has passed. Losses are counted by the waiting time itself, not
@@ -122,7 +123,7 @@ enum Session {
     Icmp(IcmpSession),
     Connect(ConnectSession),
     Exchange(ExchangeSession, Request, &'static [Side]),
-    /// A side of the exchanges of a series before it.
+    /// A side of the exchanges of a series before it, or its probes under load.
     Side,
 }
 
@@ -164,6 +165,10 @@ pub struct Core {
     sweep_at: Monotonic,
     clock_error: ErrorEstimate,
     strays: Strays,
+    /// Whether probes under load are counted in series of their own.
+    labels_load: bool,
+    /// Exchanges do not begin.
+    holds_exchanges: bool,
 }
 
 impl Core {
@@ -173,6 +178,16 @@ impl Core {
     /// to either.
     #[must_use]
     pub fn new(plans: &[SeriesPlan], interval_ms: u32, start: Moment) -> Self {
+        Self::made(plans, interval_ms, start, false)
+    }
+
+    /// The same, where each series of one packet and its answer is followed by two for its probes under load.
+    #[must_use]
+    pub fn labelling_load(plans: &[SeriesPlan], interval_ms: u32, start: Moment) -> Self {
+        Self::made(plans, interval_ms, start, true)
+    }
+
+    fn made(plans: &[SeriesPlan], interval_ms: u32, start: Moment, labels_load: bool) -> Self {
         let mut core = Self {
             series: Vec::with_capacity(plans.len()),
             lanes: Lanes::default(),
@@ -183,6 +198,8 @@ impl Core {
             sweep_at: start.monotonic,
             clock_error: ErrorEstimate::UNSYNCHRONISED,
             strays: Strays::default(),
+            labels_load,
+            holds_exchanges: false,
         };
         for plan in plans {
             core.add(plan, start.monotonic);
@@ -242,7 +259,9 @@ impl Core {
             padding: payload_bytes.saturating_sub(ECHO_DATA_BYTES),
             session,
         });
-        for _ in sides {
+        let loaded = loaded_series(plan.method, self.labels_load);
+        self.lanes.add_beside(loaded);
+        for _ in 0..sides.len() + loaded {
             // Keeps the numbers of both alike; never due.
             self.schedule.add(start, 0, period_ns, Some(0));
             self.series.push(Series {
@@ -253,6 +272,9 @@ impl Core {
             });
         }
         self.tally.grow(self.series.len(), tally_ns);
+        if loaded > 0 {
+            self.tally.count_loaded_beside(index);
+        }
         index
     }
 
@@ -264,6 +286,16 @@ impl Core {
     /// Sends again for a paused series, from its next slot after `now`.
     pub fn resume(&mut self, series: u32, now: Monotonic) {
         self.schedule.resume(series, now);
+    }
+
+    /// Probes sent from now on are sent under this load of our own.
+    pub fn set_load(&mut self, load: LoadLabel) {
+        self.tally.set_load(load);
+    }
+
+    /// Whether exchanges, which take long and have no series for load, are left out from now on; their slots count as skipped.
+    pub fn hold_exchanges(&mut self, holds: bool) {
+        self.holds_exchanges = holds;
     }
 
     /// How far this host's clock may be off, from now on.
@@ -349,9 +381,18 @@ impl Core {
     /// The next thing to send, if one is due at `now`. `now` must be read just before each call: it is the sending
     /// time of the probe.
     pub fn poll_transmit(&mut self, now: Moment) -> Option<Transmit> {
-        let due = self.schedule.poll_due(now.monotonic)?;
         self.tally.handle_timeout(now);
         let interval = self.tally.current();
+        let due = loop {
+            let due = self.schedule.poll_due(now.monotonic)?;
+            let session = self.series.get(due.series as usize).map(|series| &series.session);
+            if !self.holds_exchanges || !matches!(session, Some(Session::Exchange(..))) {
+                break due;
+            }
+            if let Some(counts) = self.tally.counts(interval, due.series) {
+                counts.skipped += 1 + due.skipped;
+            }
+        };
         self.tally
             .record_lateness(whole_us(now.monotonic.since_ns(due.intended_at)));
         if let Some(counts) = self.tally.counts(interval, due.series) {
@@ -660,6 +701,17 @@ impl Core {
     }
 }
 
+/// How many series for its probes under load follow one of this method.
+#[must_use]
+pub fn loaded_series(method: Method, labels_load: bool) -> usize {
+    // What takes several steps is not begun under load.
+    if labels_load && sides(method).is_empty() {
+        LOADED_SERIES
+    } else {
+        0
+    }
+}
+
 impl Series {
     fn awaits_answer(&self) -> bool {
         match &self.session {
@@ -677,86 +729,5 @@ impl Series {
             Session::Exchange(session, ..) => session.is_waiting(),
             Session::Side => false,
         }
-    }
-}
-
-fn count_finding(tally: &mut Tally, series: u32, finding: Finding) {
-    let (interval, missing_tx_stamp) = match finding {
-        Finding::Ways(ways) => {
-            // Too late to be said of an interval that is gone; the ways of its losses stay unknown.
-            if tally.is_open(ways.interval)
-                && let Some(counts) = tally.counts(ways.interval, series)
-            {
-                counts.lost_out += ways.out;
-                counts.lost_back += ways.back;
-            }
-            return;
-        }
-        Finding::Returned {
-            interval,
-            missing_tx_stamp,
-            ..
-        }
-        | Finding::Lost {
-            interval,
-            missing_tx_stamp,
-        } => (interval, missing_tx_stamp),
-    };
-    tally.note_settled(interval);
-    let Some(counts) = tally.counts(interval, series) else {
-        return;
-    };
-    counts.missing_tx_stamp += u64::from(missing_tx_stamp);
-    let Finding::Returned {
-        sequence,
-        verdict,
-        missing_rx_stamp,
-        missing_follow_up,
-        one_way,
-        ..
-    } = finding
-    else {
-        return;
-    };
-    counts.returned += 1;
-    counts.missing_rx_stamp += u64::from(missing_rx_stamp);
-    counts.missing_follow_up += u64::from(missing_follow_up);
-    if let Some(sample) = one_way {
-        counts.one_way.note(sample);
-    }
-    match verdict {
-        Verdict::Delay(clock, delay_us) => tally.record(interval, (series, sequence), clock, delay_us),
-        Verdict::Discarded(why) => {
-            counts.discarded += 1;
-            if why == Discard::ClockStep {
-                tally.count_clock_step(interval);
-            }
-        }
-    }
-}
-
-fn count_connect(tally: &mut Tally, series: u32, interval: IntervalOrdinal, finding: ConnectFinding) {
-    tally.note_settled(interval);
-    let Some(counts) = tally.counts(interval, series) else {
-        return;
-    };
-    match finding {
-        ConnectFinding::Delay {
-            sequence,
-            clock,
-            delay_us,
-        } => {
-            counts.returned += 1;
-            tally.record(interval, (series, sequence), clock, delay_us);
-        }
-        ConnectFinding::Refused => {
-            counts.returned += 1;
-            counts.refused += 1;
-        }
-        ConnectFinding::NoSample => {
-            counts.returned += 1;
-            counts.discarded += 1;
-        }
-        ConnectFinding::Lost { late } => counts.late += u64::from(late),
     }
 }

@@ -225,6 +225,11 @@ impl Lanes {
             .extend(std::iter::repeat_n(None, sides(plan.method).len()));
     }
 
+    /// Series that go by no lane, after the one added last.
+    pub fn add_beside(&mut self, series: usize) {
+        self.of_series.extend(std::iter::repeat_n(None, series));
+    }
+
     fn number(&mut self, transport: Transport, plan: &SeriesPlan) -> u32 {
         let key = (transport, plan.address.is_ipv4(), plan.lane.clone());
         let number = *self.numbers.entry(key).or_insert_with(|| {

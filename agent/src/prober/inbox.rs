@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::{fmt, io};
 
+use azimuth_measurement::LoadLabel;
+
 use crate::net::wait::Waker;
 use crate::probe::exchange::ExchangeEnd;
 use crate::probe::{ProbeToken, SeriesPlan};
@@ -37,6 +39,10 @@ pub struct Change {
     pub resume: Vec<u32>,
     /// Exchanges whose name was looked up: the series, and how long it took in nanoseconds, `None` if in vain.
     pub looked_up: Vec<(u32, Option<i64>)>,
+    /// Under which load of our own probes are sent from now on.
+    pub load: Option<LoadLabel>,
+    /// Whether exchanges are left out from now on.
+    pub hold_exchanges: Option<bool>,
 }
 
 /// Ends the sleep of the probing thread.

@@ -23,7 +23,9 @@ impl Roster {
             .collect();
         let has_room = |series: usize| self.series.len() + series <= MAX_SERIES;
         let is_free = |probe: &Probe| !self.taken.contains(&taken_by(probe, probe.address));
-        if !has_room(adding.iter().map(|(_, probe)| probe.series()).sum())
+        let labels_load = self.config.labels_load();
+        let needed = adding.iter().map(|(_, probe)| probe.series(labels_load));
+        if !has_room(needed.sum())
             || !adding.iter().all(|(_, probe)| is_free(probe))
             || self.names.iter().any(|name| name.wants_more(&config))
         {
@@ -84,13 +86,14 @@ impl Roster {
         let at: SocketAddr = probe.address;
         self.taken.insert(taken_by(probe, at));
         for flow in probe.leaving.flows() {
-            let series = u32::try_from(self.series.len()).unwrap_or(u32::MAX);
+            let number = u32::try_from(self.series.len()).unwrap_or(u32::MAX);
             self.planned.push(Lead {
-                series,
+                series: number,
                 of: Use::of(target, probe),
                 is_wanted: true,
             });
-            self.series.extend(descriptors(target, probe, at, flow));
+            let series = descriptors(target, probe, at, flow, self.config.labels_load());
+            self.series.extend(series);
             change.add.push(self.config.plan(probe, at, flow));
         }
     }

@@ -1,8 +1,8 @@
 //! The thread that tests throughput by itself, one test after the other, and what it has to tell. Decides nothing: when and what is
 //! [`plan`](super::plan)'s.
 //!
-//! While a test loads the path, no series of an address is probed, so that no delay of a series is one under our own load. The test
-//! has probes of its own.
+//! It tells the probing thread what goes on, so that no delay of the path at rest is one under our own load: probes of one packet and
+//! its answer go on under another label, exchanges are left out. The test has probes of its own beside that.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use azimuth_measurement::{AgentId, ThroughputResult};
+use azimuth_measurement::{AgentId, LoadLabel, ThroughputResult};
 use tracing::{info, warn};
 
 use super::client::Order;
@@ -66,7 +66,6 @@ impl Tester {
         agent: AgentId,
         config: ThroughputConfig,
         targets: Vec<TestTarget>,
-        paused: Vec<u32>,
         letterbox: Letterbox,
     ) -> io::Result<Self> {
         let desk = Arc::new(Desk::default());
@@ -75,7 +74,6 @@ impl Tester {
             agent,
             config,
             targets,
-            paused,
             letterbox,
             desk: of_thread,
         };
@@ -117,7 +115,6 @@ struct Work {
     agent: AgentId,
     config: ThroughputConfig,
     targets: Vec<TestTarget>,
-    paused: Vec<u32>,
     letterbox: Letterbox,
     desk: Arc<Desk>,
 }
@@ -213,22 +210,15 @@ impl Work {
                 return 0;
             }
         }
-        let mut paused = Paused(None);
+        let mut labelling = Labelling {
+            letterbox: &self.letterbox,
+            load: None,
+        };
         let tested = phases::run(&order, Some(&target.probing), &self.desk.stop, &mut |step| {
-            // Before the first octet of the load, until the queues have drained.
-            if step == Step::Load(0, 0) && paused.0.is_none() {
-                self.tell(Change {
-                    pause: self.paused.clone(),
-                    ..Change::default()
-                });
-                paused.0 = Some(Resume {
-                    letterbox: self.letterbox.clone(),
-                    series: self.paused.clone(),
-                });
-            }
+            labelling.note(step);
         })
         .await;
-        drop(paused);
+        drop(labelling);
         match tested {
             Ok((result, trouble)) => {
                 let (stop, bps) = (result.stop.as_str(), result.bps);
@@ -257,31 +247,47 @@ impl Work {
         }
         waiting.push(result);
     }
+}
 
-    fn tell(&self, change: Change) {
+/// Tells the probing thread under which load it probes; at rest again whatever becomes of the test.
+struct Labelling<'a> {
+    letterbox: &'a Letterbox,
+    load: Option<LoadLabel>,
+}
+
+impl Labelling<'_> {
+    fn note(&mut self, step: Step) {
+        let load = match step {
+            // Exchanges under way have the quiet phase to end in.
+            Step::Quiet => LoadLabel::Idle,
+            // Before the first octet of it.
+            Step::Load(..) => LoadLabel::SelfLoad,
+            Step::Drain => LoadLabel::PostLoad,
+        };
+        if self.load != Some(load) {
+            self.load = Some(load);
+            self.tell(load, true);
+        }
+    }
+
+    fn tell(&self, load: LoadLabel, hold_exchanges: bool) {
+        let change = Change {
+            load: Some(load),
+            hold_exchanges: Some(hold_exchanges),
+            ..Change::default()
+        };
         if self.letterbox.put(Message::Changed(change)).is_err() {
-            warn!("the probing thread takes no messages; series are probed during a throughput test");
+            warn!(
+                load = load.as_str(),
+                "the probing thread takes no messages; probes keep the label before"
+            );
         }
     }
 }
 
-/// Series that were paused, and are to be probed again whatever becomes of the test.
-struct Paused(Option<Resume>);
-
-struct Resume {
-    letterbox: Letterbox,
-    series: Vec<u32>,
-}
-
-impl Drop for Resume {
+impl Drop for Labelling<'_> {
     fn drop(&mut self) {
-        let change = Change {
-            resume: std::mem::take(&mut self.series),
-            ..Change::default()
-        };
-        if self.letterbox.put(Message::Changed(change)).is_err() {
-            warn!("the probing thread takes no messages; the series stay paused");
-        }
+        self.tell(LoadLabel::Idle, false);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The prober against a simulated network: time is a number, nothing sleeps, and every count is known beforehand.
 
 mod direction;
+mod load;
 mod network;
 mod one_way;
 mod plan;

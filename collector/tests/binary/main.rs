@@ -13,6 +13,7 @@ mod full;
 mod hostile;
 mod import;
 mod incidents;
+mod load;
 mod plan;
 mod process;
 mod prometheus;
