@@ -17,7 +17,7 @@ torture: ## the long forms of the fault tests: kills, power cuts, replays, waiti
 bench-probing: ## Azimuth, fping and irtt against kernel truth on a delayed path (root)
 	@ci/bench-probing
 
-bench-throughput: ## azimuth-agent throughput beside a 10 s iperf3 on the same links (root)
+bench-throughput: ## throughput tests beside a 10 s iperf3 on the same lines, processor time beside nginx (root)
 	@ci/bench-throughput
 
 bench-store: ## Azimuth, Prometheus and VictoriaMetrics fed and asked the same

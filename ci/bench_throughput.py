@@ -1,107 +1,389 @@
-"""The grid of ci/bench-throughput: builds the links, runs both tools on each, prints the table. Not a test: it asserts nothing."""
+"""The figures of ci/bench-throughput: builds the links, runs the tools on each, prints the tables. Not a test: it asserts nothing."""
 
 import argparse
+import itertools
 import json
 import os
 import secrets
+import shutil
+import signal
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
-QUEUE_BYTES = 1_250_000
-# What TCP and IPv4 with timestamps leave of an Ethernet frame of 1514 octets, by which the token bucket counts.
-GOODPUT_SHARE = 1448 / 1514
+# A queue of so many milliseconds at the rate of its line, so that 8Q/R is the same on all lines.
+QUEUE_MS = 50
+# Beside a test with cross traffic: this share of the line, by UDP, the way the test goes.
+CROSS_SHARE = 0.2
+# Octets of one download in the rows of processor time.
+CPU_BYTES = 2_000_000_000
+# Not 8620 and 8621, which the reflector of the testbed has.
+STAMP_PORT, TEST_PORT, IPERF_PORT, CROSS_PORT = 8630, 8631, 5201, 5202
+
+SCENARIO = """
+name = "bench-throughput"
+about = "one zone, a line for each rate and delay"
+seed = 1
+
+[network]
+ipv4_prefix = "10.79.0.0/16"
+ipv6_prefix = "fd79::/16"
+path_factor = [1.0, 1.0]
+loss_ratio = {loss}
+variation_ms = 0.01
+
+[probing]
+stamp_period_ms = 1000
+tcp_connect_period_ms = 60000
+waiting_time_ms = 1000
+
+[[isp]]
+name = "bench"
+asn = 64500
+peering_ms = 0
+
+[[zone]]
+key = "aws/eu-west-3/euw3-az1"
+country = "FR"
+city = "Paris"
+latitude = 48.86
+longitude = 2.35
+round_trip_ms = 0.1
+"""
+
+LINE = """
+[access.{name}]
+round_trip_ms = {delay_ms}
+variation_ms = 0.01
+sigma = 0.1
+down_mbps = {mbit}
+up_mbps = {mbit}
+queue_bytes = {queue_bytes}
+
+[[vantage_point]]
+agent = "{name}"
+name = "{name}"
+country = "FR"
+city = "Paris"
+isp = "bench"
+access = "{name}"
+latitude = 48.86
+longitude = 2.35
+"""
 
 
-def run(*words, **more):
-    return subprocess.run(words, check=True, capture_output=True, text=True, **more).stdout
+def queue_bytes(mbit):
+    return mbit * 1000 * QUEUE_MS // 8
+
+
+def run(*words, timeout=120, **more):
+    return subprocess.run(words, check=True, capture_output=True, text=True, timeout=timeout, **more).stdout
+
+
+def congestion_controls(wanted):
+    """Those of `wanted` that this kernel has; what it has not is said."""
+    if "bbr" in wanted and shutil.which("modprobe"):
+        subprocess.run(["modprobe", "-q", "tcp_bbr"], capture_output=True)
+    with open("/proc/sys/net/ipv4/tcp_available_congestion_control") as file:
+        there = file.read().split()
+    for name in wanted:
+        if name not in there:
+            print(f"left out: congestion control {name}, which this kernel does not have ({' '.join(there)})")
+    return [name for name in wanted if name in there]
 
 
 class World:
-    """Near end, router, far end: three namespaces, removed at the end."""
+    """Lines of the testbed's relay: real packets through namespaces that end with the process."""
 
-    def __init__(self):
-        tag = f"azbt{os.getpid()}"
-        self.near, self.router, self.far = f"{tag}n", f"{tag}r", f"{tag}f"
-        for name in (self.near, self.router, self.far):
-            run("ip", "netns", "add", name)
-            run("ip", "-n", name, "link", "set", "lo", "up")
-        for end, name, net in ((self.near, "near", 1), (self.far, "far", 2)):
-            run("ip", "-n", end, "link", "add", "up0", "type", "veth", "peer", "name", name, "netns", self.router)
-            for where, link, host in ((end, "up0", 1), (self.router, name, 2)):
-                run("ip", "-n", where, "addr", "add", f"10.203.{net}.{host}/24", "dev", link)
-                run("ip", "-n", where, "link", "set", link, "up")
-                # Bundles of segments would be larger than the bucket.
-                subprocess.run(["ip", "netns", "exec", where, "ethtool", "-K", link, "tso", "off", "gso", "off", "gro", "off"], capture_output=True)
-                run("ip", "-n", where, "link", "set", link, "gso_max_segs", "1")
-            run("ip", "-n", end, "route", "add", "default", "via", f"10.203.{net}.2")
-        run("ip", "netns", "exec", self.router, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+    def __init__(self, bin_dir, directory, lines, loss):
+        self.directory = directory
+        scenario = os.path.join(directory, "bench.toml")
+        with open(scenario, "w") as file:
+            file.write(SCENARIO.format(loss=loss))
+            for name, mbit, delay_ms in lines:
+                file.write(LINE.format(name=name, mbit=mbit, delay_ms=delay_ms, queue_bytes=queue_bytes(mbit)))
+        self.log = open(os.path.join(directory, "testbed.log"), "w")
+        self.room = os.path.join(directory, "run")
+        self.testbed = subprocess.Popen(
+            [os.path.join(bin_dir, "azimuth-testbed"), "run", scenario, "--dir", self.room, "--no-collector", "--bin-dir", bin_dir],
+            stdout=self.log, stderr=self.log, start_new_session=True)
+        self.children = {}
+        self.started = []
+        until = time.monotonic() + 60
+        while len(self.children) < len(lines) + 1:
+            if self.testbed.poll() is not None or time.monotonic() > until:
+                self.remove()
+                raise SystemExit(f"the testbed did not start:\n{open(self.log.name).read()[-2000:]}")
+            time.sleep(0.2)
+            try:
+                with open(os.path.join(self.room, "run.json")) as file:
+                    self.children = {child["name"]: child["pid"] for child in json.load(file)["children"]}
+            except (OSError, ValueError):
+                pass
+        lines_by_name = {name for name, _, _ in lines}
+        agents = {name: pid for name, pid in self.children.items() if any(name.endswith(line) for line in lines_by_name)}
+        others = [pid for name, pid in self.children.items() if name not in agents]
+        if len(others) != 1:
+            self.remove()
+            raise SystemExit(f"not one reflector among {sorted(self.children)}")
+        self.far = others[0]
+        self.near = {line: next(pid for name, pid in agents.items() if name.endswith(line)) for line in lines_by_name}
+        self.address = address_of(self.far)
 
-    def rate(self, mbit):
-        for link in ("near", "far"):
-            run("tc", "-n", self.router, "qdisc", "replace", "dev", link, "root", "tbf", "rate", f"{mbit}mbit",
-                "burst", "32kb", "limit", str(QUEUE_BYTES))
+    def start(self, pid, *words):
+        self.started.append(subprocess.Popen(["nsenter", "-t", str(pid), "-n", *words], stdout=subprocess.DEVNULL, stderr=self.log))
+        return self.started[-1]
 
     def remove(self):
-        for name in (self.near, self.router, self.far):
-            subprocess.run(["ip", "netns", "del", name], capture_output=True)
+        for child in self.started:
+            child.kill()
+            child.wait()
+        if self.testbed.poll() is None:
+            self.testbed.send_signal(signal.SIGTERM)
+            try:
+                self.testbed.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                self.testbed.kill()
+        self.log.close()
 
 
-def started(namespace, *words, **more):
-    return subprocess.Popen(["ip", "netns", "exec", namespace, *words], **more)
+def address_of(pid):
+    """The IPv4 address of a namespace that has one device beside lo."""
+    for link in json.loads(run("nsenter", "-t", str(pid), "-n", "ip", "-j", "-4", "addr")):
+        if link["ifname"] != "lo":
+            return link["addr_info"][0]["local"]
+    raise SystemExit("a namespace without an address")
+
+
+def inside(pid, *words, timeout=120):
+    return run("nsenter", "-t", str(pid), "-n", *words, timeout=timeout)
+
+
+def one_cell(world, near, way, cc, mbit, cross, args, key):
+    """iperf3 and ours, one after the other on the same line; `None` where one of them failed, which is said."""
+    reverse = ["-R"] if way == "down" else []
+    beside = None
+    try:
+        if cross:
+            beside = world.start(near, "iperf3", "-c", world.address, "-p", str(CROSS_PORT), "-u", "-b", f"{mbit * CROSS_SHARE:.0f}M",
+                                 "-l", "1200", "-t", str(args.seconds + 20 + 8 * args.runs), *reverse)
+            time.sleep(1)
+        long = json.loads(inside(near, "iperf3", "-c", world.address, "-p", str(IPERF_PORT), "-t", str(args.seconds), "-O", "1", "-J", "-C", cc,
+                                 *reverse, timeout=args.seconds + 60))
+        received = long["end"]["sum_received"]
+        tests = []
+        for _ in range(args.runs):
+            # The usual cap, and beyond 160 Mbit/s what the rate needs to settle: 25 MB at 400 Mbit/s.
+            most = max(10_000_000, mbit * 62_500)
+            done = subprocess.run(["nsenter", "-t", str(near), "-n", args.agent, "throughput", f"{world.address}:{TEST_PORT}", "--key-file", key,
+                                   f"--{way}", "--congestion-control", cc, "--stamp-port", str(STAMP_PORT), "--max-bytes", str(most), "--json"],
+                                  capture_output=True, text=True, timeout=60)
+            try:
+                tests.append(json.loads(done.stdout))
+            except ValueError:
+                print(f"   a test printed no result: {done.stderr.strip()[-300:]}")
+        return received["bits_per_second"], received["bytes"] * (args.seconds + 1) / args.seconds, tests
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired, ValueError, KeyError) as error:
+        said = getattr(error, "stdout", "") or getattr(error, "stderr", "") or ""
+        print(f"   no figure: {type(error).__name__} {str(said)[-300:]}")
+        return None
+    finally:
+        if beside is not None:
+            beside.kill()
+            beside.wait()
+
+
+def grid(args, directory, ccs):
+    lines = [(f"line-{mbit}-{delay}", mbit, delay) for mbit in args.rates for delay in args.delays]
+    errors, shares, added_errors, readings = [], [], [], []
+    key = os.path.join(directory, "key")
+    with open(key, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        file.write(secrets.token_hex(32))
+    print(f"queue {QUEUE_MS} ms (8Q/R) on every line; each row: a {args.seconds} s iperf3, then {args.runs} tests of ours on the same line")
+    print(f"{'line':>16} {'cc':>5} {'loss':>5} {'cross':>5} {'way':>4} {'iperf3':>8} {'ours':>8} {'error':>7} {'octets':>7} {'reading':>12} "
+          f"{'stop':>9} {'added':>8} {'top/8Q/R':>8}")
+    for loss in args.losses:
+        room = os.path.join(directory, f"loss-{loss}")
+        os.mkdir(room)
+        world = World(args.bin_dir, room, lines, loss)
+        try:
+            world.start(world.far, "iperf3", "-s", "-p", str(IPERF_PORT))
+            world.start(world.far, "iperf3", "-s", "-p", str(CROSS_PORT))
+            for cc in ccs:
+                reflector = world.start(world.far, args.agent, "reflect", "--allow", "10.79.0.0/16", "--listen", f"{world.address}:{STAMP_PORT}",
+                                        "--throughput-listen", f"{world.address}:{TEST_PORT}", "--throughput-key-file", key,
+                                        "--throughput-congestion-control", cc)
+                time.sleep(1)
+                for (name, mbit, delay), cross, way in itertools.product(lines, args.cross, args.ways):
+                    found = one_cell(world, world.near[name], way, cc, mbit, cross, args, key)
+                    if found is None:
+                        continue
+                    reference, reference_bytes, tests = found
+                    for ours in tests:
+                        bps, reading = ours["bps"] or 0, ours["reading"]
+                        readings.append((reading, ours["stop"]))
+                        if reading == "failed":
+                            print(f"   a test failed: {ours['trouble']}")
+                        error, share = 100 * (bps / reference - 1), ours["bytes"] / reference_bytes
+                        if reading == "estimate":
+                            errors.append(abs(error))
+                        shares.append(share)
+                        added_us, of_queue = ours["added_delay_us"], None
+                        top_us, idle_us = ours["loaded"]["p99_us"], ours["idle"]["p50_us"]
+                        if top_us is not None and idle_us is not None:
+                            of_queue = (top_us - idle_us) / 1000 / QUEUE_MS
+                            # Only what fills the queue can be held against it.
+                            if cc == "cubic" and loss == 0 and not cross and reading == "estimate":
+                                added_errors.append(abs(of_queue - 1) * 100)
+                        added = f"{added_us / 1000:.1f} ms" if added_us is not None else "-"
+                        print(f"{mbit:>6} Mb/s {delay:>2} ms {cc:>5} {100 * loss:>4.1f}% {'yes' if cross else 'no':>5} {way:>4} {reference / 1e6:>8.1f} "
+                              f"{bps / 1e6:>8.1f} {error:>+6.1f}% {100 * share:>6.1f}% {reading:>12} {ours['stop']:>9} {added:>8} "
+                              f"{100 * of_queue if of_queue is not None else float('nan'):>7.0f}%", flush=True)
+                reflector.terminate()
+                reflector.wait()
+        finally:
+            world.remove()
+    p95 = lambda found: sorted(found)[min(len(found) - 1, int(0.95 * len(found)))]
+    print()
+    if errors:
+        print(f"estimates: n = {len(errors)}, median error {statistics.median(errors):.1f} %, p95 {p95(errors):.1f} %")
+    if shares:
+        print(f"octets: median {100 * statistics.median(shares):.1f} % of iperf3's, most {100 * max(shares):.1f} %")
+    for reading in sorted({reading for reading, _ in readings}):
+        print(f"{reading}: {sum(1 for each, _ in readings if each == reading)} of {len(readings)} tests")
+    cut = sum(1 for reading, stop in readings if reading == "estimate" and stop != "stable")
+    print(f"estimates that were cut before they were stable: {cut}")
+    if added_errors:
+        print(f"top of the queue against 8Q/R (cubic, no loss, no cross traffic): n = {len(added_errors)}, median off by {statistics.median(added_errors):.1f} %, "
+              f"p95 {p95(added_errors):.1f} %")
+
+
+def cpu_seconds(pids):
+    """User and system time of processes so far (proc_pid_stat(5), fields 14 and 15)."""
+    ticks = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(child) for child in file.read().split()]
+
+
+def cpu_per_gb(args, directory):
+    """Processor time of the sending end per GB, over the loopback of a namespace, ours and nginx's in turns."""
+    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
+    if not os.path.exists(nginx) or not shutil.which("curl"):
+        print("left out: processor time beside nginx; apt-get install -y --no-install-recommends nginx-light curl")
+        return
+    namespace = f"azbt{os.getpid()}"
+    # In memory, where there is room; nginx's own figure is then that of its sendfile.
+    shm = "/dev/shm" if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 2 * args.file_bytes else directory
+    room = tempfile.mkdtemp(prefix="bench-throughput-", dir=shm)
+    started = []
+    try:
+        run("ip", "netns", "add", namespace)
+        run("ip", "-n", namespace, "link", "set", "lo", "up")
+        within = ["ip", "netns", "exec", namespace]
+        # nginx takes the system's. Some kernels let no namespace but the first have CUBIC as its default; Reno paces as little.
+        for cc in ("cubic", "reno"):
+            setting = ["sysctl", "-qw", f"net.ipv4.tcp_congestion_control={cc}"]
+            if subprocess.run([*within, *setting], capture_output=True).returncode == 0:
+                break
+        else:
+            print("left out: processor time beside nginx, because the namespace's congestion control cannot be set")
+            return
+        with open(os.path.join(room, "file"), "wb") as file:
+            for _ in range(args.file_bytes // (1 << 20)):
+                file.write(os.urandom(1 << 20))
+        os.chmod(room, 0o755)
+        config = os.path.join(directory, "nginx.conf")
+        with open(config, "w") as file:
+            file.write(f"daemon off;\nworker_processes 1;\npid {directory}/nginx.pid;\nerror_log stderr;\nevents {{}}\n"
+                       f"http {{ access_log off; sendfile on; client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy; "
+                       f"fastcgi_temp_path {directory}/fastcgi; uwsgi_temp_path {directory}/uwsgi; scgi_temp_path {directory}/scgi; "
+                       f"server {{ listen 127.0.0.1:8088; root {room}; }} }}\n")
+        server = subprocess.Popen([*within, nginx, "-c", config, "-g", "user root;"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        started.append(server)
+        key = os.path.join(directory, "key")
+        if not os.path.exists(key):
+            with open(key, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+                file.write(secrets.token_hex(32))
+        ours = subprocess.Popen([*within, args.agent, "reflect", "--allow", "127.0.0.0/8", "--listen", f"127.0.0.1:{STAMP_PORT}", "--throughput-listen",
+                                 f"127.0.0.1:{TEST_PORT}", "--throughput-key-file", key, "--throughput-congestion-control", cc,
+                                 "--throughput-max-bytes", str(10 * CPU_BYTES), "--throughput-month-bytes", str(1000 * CPU_BYTES)],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        started.append(ours)
+        time.sleep(2)
+        if server.poll() is not None:
+            print(f"left out: processor time beside nginx, which did not start: {server.stderr.read().decode()[-300:]}")
+            return
+        figures = {"nginx": [], "azimuth-agent reflect": []}
+        for _ in range(args.cpu_runs):
+            workers = [server.pid, *children_of(server.pid)]
+            before, moved = cpu_seconds(workers), 0
+            while moved < CPU_BYTES:
+                moved += int(run(*within, "curl", "-s", "-o", "/dev/null", "-w", "%{size_download}", "http://127.0.0.1:8088/file"))
+            figures["nginx"].append((cpu_seconds(workers) - before) / (moved / 1e9))
+            before = cpu_seconds([ours.pid])
+            told = json.loads(subprocess.run([*within, args.agent, "throughput", f"127.0.0.1:{TEST_PORT}", "--key-file", key, "--down", "--deep", "--no-probes",
+                                              "--max-bytes", str(CPU_BYTES), "--json"], capture_output=True, text=True, timeout=60).stdout)
+            if told["bytes"] > 0:
+                figures["azimuth-agent reflect"].append((cpu_seconds([ours.pid]) - before) / (told["bytes"] / 1e9))
+        print(f"\nprocessor time of the sender per GB, {cc}, plain, loopback of a namespace, in turns, n = {args.cpu_runs}")
+        medians = {}
+        for name, found in figures.items():
+            if found:
+                medians[name] = statistics.median(found)
+                print(f"{name:>24}: median {medians[name]:.3f} s/GB ({min(found):.3f} to {max(found):.3f})")
+        if len(medians) == 2 and medians["nginx"] > 0:
+            print(f"{'ratio':>24}: {medians['azimuth-agent reflect'] / medians['nginx']:.2f} times nginx")
+    finally:
+        for child in started:
+            child.terminate()
+            child.wait()
+        subprocess.run(["ip", "netns", "del", namespace], capture_output=True)
+        shutil.rmtree(room, ignore_errors=True)
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rates", default="50,100,200,400")
-    parser.add_argument("--cc", default="cubic")
-    parser.add_argument("--runs", type=int, default=3)
+    numbers = lambda kind: lambda text: [kind(each) for each in text.split(",")]
+    parser.add_argument("--rates", type=numbers(int), default=[50, 100, 200, 400], help="Mbit/s")
+    parser.add_argument("--delays", type=numbers(int), default=[10, 30], help="ms, round trip")
+    parser.add_argument("--cc", type=numbers(str), default=["cubic", "bbr"])
+    parser.add_argument("--losses", type=numbers(float), default=[0, 0.001])
+    parser.add_argument("--cross", type=numbers(lambda text: text == "yes"), default=[False, True], help="no,yes")
+    parser.add_argument("--ways", type=numbers(str), default=["down", "up"])
+    parser.add_argument("--runs", type=int, default=2, help="tests of ours a row")
+    parser.add_argument("--seconds", type=int, default=10, help="of iperf3")
+    parser.add_argument("--cpu-runs", type=int, default=5)
+    parser.add_argument("--file-bytes", type=int, default=500_000_000)
+    parser.add_argument("--quick", action="store_true", help="two lines, CUBIC, clean, a few minutes")
+    parser.add_argument("--only", choices=["grid", "cpu"])
     parser.add_argument("--bin-dir", default="target/release")
     args = parser.parse_args()
-    agent = os.path.join(args.bin_dir, "azimuth-agent")
-    world = World()
-    children = []
-    errors, shares = [], []
-    try:
-        with tempfile.TemporaryDirectory() as directory:
-            key = os.path.join(directory, "key")
-            with open(key, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-                file.write(secrets.token_hex(32))
-            children.append(started(world.far, agent, "reflect", "--allow", "10.203.0.0/16", "--listen", "10.203.2.1:8620",
-                                    "--throughput-listen", "10.203.2.1:8621", "--throughput-key-file", key,
-                                    "--throughput-congestion-control", args.cc, stderr=subprocess.DEVNULL))
-            children.append(started(world.far, "iperf3", "-s", stdout=subprocess.DEVNULL))
-            time.sleep(2)
-            print(f"congestion control {args.cc}, queue {QUEUE_BYTES} octets, ratios to a 10 s iperf3 on the same link")
-            print(f"{'link':>9} {'way':>9} {'iperf3':>9} {'ours':>9} {'error':>7} {'octets':>8} {'reading':>12} {'stop':>9} {'added':>9} {'8Q/R':>9}")
-            for mbit in map(int, args.rates.split(",")):
-                world.rate(mbit)
-                for way in ("down", "up"):
-                    reverse = ["-R"] if way == "down" else []
-                    long = json.loads(run("ip", "netns", "exec", world.near, "iperf3", "-c", "10.203.2.1", "-t", "10", "-J", "-O", "1", "-C", args.cc, *reverse))
-                    reference = long["end"]["sum_received"]["bits_per_second"]
-                    reference_bytes = long["end"]["sum_received"]["bytes"] * 11 / 10
-                    for _ in range(args.runs):
-                        text = run("ip", "netns", "exec", world.near, agent, "throughput", "10.203.2.1", "--key-file", key, f"--{way}",
-                                   "--congestion-control", args.cc, "--max-bytes", str(max(10_000_000, mbit * 62_500)), "--json")
-                        ours = json.loads(text)
-                        bps = ours["bps"] or 0
-                        error, share = 100 * (bps / reference - 1), ours["bytes"] / reference_bytes
-                        if ours["reading"] == "estimate":
-                            errors.append(abs(error))
-                        shares.append(share)
-                        added = f"{ours['added_delay_us'] / 1000:.1f} ms" if ours["added_delay_us"] is not None else "-"
-                        print(f"{mbit:>6} Mb/s {way:>7} {reference / 1e6:>9.1f} {bps / 1e6:>9.1f} {error:>+6.1f}% {100 * share:>7.1f}% "
-                              f"{ours['reading']:>12} {ours['stop']:>9} {added:>9} {8 * QUEUE_BYTES / (mbit * 1e3):>6.1f} ms", flush=True)
-            if errors:
-                errors.sort()
-                print(f"\nestimates: n = {len(errors)}, median error {statistics.median(errors):.1f} %, p95 {errors[int(0.95 * (len(errors) - 1))]:.1f} %; "
-                      f"octets: median {100 * statistics.median(shares):.1f} % of iperf3's, most {100 * max(shares):.1f} %")
-    finally:
-        for child in children:
-            child.terminate()
-        world.remove()
+    if args.quick:
+        args.rates, args.delays, args.cc, args.losses, args.cross = [50, 200], [10], ["cubic"], [0], [False]
+        args.runs, args.cpu_runs = 2, 2
+    args.bin_dir = os.path.abspath(args.bin_dir)
+    args.agent = os.path.join(args.bin_dir, "azimuth-agent")
+    with tempfile.TemporaryDirectory() as directory:
+        # nginx's workers look into it.
+        os.chmod(directory, 0o755)
+        ccs = congestion_controls(args.cc)
+        if args.only != "cpu" and ccs:
+            cells = len(args.rates) * len(args.delays) * len(ccs) * len(args.losses) * len(args.cross) * len(args.ways)
+            print(f"{cells} rows, about {cells * (args.seconds + 3 + 7 * args.runs) // 60 + 1} minutes")
+            sys.stdout.flush()
+            grid(args, directory, ccs)
+        if args.only != "grid":
+            cpu_per_gb(args, directory)
 
 
 main()
