@@ -1,8 +1,9 @@
 //! What a probe and its answer have in common, read from their packets: so that each can be told what became of it, whatever is
 //! lost, doubled or overtaken on the way.
 //!
-//! Standards: RFC 8762 (STAMP, unauthenticated), RFC 792 and 4443 (echo), RFC 9293 (the opening of a connection). irtt's packets
-//! are its own. A packet with IPv6 extension headers has no key, nor has any other packet of these protocols.
+//! Standards: RFC 8762 (STAMP, unauthenticated), RFC 792 and 4443 (echo), RFC 9293 (the opening of a connection), RFC 1035 (DNS
+//! over UDP). irtt's packets are its own. A packet with IPv6 extension headers has no key, nor has any other packet of these
+//! protocols.
 
 use std::fmt;
 
@@ -10,6 +11,8 @@ use std::fmt;
 pub const STAMP_PORT: u16 = 8620;
 /// irtt's own port.
 const IRTT_PORT: u16 = 2112;
+/// UDP port of resolvers.
+const DNS_PORT: u16 = 53;
 const IRTT_MAGIC: [u8; 3] = [0x14, 0xa7, 0x5b];
 /// Opening and closing of an irtt session: no probes.
 const IRTT_OPEN_OR_CLOSE: u8 = 0b101;
@@ -25,6 +28,8 @@ pub enum Speech {
     IcmpEcho,
     /// SYN and SYN-ACK of a TCP connection.
     TcpOpening,
+    /// A question to a resolver.
+    Dns,
     /// irtt over UDP.
     Irtt,
 }
@@ -55,7 +60,13 @@ impl fmt::Display for ProbeKey {
 }
 
 impl Speech {
-    const ALL: [Self; 4] = [Self::Stamp, Self::IcmpEcho, Self::TcpOpening, Self::Irtt];
+    const ALL: [Self; 5] = [
+        Self::Stamp,
+        Self::IcmpEcho,
+        Self::TcpOpening,
+        Self::Dns,
+        Self::Irtt,
+    ];
 
     /// The word in the ground truth, that of the method where it is one.
     #[must_use]
@@ -64,6 +75,7 @@ impl Speech {
             Self::Stamp => "stamp",
             Self::IcmpEcho => "icmp_echo",
             Self::TcpOpening => "tcp_connect",
+            Self::Dns => "dns_query",
             Self::Irtt => "irtt",
         }
     }
@@ -107,6 +119,12 @@ impl Speech {
                     number,
                 ))
             }
+            // After the UDP header of 8 octets: the number that the answer repeats.
+            (Self::Dns, 17) => (port_at(asked)? == DNS_PORT).then_some(key(
+                DNS_PORT,
+                port_at(asking)?.into(),
+                port_at(8)?.into(),
+            )),
             (Self::Irtt, 17) => {
                 let said = above.get(8..)?;
                 let speaks = said.starts_with(&IRTT_MAGIC) && said.get(3)? & IRTT_OPEN_OR_CLOSE == 0;
@@ -130,7 +148,7 @@ impl ProbeKey {
 }
 
 /// The protocol above IP and its octets.
-fn above_ip(packet: &[u8]) -> Option<(u8, &[u8])> {
+pub(super) fn above_ip(packet: &[u8]) -> Option<(u8, &[u8])> {
     match packet.first()? >> 4 {
         4 => Some((*packet.get(9)?, packet.get(usize::from(packet[0] & 0xf) * 4..)?)),
         6 => Some((*packet.get(6)?, packet.get(40..)?)),
@@ -184,7 +202,21 @@ mod tests {
             probe.map(|key| key.to_string()).as_deref(),
             Some("stamp 8620 5000 7")
         );
-        assert_eq!(ProbeKey::of(&udp(5_000, 53, &stamp), true), None);
+        assert_eq!(ProbeKey::of(&udp(5_000, 54, &stamp), true), None);
+    }
+
+    #[test]
+    fn a_question_and_its_answer_have_the_same_key() {
+        let message = |flags: u8| [&[1, 2, flags][..], &[0; 20]].concat();
+        let question = ProbeKey::of(&udp(5_000, DNS_PORT, &message(1)), true);
+        assert_eq!(
+            ProbeKey::of(&udp(DNS_PORT, 5_000, &message(0x81)), false),
+            question
+        );
+        assert_eq!(
+            question.map(|key| key.to_string()).as_deref(),
+            Some("dns_query 53 5000 258")
+        );
     }
 
     #[test]

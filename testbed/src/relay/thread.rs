@@ -17,6 +17,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::time::TimeSpec;
 
 use super::network::{Direction, DropReason, Flow, Network, Outcome, Refusal, StrayReason};
+use super::segment::Segment;
 use super::speech::ProbeKey;
 use crate::clock::Clock;
 use crate::namespace::{MTU_BYTES, RelayPriority, Tun, become_relay_thread};
@@ -146,7 +147,14 @@ struct Passage {
     read_at_ns: u64,
     held: bool,
     copy: bool,
+    said: Said,
+}
+
+/// What is read of a packet where every packet is written down.
+#[derive(Clone, Copy, Default)]
+struct Said {
     probe: Option<ProbeKey>,
+    segment: Option<Segment>,
 }
 
 impl Passage {
@@ -156,7 +164,7 @@ impl Passage {
             read_at_ns,
             held: false,
             copy: false,
-            probe: None,
+            said: Said::default(),
         }
     }
 
@@ -231,7 +239,7 @@ impl Worker {
                         .map_err(|_| DropReason::DeviceRefused);
                     let passage = Passage {
                         held: delivery.held,
-                        probe: self.probe_of(delivery.flow, &delivery.packet),
+                        said: self.said_in(delivery.flow, &delivery.packet),
                         ..Passage::of(delivery.flow, delivery.read_at_ns)
                     };
                     self.account(passage.copy(delivery.copy), fate);
@@ -253,9 +261,9 @@ impl Worker {
             {
                 Ok(()) => {}
                 Err(Refusal::Dropped(flow, reason)) => {
-                    let probe = self.probe_of(flow, packet);
+                    let said = self.said_in(flow, packet);
                     let passage = Passage {
-                        probe,
+                        said,
                         ..Passage::of(flow, read_at_ns)
                     };
                     self.account(passage, Err(reason));
@@ -266,10 +274,12 @@ impl Worker {
         Ok(())
     }
 
-    /// Read only where every packet is written down.
-    fn probe_of(&self, flow: Flow, packet: &[u8]) -> Option<ProbeKey> {
-        self.records.as_ref()?;
-        ProbeKey::of(packet, flow.direction == Direction::Out)
+    fn said_in(&self, flow: Flow, packet: &[u8]) -> Said {
+        let out = flow.direction == Direction::Out;
+        self.records.as_ref().map_or_else(Said::default, |_| Said {
+            probe: ProbeKey::of(packet, out),
+            segment: Segment::of(packet, out),
+        })
     }
 
     fn account(&mut self, passage: Passage, fate: Result<(u64, u64), DropReason>) {
@@ -290,7 +300,8 @@ impl Worker {
                 flow,
                 read_unix_ns,
                 copy,
-                probe: passage.probe,
+                probe: passage.said.probe,
+                segment: passage.said.segment,
                 fate,
             });
         }

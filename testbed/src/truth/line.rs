@@ -141,6 +141,8 @@ pub struct PacketLine {
     pub read_unix_ns: u64,
     /// Protocol, port asked, asking port, number: the same for a probe and its answer; null for other packets.
     pub probe: Option<String>,
+    /// Port asked, asking port, sequence number and octets of a TCP segment; null for other packets.
+    pub segment: Option<String>,
     /// The second of a packet that was doubled on the way; its first has a line of its own.
     pub copy: bool,
     /// Agent id.

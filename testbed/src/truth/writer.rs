@@ -14,6 +14,7 @@ use super::line::{EndLine, IncidentLine, Line, PacketLine, PairLine, RelayLine, 
 use crate::clock::iso8601;
 use crate::plan::Plan;
 use crate::relay::network::{DropReason, Flow};
+use crate::relay::segment::Segment;
 use crate::relay::speech::ProbeKey;
 
 /// Messages on their way to the writer. One window each ten seconds, one batch of packets each second.
@@ -33,6 +34,8 @@ pub struct PacketRecord {
     pub copy: bool,
     /// Whose probe or answer it is, where its protocol tells.
     pub probe: Option<ProbeKey>,
+    /// What it carries of which TCP connection.
+    pub segment: Option<Segment>,
     /// Write time minus read time, and write time minus due time, ns; or why it was dropped.
     pub fate: Result<(u64, u64), DropReason>,
 }
@@ -174,6 +177,7 @@ fn packet_line(plan: &Plan, packet: &PacketRecord) -> PacketLine {
         read_at: iso8601(packet.read_unix_ns),
         read_unix_ns: packet.read_unix_ns,
         probe: packet.probe.map(|key| key.to_string()),
+        segment: packet.segment.map(|segment| segment.to_string()),
         copy: packet.copy,
         agent: point.agent.to_string(),
         zone: zone.key.to_string(),

@@ -13,7 +13,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    fn start(name: &'static str, command: &mut Command, log: &Path) -> Self {
+    pub(crate) fn start(name: &'static str, command: &mut Command, log: &Path) -> Self {
         let file = std::fs::OpenOptions::new()
             .create(true)
             .append(true)

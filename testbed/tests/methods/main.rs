@@ -1,6 +1,6 @@
 //! Every method in a world of known loss, duplication, reordering and late answers, with the real binaries: what the collector
-//! exports is, probe by probe, what the relay did. Needs root (namespaces and TUN devices). A further method is a further row of
-//! [`METHODS`], with its period in `disorder.toml`. Not a benchmark.
+//! exports is, probe by probe, what the relay did, of a method of several steps at each of them. Needs root (namespaces and TUN devices). A
+//! further method is a further row of [`METHODS`], with its period in `disorder.toml`, or has steps (`steps.rs`). Not a benchmark.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -11,20 +11,26 @@
 #[path = "../end_to_end/api.rs"]
 #[allow(dead_code, reason = "the end-to-end test asks more of it")]
 mod api;
+mod connections;
 mod exported;
 #[path = "../end_to_end/processes.rs"]
 #[allow(dead_code, reason = "the end-to-end test asks more of it")]
 mod processes;
+mod steps;
 mod truth;
+mod web;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use api::Api;
+use connections::Connections;
 use exported::Exported;
 use processes::{start_collector, start_world_with, wait_until};
+use steps::Told;
 use truth::{Counts, Fates, Transport};
+use web::{Place, Web};
 
 /// What `disorder.toml` has its agents do, and how each shows in the relay's records.
 const METHODS: [Method; 3] = [
@@ -41,7 +47,7 @@ const METHODS: [Method; 3] = [
     Method {
         name: "tcp_connect",
         probes: "tcp_connect 8621",
-        transport: Transport::Connections,
+        transport: Transport::Once,
     },
 ];
 /// The bound of the end-to-end test on the difference between a measured median and the delay that was applied.
@@ -50,6 +56,17 @@ const TOLERANCE_US: u64 = 300;
 const WORLD_LASTS_S: u64 = 18;
 const WAITING_TIME_NS: u64 = 700_000_000;
 const ZONES: [&str; 2] = ["bench/near/1", "bench/far/1"];
+/// Where they are in that world.
+const PLACES: [Place; 2] = [
+    Place {
+        zone: ZONES[0],
+        address: "10.81.2.1",
+    },
+    Place {
+        zone: ZONES[1],
+        address: "fd81::2:2",
+    },
+];
 
 struct Method {
     /// The word of the API.
@@ -77,15 +94,19 @@ fn every_method_tells_what_became_of_every_probe() {
     wait_until(Duration::from_secs(10), || api.ready().then_some(())).expect("the collector gets ready");
     let mut world = start_world_with(&scenario, dir.path(), &["--every-packet"]);
     let began = Instant::now();
+    let mut web = Web::start(dir.path(), &PLACES, steps::WAITING_TIME_NS / 1_000_000);
     wait_until(Duration::from_secs(WORLD_LASTS_S + 30), || {
         world.must_run();
+        web.must_run();
         let stands = dir.path().join("truth.jsonl").exists();
         (stands && began.elapsed() >= Duration::from_secs(WORLD_LASTS_S + 2)).then_some(())
     })
     .expect("the world runs its course");
+    let withdrawn = web.stop();
     world.stop(Duration::from_secs(15));
 
-    let fates = Fates::read(&dir.path().join("truth.jsonl"));
+    let packets = truth::packets(&dir.path().join("truth.jsonl"));
+    let (fates, connections) = (Fates::read(&packets), Connections::read(&packets));
     let exported = Exported::read(&api);
     let mut seen = Counts::default();
     for method in &METHODS {
@@ -108,6 +129,17 @@ fn every_method_tells_what_became_of_every_probe() {
                 method.name
             );
         }
+    }
+    let told = Told {
+        api: &api,
+        exported: &exported,
+        withdrawn,
+    };
+    for (began, lost) in steps::hold_all(&told, &fates, &connections) {
+        assert!(
+            began > 100 && lost > 5,
+            "a world without lost exchanges proves nothing: {began}, {lost}"
+        );
     }
     let Counts {
         lost,

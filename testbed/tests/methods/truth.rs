@@ -35,8 +35,9 @@ impl Counts {
 pub(crate) enum Transport {
     /// Every answer.
     Datagrams,
-    /// The kernel shows a connection once, and the order and the copies of its segments never.
-    Connections,
+    /// A connection is shown once by the kernel, and the order and the copies of its segments never; a question has a socket of its
+    /// own, which is closed with the first answer.
+    Once,
 }
 
 /// One probe: when the relay read it, and when each of its answers was handed to the prober.
@@ -57,20 +58,29 @@ struct Answer {
     back_us: u64,
 }
 
+/// The relay's record of every packet, in the order of their ends.
+pub(crate) fn packets(path: &Path) -> Vec<Value> {
+    let mut packets = Vec::new();
+    for line in std::fs::read_to_string(path).unwrap().lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
+        if line["kind"] == "packet" {
+            packets.push(line);
+        } else if line["kind"] == "end" {
+            assert_eq!(line["packet_lines_lost"], 0, "a truth with holes is none");
+        }
+    }
+    packets
+}
+
 /// Every probe of the world, by zone and key.
 #[derive(Debug, Default)]
 pub(crate) struct Fates(HashMap<(String, String), Fate>);
 
 impl Fates {
-    pub(crate) fn read(path: &Path) -> Self {
+    pub(crate) fn read(packets: &[Value]) -> Self {
         let mut fates = Self::default();
-        for (order, line) in std::fs::read_to_string(path).unwrap().lines().enumerate() {
-            let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"));
-            if line["kind"] == "packet" {
-                fates.note(order, &line);
-            } else if line["kind"] == "end" {
-                assert_eq!(line["packet_lines_lost"], 0, "a truth with holes is none");
-            }
+        for (order, line) in packets.iter().enumerate() {
+            fates.note(order, line);
         }
         fates
     }
