@@ -92,6 +92,9 @@ describe.skipIf(api === null)('the fake collector', () => {
     ['heatmap', pair],
     ['distribution', pair],
     ['paths', pair],
+    ['throughput', pair],
+    ['throughput/newest', 'country=FR'],
+    ['snapshots', ''],
   ])('answers %s as described', async (route, query) => {
     const response = await fetch(`http://127.0.0.1:${server.address().port}/api/v1/${route}?${query}`);
     expect(response.status).toBe(200);
