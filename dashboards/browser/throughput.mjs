@@ -74,6 +74,16 @@ export function throughputTests({ open, api, best, pair }) {
       assert.match(await page.textContent('.legend figcaption'), /Download.*Mbit\/s/);
       await clean();
 
+      const untested = await open(`/?agent=${best.agent}&metric=up`, {
+        route: (p) =>
+          p.route('**/api/v1/throughput/newest?**', (route) =>
+            route.fulfill(json({ from: at(1440), to: at(0), cells: [] })),
+          ),
+      });
+      await untested.page.waitForSelector('h1:has-text("no throughput test")', WAIT);
+      assert.match(await untested.page.textContent('.headline'), /\[throughput\]/);
+      await untested.clean();
+
       const matrix = await open('/matrix?metric=down&vs=1d', { route });
       const label = matrix.page.locator(`td a[href*="agent=${best.agent}&"][aria-label*="≥"]`);
       await label.waitFor(WAIT);
