@@ -25,7 +25,7 @@ import urllib.request
 from notify import Mail
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SLOW, WORKS, QUIET = "scaleway/fr-par/fr-par-1", "aws/eu-central-1/euc1-az2", "gcp/europe-west9/europe-west9-a"
+SLOW, WORKS, QUIET = "scaleway/fr-par/fr-par-1", "aws/eu-central-1/euc1-az2", "ovh/de1/de1-a"
 OUTAGE_S = 30
 # What an evaluation is behind the clock, a minute of waiting for the next, and room for a busy machine.
 EVALUATED_S = 75 + 60 + 45
