@@ -8,7 +8,7 @@
 //! | [`ticket`], [`challenge`], [`gate`] | who may begin a test at a reflector, and how much of it. Pure |
 //! | [`tickets`] | where the near end has its tickets from: a shared key, or its collector |
 //! | [`ndt7`] | the words both ends speak. Pure |
-//! | [`reflector`], [`serve`], `transfer`, `quota` | the far end |
+//! | [`reflector`], [`serve`], [`month`], `transfer`, `quota` | the far end, and what it has spent |
 //! | [`plan`], [`ledger`] | which test is run when, and what was spent. Pure, but for the ledger's file |
 //! | [`client`], [`phases`], [`command`], [`daemon`] | the near end: the load, the probes around it, a person's command, tests by schedule |
 
@@ -19,6 +19,7 @@ pub mod daemon;
 pub mod estimator;
 pub mod gate;
 pub mod ledger;
+pub mod month;
 pub mod ndt7;
 pub mod phases;
 pub mod plan;

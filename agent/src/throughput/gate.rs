@@ -8,14 +8,13 @@ use azimuth_measurement::enrolment::ticket::{TICKET_CHALLENGE_BYTES, TICKET_FORM
 use azimuth_measurement::{AgentId, TransferDirection};
 
 use super::challenge::Challenges;
+use super::month::Month;
 use super::ticket::{LIFETIME_MS, Nonce, Refusal, Ticket};
 use crate::stamp::StampKey;
 
 /// Used tickets of one form remembered at once; there are never more, because one test at a time uses one, but who holds the key
 /// could try.
 const MOST_USED: usize = 65_536;
-/// A month for the budget: 30 days, counted from the Unix epoch, so that no calendar is needed.
-pub const MONTH_MS: u64 = 30 * 86_400_000;
 
 /// What a reflector gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,15 +88,13 @@ pub struct Gate {
     /// Tickets that answered a challenge, by when they expire by the monotonic clock.
     answered: BTreeSet<(u64, u64)>,
     running: [u32; 2],
-    month: u64,
-    /// Spent or promised this month.
-    month_bytes: u64,
+    month: Month,
 }
 
 impl Gate {
-    /// The gate of the reflector `name`, which starts now with so many octets spent in the month of `now`.
+    /// The gate of the reflector `name`, which starts now, and what was spent before.
     #[must_use]
-    pub fn new(name: AgentId, signers: Signers, caps: Caps, now_unix_ms: u64, spent_bytes: u64) -> Self {
+    pub fn new(name: AgentId, signers: Signers, caps: Caps, now_unix_ms: u64, month: Month) -> Self {
         Self {
             name,
             signers,
@@ -106,8 +103,7 @@ impl Gate {
             used: BTreeSet::new(),
             answered: BTreeSet::new(),
             running: [0; 2],
-            month: now_unix_ms / MONTH_MS,
-            month_bytes: spent_bytes,
+            month,
         }
     }
 
@@ -158,15 +154,12 @@ impl Gate {
         if self.running[place(direction)] >= self.caps.leases || remembered >= MOST_USED {
             return Err(Refusal::Busy);
         }
-        let month = now.unix_ms / MONTH_MS;
-        if month > self.month {
-            (self.month, self.month_bytes) = (month, 0);
-        }
-        let promised = self.month_bytes.saturating_add(asked.max_bytes);
+        self.month.turn(now.unix_ms);
+        let promised = self.month.bytes.saturating_add(asked.max_bytes);
         if promised > self.caps.month_bytes {
             return Err(Refusal::Spent);
         }
-        self.month_bytes = promised;
+        self.month.bytes = promised;
         match asked.once {
             Once::Nonce(name) => self.used.insert(name),
             Once::Answer(name) => self.answered.insert(name),
@@ -180,7 +173,7 @@ impl Gate {
                 (0, cap) => cap,
                 (asked, _) => asked,
             },
-            month: self.month,
+            month: self.month.number,
         })
     }
 
@@ -221,15 +214,22 @@ impl Gate {
     pub fn leave(&mut self, lease: &Lease, moved_bytes: u64) {
         let running = &mut self.running[place(lease.direction)];
         *running = running.saturating_sub(1);
-        if lease.month == self.month {
-            self.month_bytes = self.month_bytes.saturating_sub(lease.max_bytes) + moved_bytes;
+        if lease.month == self.month.number {
+            let others = self.month.bytes.saturating_sub(lease.max_bytes);
+            self.month.bytes = others.saturating_add(moved_bytes);
         }
     }
 
     /// Octets spent or promised this month.
     #[must_use]
     pub fn month_bytes(&self) -> u64 {
-        self.month_bytes
+        self.month.bytes
+    }
+
+    /// The account, as it is kept.
+    #[must_use]
+    pub fn month(&self) -> Month {
+        self.month
     }
 }
 
@@ -261,6 +261,7 @@ mod tests {
 
     use super::*;
     use crate::identity::Seed;
+    use crate::throughput::month::MONTH_MS;
 
     const NOW: u64 = 1_795_428_000_000;
 
@@ -284,7 +285,7 @@ mod tests {
             },
             caps,
             NOW,
-            0,
+            Month::new(NOW),
         )
     }
 
@@ -451,6 +452,70 @@ mod tests {
         assert!(enter(&mut gate, &next, later).is_ok());
         assert_eq!(gate.month_bytes(), 1_000);
         assert!(gate.used.len() == 1, "expired tickets are forgotten");
+    }
+
+    /// Two simulated months of far more tests than there are octets for. Every so often the reflector is killed during one, and comes
+    /// back with what its file says.
+    #[test]
+    fn a_month_stays_within_its_budget_whatever_kills_the_reflector() {
+        const BUDGET: u64 = 100_000_000_000;
+        const TEST: u64 = 50_000_000;
+        let start = NOW.next_multiple_of(MONTH_MS);
+        for seed in 1..4 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let begin = |now: u64, month: Month| {
+                let caps = Caps {
+                    max_bytes: TEST,
+                    month_bytes: BUDGET,
+                    ..Caps::default()
+                };
+                let signers = Signers {
+                    shared: Some(key("0b")),
+                    collector: None,
+                };
+                Gate::new("paris-a".parse().expect("a name"), signers, caps, now, month)
+            };
+            let mut now = start;
+            let mut gate = begin(now, Month::new(now));
+            let (mut spent, mut kills, mut full) = ([0_u64; 2], 0, 0);
+            while now < start + 2 * MONTH_MS {
+                now += random.u64(60_000..1_200_000);
+                let ticket = Ticket {
+                    max_bytes: TEST,
+                    expires_unix_ms: now + LIFETIME_MS,
+                    ..ticket(now.into())
+                };
+                let lease = match enter(&mut gate, &ticket, now) {
+                    Ok(lease) => lease,
+                    Err(refusal) => {
+                        assert_eq!(refusal, Refusal::Spent);
+                        full += 1;
+                        continue;
+                    }
+                };
+                // On disk before the first octet.
+                let file = gate.month().to_text();
+                let moved = random.u64(TEST / 2..=TEST);
+                if let Some(month) = usize::try_from((now - start) / MONTH_MS)
+                    .ok()
+                    .and_then(|month| spent.get_mut(month))
+                {
+                    *month += moved;
+                }
+                now += random.u64(1_000..20_000);
+                if random.u8(0..10) == 0 {
+                    kills += 1;
+                    gate = begin(now, Month::from_text(&file).expect("whole"));
+                } else {
+                    gate.leave(&lease, moved);
+                }
+            }
+            assert!(kills > 100 && full > 100, "{kills} kills, {full} refused");
+            for month in spent {
+                assert!(month <= BUDGET + BUDGET / 100, "{month}");
+                assert!(month > BUDGET / 100 * 90, "and it is used: {month}");
+            }
+        }
     }
 
     #[test]

@@ -101,22 +101,13 @@ impl Ledger {
             // A target's name has no control characters.
             text += &format!("{direction} {bytes} {target}\n");
         }
-        let sum = crc32fast::hash(text.as_bytes());
-        text += &format!("sum {sum:08x}\n");
-        text
+        seal(&text)
     }
 
     /// What a file holds; `None` when it is damaged.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
-        let said = text.strip_suffix('\n')?;
-        let (_, last) = said.rsplit_once('\n')?;
-        let body = text.get(..said.len() - last.len())?;
-        let sum = u32::from_str_radix(last.strip_prefix("sum ")?, 16).ok()?;
-        if sum != crc32fast::hash(body.as_bytes()) {
-            return None;
-        }
-        let mut lines = body.lines();
+        let mut lines = unseal(text)?.lines();
         if lines.next()? != FORM {
             return None;
         }
@@ -172,20 +163,37 @@ impl LedgerFile {
     /// # Errors
     /// [`LedgerError::File`]; then the test may not begin.
     pub fn write(&self) -> Result<(), LedgerError> {
-        let failed = |source| LedgerError::File {
+        write_whole(&self.file, &self.ledger.to_text()).map_err(|source| LedgerError::File {
             file: self.file.clone(),
             source,
-        };
-        let new = self.file.with_extension("new");
-        let mut file = File::create(&new).map_err(failed)?;
-        file.write_all(self.ledger.to_text().as_bytes()).map_err(failed)?;
-        file.sync_all().map_err(failed)?;
-        fs::rename(&new, &self.file).map_err(failed)?;
-        let directory = self.file.parent().unwrap_or(Path::new("."));
-        File::open(directory)
-            .and_then(|directory| directory.sync_all())
-            .map_err(failed)
+        })
     }
+}
+
+/// Whole lines, and a last one by which damage is seen.
+pub(super) fn seal(text: &str) -> String {
+    let sum = crc32fast::hash(text.as_bytes());
+    format!("{text}sum {sum:08x}\n")
+}
+
+/// The lines that were sealed; `None` when they are damaged.
+pub(super) fn unseal(text: &str) -> Option<&str> {
+    let said = text.strip_suffix('\n')?;
+    let (_, last) = said.rsplit_once('\n')?;
+    let body = text.get(..said.len() - last.len())?;
+    let sum = u32::from_str_radix(last.strip_prefix("sum ")?, 16).ok()?;
+    (sum == crc32fast::hash(body.as_bytes())).then_some(body)
+}
+
+/// Replaces a file, synced: after a kill there is the old one or the new one.
+pub(super) fn write_whole(file: &Path, text: &str) -> io::Result<()> {
+    let new = file.with_extension("new");
+    let mut out = File::create(&new)?;
+    out.write_all(text.as_bytes())?;
+    out.sync_all()?;
+    fs::rename(&new, file)?;
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::challenge::Challenges;
 use super::gate::{Caps, Gate, Signers};
+use super::month::{Month, MonthFile};
 use super::serve::{Counters, Service, serve};
 use crate::clock;
 use crate::identity::{Identity, random};
@@ -68,9 +69,13 @@ pub struct ThroughputListenArgs {
     /// Tests at once in each direction
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub throughput_leases: u32,
-    /// Octets of all tests in 30 days, counted since this reflector started
+    /// Octets of all tests in 30 days
     #[arg(long, value_name = "N", default_value = "100000000000")]
     pub throughput_month_bytes: NonZeroU64,
+    /// Keep the account of the 30 days in this file, so that it survives a restart; its directory must exist [default: it begins
+    /// anew with the process]
+    #[arg(long, value_name = "FILE")]
+    pub throughput_ledger: Option<PathBuf>,
     /// Congestion control of the tests, for example bbr or cubic; it is told with each result [default: the system's]
     #[arg(long, value_name = "NAME")]
     pub throughput_congestion_control: Option<String>,
@@ -133,8 +138,18 @@ pub async fn start(args: &ThroughputListenArgs, allowed: &Allowed) -> anyhow::Re
         _ => None,
     };
     let now_unix_ms = clock::wall().unix_ms();
+    let (ledger, month) = match &args.throughput_ledger {
+        None => (None, Month::new(now_unix_ms)),
+        Some(file) => {
+            let (kept, month) = MonthFile::open(file, now_unix_ms)?;
+            // Better now than when the first test is to begin.
+            kept.write(month)?;
+            (Some(Mutex::new(kept)), month)
+        }
+    };
     let service = Arc::new(Service {
-        gate: Mutex::new(Gate::new(name, signers, caps, now_unix_ms, 0)),
+        gate: Mutex::new(Gate::new(name, signers, caps, now_unix_ms, month)),
+        ledger,
         allowed: allowed.clone(),
         congestion_control: args.throughput_congestion_control.clone(),
         tls,

@@ -25,6 +25,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tracing::{debug, info, warn};
 
 use super::gate::{Gate, Lease, Now};
+use super::month::{MonthError, MonthFile};
 use super::ndt7::{self, MOST_MESSAGE_BYTES, SUBPROTOCOL};
 use super::quota::{Bounded, Quota};
 use super::ticket::Refusal;
@@ -99,6 +100,12 @@ impl Counters {
         self.no_request.load(Ordering::Relaxed)
     }
 
+    fn count_ended(&self, ended: Ended) {
+        for (known, count) in Ended::ALL.iter().zip(&self.ended) {
+            count.fetch_add(u64::from(*known == ended), Ordering::Relaxed);
+        }
+    }
+
     fn count_refused(&self, refusal: Refusal) {
         for (known, count) in Refusal::ALL.iter().zip(&self.refused) {
             count.fetch_add(u64::from(*known == refusal), Ordering::Relaxed);
@@ -135,10 +142,37 @@ pub struct Service {
     pub allowed: Allowed,
     /// Fixed for every connection; `None` leaves the system's.
     pub congestion_control: Option<String>,
+    /// Where the account of the month is kept; `None` keeps it in memory.
+    pub ledger: Option<Mutex<MonthFile>>,
     /// With it, connections are TLS.
     pub tls: Option<TlsAcceptor>,
     /// What happened.
     pub counters: Counters,
+}
+
+impl Service {
+    /// Writes the account down as it stands; off the threads that move octets.
+    async fn write_down(self: &Arc<Self>) -> Result<(), MonthError> {
+        if self.ledger.is_none() {
+            return Ok(());
+        }
+        let service = Arc::clone(self);
+        let writing = tokio::task::spawn_blocking(move || {
+            let Some(ledger) = &service.ledger else {
+                return Ok(());
+            };
+            // In this order, so that a later writer writes a later account.
+            let file = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+            let month = service
+                .gate
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .month();
+            file.write(month)
+        });
+        // A thread that panicked has written nothing of use, which the next start sees.
+        writing.await.unwrap_or(Ok(()))
+    }
 }
 
 impl fmt::Debug for Service {
@@ -294,6 +328,11 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
         warn!(%error, "the rate cannot be limited; the test is not run");
         return;
     }
+    if let Err(error) = service.write_down().await {
+        warn!(%error, "a throughput test is left out");
+        service.counters.count_ended(Ended::Ledger);
+        return;
+    }
     service.counters.tests.fetch_add(1, Ordering::Relaxed);
     let test = Test {
         direction: lease.direction,
@@ -310,11 +349,14 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
     };
     let counters = &service.counters;
     counters.bytes.fetch_add(moved_bytes, Ordering::Relaxed);
-    for (known, count) in Ended::ALL.iter().zip(&counters.ended) {
-        count.fetch_add(u64::from(*known == ended), Ordering::Relaxed);
-    }
     let direction = test.direction.as_str();
     info!(%peer, direction, bytes = moved_bytes, ended = ended.as_str(), "throughput test");
+    drop(held);
+    if let Err(error) = service.write_down().await {
+        warn!(%error, "what the test did not use counts as spent until the ledger can be written");
+    }
+    // Last: who sees it counted sees its lease given back, and the account written.
+    counters.count_ended(ended);
 }
 
 /// Frames are written as they come: what waits in a buffer of ours would be counted before it is sent.

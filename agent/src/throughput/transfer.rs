@@ -53,17 +53,20 @@ pub enum Ended {
     Broken,
     /// What came was not ndt7.
     Malformed,
+    /// It did not begin, because the account could not be written down.
+    Ledger,
 }
 
 impl Ended {
     /// Every end, as they are counted.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ByClient,
         Self::ByteCap,
         Self::TimeCap,
         Self::Stalled,
         Self::Broken,
         Self::Malformed,
+        Self::Ledger,
     ];
 
     /// A short, stable name.
@@ -76,6 +79,7 @@ impl Ended {
             Self::Stalled => "stalled",
             Self::Broken => "broken",
             Self::Malformed => "malformed",
+            Self::Ledger => "ledger",
         }
     }
 

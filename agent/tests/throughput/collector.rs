@@ -2,7 +2,6 @@
 //! `collector/tests/binary/tickets.rs`.
 
 use std::io::Write;
-use std::net::TcpStream;
 
 use azimuth_agent::identity::Seed;
 use azimuth_agent::throughput::Ended;
@@ -12,7 +11,7 @@ use azimuth_measurement::enrolment::base64url;
 use azimuth_measurement::enrolment::ticket::{TestTicket, ticket_statement};
 use azimuth_measurement::{StopReason, TransferDirection};
 
-use crate::world::{World, asks_for, order, refused_at_what_price, run, until_ended, world_of};
+use crate::world::{World, begun, order, refused_at_what_price, run, until_ended, world_of};
 
 const DOWN: TransferDirection = TransferDirection::Download;
 
@@ -131,9 +130,7 @@ async fn an_upload_that_does_not_stop_is_taken_no_further_than_64_kib() {
     let text = fleet.sign(&ticket);
     let at = fleet.world.at;
     let sending = tokio::task::spawn_blocking(move || {
-        let mut stream = TcpStream::connect(at).expect("connected");
-        let request = asks_for(TransferDirection::Upload, &format!("?access_token={text}"));
-        stream.write_all(request.as_bytes()).expect("written");
+        let mut stream = begun(at, TransferDirection::Upload, &text);
         // One message of 1 MiB after the other, masked with zeros.
         let mut message = vec![0x82, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0];
         message.resize(14 + (1 << 20), 7);

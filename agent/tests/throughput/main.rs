@@ -8,6 +8,7 @@
 )]
 
 mod collector;
+mod ledger;
 mod world;
 
 use std::io::{Read, Write};

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,6 +17,7 @@ use azimuth_agent::throughput::reflector::{Serving, ThroughputListenArgs, start}
 use azimuth_agent::throughput::ticket::{LIFETIME_MS, Nonce, Ticket};
 use azimuth_measurement::TransferDirection;
 use clap::Parser;
+use nix::sys::socket::{setsockopt, sockopt};
 
 /// The key that makes tickets.
 const KEY: &str = "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b";
@@ -35,16 +38,21 @@ pub(crate) struct World {
 /// One that takes tickets made with [`KEY`].
 pub(crate) async fn world(more: &[&str]) -> World {
     let directory = tempfile::tempdir().expect("a directory");
-    let file = directory.path().join("throughput.key");
-    std::fs::write(&file, KEY).expect("written");
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("set");
+    let file = key_file(directory.path());
     let file = file.to_str().expect("a path");
     let arguments = [&["--throughput-key-file", file], more].concat();
     World {
         _directory: Some(directory),
         ..world_of(&arguments).await
     }
+}
+
+/// A file with [`KEY`].
+pub(crate) fn key_file(directory: &Path) -> PathBuf {
+    let file = directory.join("throughput.key");
+    std::fs::write(&file, KEY).expect("written");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("set");
+    file
 }
 
 /// One with these arguments.
@@ -123,6 +131,22 @@ pub(crate) fn asks_for(direction: TransferDirection, query: &str) -> String {
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
          Sec-WebSocket-Protocol: net.measurementlab.ndt.v7\r\n\r\n"
     )
+}
+
+/// A client whose test has begun, and that has read nothing of it.
+pub(crate) fn begun(at: SocketAddr, direction: TransferDirection, ticket: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(at).expect("connected");
+    // So little room that what is not read stops the sender soon.
+    setsockopt(&stream, sockopt::RcvBuf, &4_096).expect("set");
+    let request = asks_for(direction, &format!("?access_token={ticket}"));
+    stream.write_all(request.as_bytes()).expect("written");
+    let (mut head, mut octet) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut octet).expect("an answer");
+        head.extend(octet);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101"));
+    stream
 }
 
 /// Asks for a download that is refused, and reads to the end; the answer, which is less than a kilobyte.
