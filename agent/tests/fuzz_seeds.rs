@@ -15,9 +15,19 @@ mod stamp_reply;
 #[path = "../../fuzz/bodies/stamp_request.rs"]
 mod stamp_request;
 
+#[path = "../../fuzz/bodies/throughput_text.rs"]
+mod throughput_text;
+
 use azimuth_agent::icmp::{Echo, Family};
 use azimuth_agent::spool::{Limits, Now, Setup, Spool, SyncPolicy, Verdict};
 use azimuth_agent::stamp::{ErrorEstimate, NtpTimestamp, Reply, Request, StampKey, extension};
+use azimuth_agent::throughput::ledger::Ledger;
+use azimuth_agent::throughput::month::Month;
+use azimuth_agent::throughput::ndt7::{Addition, Measurement, TcpInfoText};
+use azimuth_agent::throughput::ticket::Ticket;
+use azimuth_agent::throughput::tickets::Offer;
+use azimuth_measurement::TransferDirection;
+use azimuth_measurement::enrolment::ticket::TestTicket;
 
 use self::spool_segment::Memory;
 
@@ -170,4 +180,64 @@ fn stamp_reply_holds_for_its_seeds() {
         ("empty", Vec::new()),
     ];
     replay::replay("stamp_reply", &made, stamp_reply::run);
+}
+
+#[test]
+fn throughput_text_holds_for_its_seeds() {
+    let measurement = Measurement {
+        tcp_info: Some(TcpInfoText {
+            busy_time: 900,
+            elapsed_time: 1_000,
+            ..TcpInfoText::default()
+        }),
+        azimuth: Some(Addition {
+            congestion_control: "cubic".to_owned(),
+        }),
+        ..Measurement::default()
+    };
+    let (agent, reflector) = (
+        "brest-1".parse().expect("an id"),
+        "paris-a".parse().expect("a name"),
+    );
+    let shared = Ticket {
+        agent,
+        reflector,
+        direction: TransferDirection::Download,
+        max_bytes: 1_000,
+        max_ms: 2_000,
+        max_bps: 0,
+        expires_unix_ms: T0 + 60_000,
+        nonce: 7,
+    };
+    let signed = TestTicket {
+        agent: shared.agent.clone(),
+        reflector: shared.reflector.clone(),
+        direction: shared.direction,
+        max_bytes: 1_000,
+        max_ms: 2_000,
+        max_bps: 0,
+        good_for_ms: 60_000,
+        challenge: [7; 32],
+    };
+    let offer = Offer {
+        reflector: shared.reflector.clone(),
+        challenge: [9; 32],
+    };
+    let mut ledger = Ledger::new(T0);
+    assert!(ledger.promise(&("zone-a".to_owned(), shared.direction), 60, 100));
+    let key = StampKey::from_hex(&"0b".repeat(32)).expect("a key");
+    let made = [
+        (
+            "measurement",
+            serde_json::to_vec(&measurement).expect("plain data"),
+        ),
+        ("ticket", shared.sign(&key).into_bytes()),
+        ("collectors_ticket", signed.signed(&[5; 64]).into_bytes()),
+        ("said_of_a_ticket", signed.to_string().into_bytes()),
+        ("offer", offer.to_string().into_bytes()),
+        ("ledger", ledger.to_text().into_bytes()),
+        ("month", Month::new(T0).to_text().into_bytes()),
+        ("empty", Vec::new()),
+    ];
+    replay::replay("throughput_text", &made, throughput_text::run);
 }

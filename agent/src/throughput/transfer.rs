@@ -8,6 +8,7 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use hyper::body::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::ndt7::{
@@ -86,7 +87,7 @@ impl Ended {
     fn of(error: &Error) -> Self {
         match error {
             Error::ConnectionClosed | Error::AlreadyClosed => Self::ByClient,
-            Error::Io(_) => Self::Broken,
+            Error::Io(_) | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Self::Broken,
             _ => Self::Malformed,
         }
     }
@@ -152,15 +153,15 @@ async fn download<S: AsyncRead + AsyncWrite + Unpin>(
         let at = now();
         if at >= tell_at {
             let text = measurement(test, facts, at.since_ns(began), *moved);
-            socket.send(text).await?;
+            if !send(socket, text).await? {
+                return Ok(Ended::Stalled);
+            }
             tell_at = at.plus_ns(i64::from(MEASURE_EVERY_MS) * NS_PER_MS);
         }
         let bytes = ndt7::next_message_bytes(last, *moved, test.max_bytes - *moved);
         last = bytes.max(FIRST_MESSAGE_BYTES);
-        let sending = socket.send(Message::Binary(payload.slice(..bytes)));
-        match tokio::time::timeout(STALL, sending).await {
-            Ok(sent) => sent?,
-            Err(_) => return Ok(Ended::Stalled),
+        if !send(socket, Message::Binary(payload.slice(..bytes))).await? {
+            return Ok(Ended::Stalled);
         }
         *moved += bytes as u64;
         if quota.is_spent() {
@@ -176,8 +177,21 @@ async fn download<S: AsyncRead + AsyncWrite + Unpin>(
         }
     }
     let text = measurement(test, facts, now().since_ns(began), *moved);
-    socket.send(text).await?;
-    Ok(Ended::ByteCap)
+    Ok(match send(socket, text).await? {
+        true => Ended::ByteCap,
+        false => Ended::Stalled,
+    })
+}
+
+/// Sends, unless nothing moves for as long as a stall takes; whether it did.
+async fn send<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+    message: Message,
+) -> Result<bool, Error> {
+    match tokio::time::timeout(STALL, socket.send(message)).await {
+        Ok(sent) => sent.map(|()| true),
+        Err(_) => Ok(false),
+    }
 }
 
 async fn upload<S: AsyncRead + AsyncWrite + Unpin>(
@@ -192,7 +206,9 @@ async fn upload<S: AsyncRead + AsyncWrite + Unpin>(
         let at = now();
         if at >= tell_at {
             let text = measurement(test, facts, at.since_ns(began), *moved);
-            socket.send(text).await?;
+            if !send(socket, text).await? {
+                return Ok(Ended::Stalled);
+            }
             tell_at = at.plus_ns(i64::from(MEASURE_EVERY_MS) * NS_PER_MS);
         }
         let Ok(said) = tokio::time::timeout(every, socket.next()).await else {

@@ -7,6 +7,7 @@
     reason = "a test of real sockets waits for real time, and says what it waited for in vain"
 )]
 
+mod broken;
 mod collector;
 mod ledger;
 mod world;
