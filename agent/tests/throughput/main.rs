@@ -9,7 +9,9 @@
 
 mod broken;
 mod collector;
+mod foreign;
 mod ledger;
+mod tls;
 mod world;
 
 use std::io::{Read, Write};
