@@ -44,8 +44,9 @@ dashboards/dist/index.html: $(shell git ls-files dashboards 2>/dev/null) ci/prep
 package: dashboards ## deb, rpm, tarball, checksums, signature and installer, into target/packages (AZIMUTH_SIGNING_KEY)
 	@packaging/build --out target/packages --arch amd64 --arch arm64
 
-test-packages: ## install, run, upgrade and purge the debs in a chroot, check the units (root)
+test-packages: ## install, run, upgrade and purge the debs in a chroot, check the units (root), run static programs for both processors
 	@packaging/test
+	@packaging/test-static
 
 audit: ## licences, sources and known holes of what is built in, against deny.toml
 	@ci/audit
