@@ -39,6 +39,8 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_max_level(asked.unwrap_or(default))
         .with_writer(std::io::stderr)
+        // Telling a closed stderr that it is closed would end the process.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();

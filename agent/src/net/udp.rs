@@ -9,6 +9,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use nix::errno::Errno;
 use nix::sys::socket::{TimestampingFlag, setsockopt, sockopt};
 use socket2::{Domain, MsgHdr, Protocol, Socket, Type};
 use thiserror::Error;
@@ -359,11 +360,16 @@ pub(super) fn hear_icmp_errors(socket: &Socket, is_ipv4: bool) -> io::Result<()>
     Ok(())
 }
 
-/// Asks for these stamps, with numbering switched off and on again, which makes the kernel count from 0.
+/// Asks for these stamps, with numbering switched off and on again, which makes the kernel count from 0. A kernel that has none
+/// (gVisor, user-mode emulators) leaves every packet without: the clock of this program is used then, said so and counted.
 fn number_from_zero(socket: &Socket, stamps: TimestampingFlag) -> io::Result<()> {
-    setsockopt(socket, sockopt::Timestamping, &stamps)?;
     let numbered = stamps | TimestampingFlag::SOF_TIMESTAMPING_OPT_ID;
-    Ok(setsockopt(socket, sockopt::Timestamping, &numbered)?)
+    let asked = setsockopt(socket, sockopt::Timestamping, &stamps)
+        .and_then(|()| setsockopt(socket, sockopt::Timestamping, &numbered));
+    match asked {
+        Err(Errno::ENOPROTOOPT | Errno::EINVAL | Errno::EOPNOTSUPP | Errno::EPERM) => Ok(()),
+        asked => Ok(asked?),
+    }
 }
 
 fn local_address(socket: &Socket) -> io::Result<SocketAddr> {

@@ -58,6 +58,8 @@ pub fn serve(args: ServeArgs) -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // Telling a closed stderr that it is closed would end the process.
+        .log_internal_errors(false)
         .with_ansi(ansi)
         .init();
 
