@@ -95,7 +95,7 @@ export function throughputTests({ open, api, best, pair }) {
       assert.match(await matrix.page.locator('p.note').last().textContent(), /too rare to be held against/);
       await matrix.clean();
 
-      const zones = own.slice(-2).map((cell) => cell.zone);
+      const zones = own.slice(-2).map((cell) => cell.zone.replaceAll('%', '%25'));
       const compare = await open(`/compare?from=now-5m&metric=down&of=${zones.join(',')}`, { route });
       await compare.page.waitForSelector('td.best:has-text("≥")', WAIT);
       assert.match(
