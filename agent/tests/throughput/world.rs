@@ -135,9 +135,14 @@ pub(crate) fn asks_for(direction: TransferDirection, query: &str) -> String {
 
 /// A client whose test has begun, and that has read nothing of it.
 pub(crate) fn begun(at: SocketAddr, direction: TransferDirection, ticket: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(at).expect("connected");
+    let stream = TcpStream::connect(at).expect("connected");
     // So little room that what is not read stops the sender soon.
     setsockopt(&stream, sockopt::RcvBuf, &4_096).expect("set");
+    begun_over(stream, direction, ticket)
+}
+
+/// The same over a connection with all the room it wants.
+pub(crate) fn begun_over(mut stream: TcpStream, direction: TransferDirection, ticket: &str) -> TcpStream {
     let request = asks_for(direction, &format!("?access_token={ticket}"));
     stream.write_all(request.as_bytes()).expect("written");
     let (mut head, mut octet) = (Vec::new(), [0]);
