@@ -25,6 +25,8 @@ use crate::query::Label;
 /// Gain an explanation needs beside its price: one in 1,100 by chance, against some hundreds of groups of which few are
 /// independent, and it is asked for two minutes in a row.
 pub const LEAST_GAIN: f64 = 7.0;
+/// What each further method of a group adds to that: two methods to a zone share its path, so the second is half a witness.
+pub const FURTHER_METHOD: f64 = 1.0;
 /// Score from which a series that no group explains is worth a line of its own.
 pub const PAIR_SCORE: f64 = 4.5;
 /// Agents that must see it before what lies at the far end is blamed.
@@ -283,12 +285,21 @@ impl<'p, 'c> Pool<'p, 'c> {
         })
     }
 
+    /// By how many methods the series of a group are measured, less one.
+    fn further_methods(&self, group: &Group<'_>) -> f64 {
+        let methods = group
+            .of
+            .iter()
+            .map(|index| self.cells[*index].labels.value(Label::Method));
+        methods.collect::<BTreeSet<_>>().len().saturating_sub(1) as f64
+    }
+
     fn candidates(&self) -> Vec<Candidate<'_>> {
         let mut candidates = Vec::new();
         for group in &self.groups {
             let (gain, share, size) = fit(&group.of, &self.said, End::of(group.label));
             let gain = gain - group.price;
-            if gain < LEAST_GAIN {
+            if gain < LEAST_GAIN || gain < LEAST_GAIN + FURTHER_METHOD * self.further_methods(group) {
                 continue;
             }
             let shifted = |index: &&usize| share * self.said[**index].shifted[size] > 1.0 - share;
