@@ -32,8 +32,8 @@ use crate::store::{Dictionary, TimeRange};
 pub(super) const FILE_NAME: &str = "hot.redb";
 /// What a file that was set aside has in its name.
 pub(super) const SET_ASIDE: &str = ".damaged-";
-/// redb's page cache. The map of five minutes over 1,800 series reads about 2 MB.
-const CACHE_BYTES: usize = 16 * 1024 * 1024;
+/// redb's page cache. The map of five minutes over 1,800 series reads about 2 MB; what is read again is in the system's cache.
+const CACHE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The store cannot be opened, and setting its file aside would not be right.
 #[derive(Debug, Error)]
