@@ -137,8 +137,8 @@ pub(crate) fn measure(
         cost.wall_max_ms,
     );
     let (p50, p99) = errors(&cells, &live[1..]);
-    note("  error of p50 in %, worst cell", Better::Less, None, p50);
-    note("  error of p99 in %, worst cell", Better::Less, None, p99);
+    note("  error of p50 in %, worst cell", Better::Less, Some(0.05), p50);
+    note("  error of p99 in %, worst cell", Better::Less, Some(0.05), p99);
 
     let (asked_mb, asked_most_mb) = server.memory_mb()?;
     note(

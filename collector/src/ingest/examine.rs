@@ -335,7 +335,7 @@ fn quantile_us(histogram: &azimuth_measurement::DelayHistogram, quantile: f64) -
     let mut seen = 0;
     histogram.bins().find_map(|(bucket, count)| {
         seen += count;
-        (seen >= rank.max(1)).then(|| bucket.highest_us())
+        (seen >= rank.max(1)).then(|| bucket.middle_us())
     })
 }
 

@@ -274,8 +274,8 @@ fn fill(scratch: &mut Accumulator, histograms: &[DelayHistogram]) -> Result<(), 
         .map_err(|_| QueryError::Overflow)
 }
 
-/// Several quantiles in one walk over the buckets; `quantiles` must ascend. Nearest rank, as
-/// [`Accumulator::quantile_us`], which walks once for each.
+/// Several quantiles between 0 and 1 in one walk over the buckets; `quantiles` must ascend. Nearest rank, told as the middle of
+/// its bucket, as [`Accumulator::quantile_us`], which walks once for each.
 pub(super) fn quantiles_us<const N: usize>(
     accumulator: &Accumulator,
     quantiles: [f64; N],
@@ -283,7 +283,7 @@ pub(super) fn quantiles_us<const N: usize>(
     let total = accumulator.count();
     let ranks = quantiles.map(|quantile| ((quantile * total as f64).ceil() as u64).clamp(1, total.max(1)));
     let found = accumulator.buckets_at(ranks);
-    found.map(|bucket| bucket.map(BucketIndex::highest_us))
+    found.map(|bucket| bucket.map(BucketIndex::middle_us))
 }
 
 #[cfg(test)]
@@ -364,7 +364,7 @@ mod tests {
             }
             let mut sparse = Merging::Sparse(Box::new(merge));
             prop_assert_eq!(dense.figures(), sparse.take(&mut Accumulator::new()).expect("few"));
-            let quantiles = [0.1, 0.5, 0.9, 0.99, 1.0];
+            let quantiles = [0.1, 0.5, 0.9, 0.99, 0.999];
             prop_assert_eq!(
                 quantiles_us(&scratch, quantiles),
                 quantiles.map(|quantile| scratch.quantile_us(quantile))

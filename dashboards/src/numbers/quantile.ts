@@ -1,5 +1,4 @@
-// Quantiles of a merged histogram: nearest rank, reported as the highest value of its bin, as the collector and hdrhistogram
-// do. The only way to a percentile here; percentiles themselves are never averaged or interpolated.
+// Quantiles of a merged histogram: nearest rank, told as the middle of its bin, as the collector does. The only way to a percentile here; percentiles themselves are never averaged or interpolated.
 
 export interface Bin {
   low_us: number;
@@ -7,7 +6,7 @@ export interface Bin {
   count: number;
 }
 
-/** Null for an empty histogram. Bins ascend. */
+/** Null for an empty histogram; 0 is the lowest value and 1 the highest. Bins ascend. */
 export function quantileUs(bins: readonly Bin[], quantile: number): number | null {
   const total = bins.reduce((sum, bin) => sum + bin.count, 0);
   if (total === 0) return null;
@@ -15,7 +14,9 @@ export function quantileUs(bins: readonly Bin[], quantile: number): number | nul
   let reached = 0;
   for (const bin of bins) {
     reached += bin.count;
-    if (reached >= rank) return bin.high_us;
+    if (reached < rank) continue;
+    if (quantile <= 0) return bin.low_us;
+    return quantile >= 1 ? bin.high_us : bin.low_us + Math.floor((bin.high_us - bin.low_us + 1) / 2);
   }
   return null;
 }
