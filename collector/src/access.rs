@@ -7,6 +7,7 @@
 //! | `gate` | what a request needs, and whether its caller has it (pure) |
 //! | `accounts` | users and tokens (pure) |
 //! | `secret` | passwords, tokens and what is kept of them |
+//! | `tokens` | API tokens made and taken away |
 //! | `sessions`, `throttle` | who is logged in, who tries too often (pure) |
 //! | `audit` | what was changed, by whom, in a chain of hashes (pure) |
 //! | `settings` | the `[access]` table |
@@ -27,3 +28,4 @@ pub mod secret;
 pub mod sessions;
 pub mod settings;
 pub mod throttle;
+pub mod tokens;

@@ -9,12 +9,14 @@
 //! | [`keys`] | the collector's own key, and what Ed25519 (RFC 8032) says of others' |
 //! | [`door`] | the TLS listener that agents come in by |
 //! | [`tickets`] | which throughput tests agents may do, and how many (pure) |
+//! | [`desk`] | what people change: tokens, agents |
 //! | [`admin`] | the socket on which the command line talks to a running collector |
 //!
 //! Not who may look: that is access to the dashboards.
 
 pub mod admin;
 pub mod book;
+pub mod desk;
 pub mod door;
 pub mod journal;
 pub mod keys;
@@ -54,6 +56,7 @@ pub struct Fleet {
     directory: PathBuf,
     required: bool,
     tls_pin: Option<[u8; KEY_BYTES]>,
+    door_port: Option<u16>,
     inner: Mutex<Inner>,
 }
 
@@ -109,6 +112,7 @@ impl Fleet {
             directory,
             required,
             tls_pin: None,
+            door_port: None,
             inner: Mutex::new(Inner {
                 book,
                 sessions: Sessions::new(random()),
@@ -123,6 +127,18 @@ impl Fleet {
     pub fn with_tls_pin(mut self, pin: Option<[u8; KEY_BYTES]>) -> Self {
         self.tls_pin = pin;
         self
+    }
+
+    /// The same, whose door listens on this port.
+    #[must_use]
+    pub fn with_door_port(mut self, port: Option<u16>) -> Self {
+        self.door_port = port;
+        self
+    }
+
+    /// The port of its door, where it has one.
+    pub fn door_port(&self) -> Option<u16> {
+        self.door_port
     }
 
     /// SHA-256 of the public key of its door, where that was made here.

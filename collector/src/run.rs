@@ -218,7 +218,12 @@ async fn round(
     let (directory, required) = (config.data_dir.clone(), config.require_enrolment);
     let fleet = tokio::task::spawn_blocking(move || Fleet::open(&directory, required)).await?;
     let fleet = fleet.context("cannot open the fleet")?;
-    let fleet = Arc::new(fleet.with_tls_pin(tls.as_ref().and_then(|tls| tls.pin)));
+    let door_port = config.agents.as_ref().map(|agents| agents.listen.port());
+    let fleet = Arc::new(
+        fleet
+            .with_tls_pin(tls.as_ref().and_then(|tls| tls.pin))
+            .with_door_port(door_port),
+    );
     let (directory, plan) = (config.data_dir.clone(), Arc::clone(&config.plan));
     let plan = tokio::task::spawn_blocking(move || PlanDesk::open(&directory, plan, clock::unix_ms()));
     let plan = Arc::new(plan.await?.context("cannot open the plan")?);
@@ -232,7 +237,7 @@ async fn round(
         Arc::clone(&desk),
         guard,
         Arc::clone(&snapshots),
-        Arc::clone(&fleet),
+        fleet,
         plan,
         clock::unix_ms,
     );
@@ -299,7 +304,7 @@ async fn round(
             clock::unix_ms,
         )
     });
-    let admin = admin_socket(fleet, snapshots, &context).await;
+    let admin = admin_socket(snapshots, &context).await;
     let maintaining = tokio::spawn(maintain_regularly(Arc::clone(&store), Arc::clone(&metrics)));
 
     let evaluation = Evaluation::start(Arc::clone(&store), desk, clock::unix_ms);
@@ -369,14 +374,13 @@ async fn round(
 
 /// The socket of the command line. Without it the collector does all but take orders.
 async fn admin_socket(
-    fleet: Arc<Fleet>,
     snapshots: Arc<Snapshots>,
     context: &Arc<Context>,
 ) -> Option<tokio::task::JoinHandle<()>> {
-    let path = fleet.admin_socket();
+    let path = context.fleet.admin_socket();
     match bind_unix(&path).await {
         Ok(listener) => {
-            let app = admin::router(fleet, clock::unix_ms)
+            let app = admin::router(context.fleet_desk())
                 .merge(on_the_admin_socket(snapshots))
                 .merge(plan::admin::router(context));
             Some(tokio::spawn(admin::serve(listener, app)))

@@ -40,7 +40,9 @@ const PUBLIC: [&str; 14] = [
     "/api/v1/openapi.json",
 ];
 /// What only an administrator reads.
-const SECRET: [&str; 2] = ["/api/v1/backup", "/api/v1/audit"];
+const SECRET: [&str; 3] = ["/api/v1/backup", "/api/v1/audit", "/api/v1/api-tokens"];
+/// What whoever is on call reads as well: who may join, and who has.
+const OF_THE_FLEET: [&str; 2] = ["/api/v1/fleet/tokens", "/api/v1/fleet/agents"];
 
 /// What a request needs.
 pub fn need(method: &Method, path: &str) -> Need {
@@ -64,6 +66,7 @@ pub fn need(method: &Method, path: &str) -> Need {
         (_, true) => Need::AtLeast(Role::Administer),
         // A kept view was kept to be shown; who has its name was given it.
         (true, false) if PUBLIC.contains(&path) || path.starts_with("/api/v1/snapshots/") => Need::PublicRead,
+        (true, false) if OF_THE_FLEET.iter().any(|root| is_under(root)) => Need::AtLeast(Role::Operate),
         (true, false) => Need::AtLeast(Role::Read),
         (false, false)
             if path.starts_with("/api/v1/alerts/")
@@ -241,6 +244,22 @@ mod tests {
             (Method::GET, "/metrics", at_least(Role::Read)),
             (Method::GET, "/api/v1/backup", at_least(Role::Administer)),
             (Method::GET, "/api/v1/audit", at_least(Role::Administer)),
+            (Method::GET, "/api/v1/fleet/plan", at_least(Role::Read)),
+            (Method::GET, "/api/v1/fleet/tokens", at_least(Role::Operate)),
+            (Method::GET, "/api/v1/fleet/agents", at_least(Role::Operate)),
+            (Method::POST, "/api/v1/fleet/tokens", at_least(Role::Administer)),
+            (
+                Method::DELETE,
+                "/api/v1/fleet/tokens/a1",
+                at_least(Role::Administer),
+            ),
+            (
+                Method::DELETE,
+                "/api/v1/fleet/agents/paris-1",
+                at_least(Role::Administer),
+            ),
+            (Method::GET, "/api/v1/api-tokens", at_least(Role::Administer)),
+            (Method::POST, "/api/v1/api-tokens", at_least(Role::Administer)),
             (
                 Method::POST,
                 "/api/v1/alerts/1/acknowledge",

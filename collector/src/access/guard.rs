@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::http::{HeaderMap, HeaderName, Method, header};
 
-use super::accounts::Accounts;
+use super::accounts::{Accounts, Token};
 use super::audit::Event;
 use super::files::{AccessFiles, FileError, Stamp};
 use super::gate::{self, Asker, Caller, Known, Refusal};
@@ -14,6 +14,7 @@ use super::secret::{self, SecretHash};
 use super::sessions::Sessions;
 use super::settings::Settings;
 use super::throttle::Throttle;
+use super::tokens::{self, Who};
 use crate::serve::Peer;
 use crate::utc::UtcInstant;
 
@@ -209,6 +210,52 @@ impl Guard {
         Ok((fresh, role))
     }
 
+    /// The API tokens, by name.
+    pub fn tokens(&self) -> Vec<(String, Token)> {
+        let kept = self.kept();
+        let tokens = kept.accounts.tokens.iter();
+        tokens
+            .map(|(name, token)| (name.clone(), token.clone()))
+            .collect()
+    }
+
+    /// Whether an API token would be the first account, which shuts the door on whoever is let in for being on this machine,
+    /// and leaves nobody who could log in.
+    pub fn would_lock_out(&self) -> bool {
+        self.settings.proxy.is_none() && self.kept().accounts.is_empty()
+    }
+
+    /// Makes an API token, good from now on: its text, which is told this once. Blocks.
+    ///
+    /// # Errors
+    /// As [`tokens::make`].
+    pub fn make_token(
+        &self,
+        wanted: tokens::Wanted<'_>,
+        by: &str,
+        peer: Option<Peer>,
+    ) -> Result<String, FileError> {
+        let made = tokens::make(&self.files, wanted, who(by, peer), (self.now_unix_ms)());
+        self.look_again();
+        made
+    }
+
+    /// Takes an API token away, from now on. Blocks.
+    ///
+    /// # Errors
+    /// As [`tokens::revoke`].
+    pub fn revoke_token(&self, name: &str, by: &str, peer: Option<Peer>) -> Result<(), FileError> {
+        let revoked = tokens::revoke(&self.files, name, who(by, peer), (self.now_unix_ms)());
+        self.look_again();
+        revoked
+    }
+
+    /// Has the next question look at the accounts' file.
+    fn look_again(&self) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.looked_at_unix_ms = 0;
+    }
+
     /// Whether anybody may look at measurements.
     pub fn is_public(&self) -> bool {
         self.settings.public
@@ -239,14 +286,11 @@ impl Guard {
     /// Writes into the audit log what somebody did. What cannot be written is said in the process's log: nobody is locked out
     /// because a disk is full. Blocks.
     pub fn note(&self, by: &str, peer: Option<Peer>, what: &str, subject: &str) {
+        let Who { by, from } = who(by, peer);
         let event = Event {
             at: UtcInstant::from_unix_ms((self.now_unix_ms)()),
-            by: by
-                .chars()
-                .filter(|letter| !letter.is_control())
-                .take(64)
-                .collect(),
-            from: place(peer.and_then(|peer| peer.0), peer.is_some()),
+            by,
+            from,
             what: what.to_owned(),
             subject: subject.chars().take(256).collect(),
         };
@@ -286,6 +330,15 @@ impl Guard {
             Err(error) => tracing::error!("{error}; the accounts stay as they were"),
         }
         kept
+    }
+}
+
+/// As the audit log has it.
+fn who(by: &str, peer: Option<Peer>) -> Who {
+    let letters = by.chars().filter(|letter| !letter.is_control());
+    Who {
+        by: letters.take(64).collect(),
+        from: place(peer.and_then(|peer| peer.0), peer.is_some()),
     }
 }
 
@@ -332,7 +385,7 @@ mod tests {
     use axum::http::HeaderValue;
 
     use super::*;
-    use crate::access::accounts::{Token, User};
+    use crate::access::accounts::User;
     use crate::access::settings::Proxy;
 
     static NOW: AtomicU64 = AtomicU64::new(1_000_000);

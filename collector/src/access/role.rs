@@ -25,9 +25,9 @@ use utoipa::ToSchema;
 pub enum Role {
     /// Look at everything that is measured.
     Read,
-    /// Also acknowledge alerts, and begin and end silences.
+    /// Also acknowledge alerts, begin and end silences, and see who may join and who has.
     Operate,
-    /// Also take everything away with a backup, and see the audit log.
+    /// Also make and end tokens, put agents out, and take everything away with a backup.
     Administer,
 }
 

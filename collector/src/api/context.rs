@@ -18,6 +18,7 @@ use crate::embed;
 use crate::evaluate::desk::Desk;
 use crate::exposition::family::Family;
 use crate::fleet::Fleet;
+use crate::fleet::desk::FleetDesk;
 use crate::ingest::Ingest;
 use crate::metrics::Metrics;
 use crate::plan::desk::PlanDesk;
@@ -122,6 +123,11 @@ impl Context {
     pub fn with_embedding(mut self, embed: &embed::Settings) -> Self {
         self.frame_ancestors = embed.frame_ancestors();
         self
+    }
+
+    /// Where people change who may report.
+    pub fn fleet_desk(&self) -> FleetDesk {
+        FleetDesk::new(Arc::clone(&self.fleet), Arc::clone(&self.guard), self.now_unix_ms)
     }
 
     /// Everything for Prometheus, as it is now. Reads procfs; async callers use a blocking thread.

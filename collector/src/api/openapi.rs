@@ -45,6 +45,15 @@ use utoipa::OpenApi;
         super::session::who,
         super::session::log_in,
         super::session::log_out,
+        super::fleet::join_tokens,
+        super::fleet::make_join_token,
+        super::fleet::revoke_join_token,
+        super::fleet::joined_agents,
+        super::fleet::revoke_agent,
+        super::fleet::plan_in_force,
+        super::api_tokens::api_tokens,
+        super::api_tokens::make_api_token,
+        super::api_tokens::revoke_api_token,
         super::snapshots::snapshots,
         super::snapshots::keep,
         super::snapshots::snapshot,
@@ -61,6 +70,7 @@ use utoipa::OpenApi;
         (name = "ingest", description = "Where agents deliver."),
         (name = "alerting", description = "What fires, and who is told."),
         (name = "access", description = "Who asks, and what they may do."),
+        (name = "fleet", description = "Who may report, and what they are to measure."),
         (name = "operation", description = "How the collector itself fares."),
     )
 )]

@@ -7,15 +7,13 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use crate::access::accounts::{Token, User};
+use crate::access::accounts::User;
 use crate::access::audit::{self, Event};
 use crate::access::files::{AccessFiles, FileError};
 use crate::access::role::Role;
-use crate::access::secret::{self, SecretHash};
+use crate::access::secret;
+use crate::access::tokens::{self, Wanted, Who};
 use crate::utc::{UtcInstant, parse_span_ms};
-
-/// Begins every API token, so that one that leaks is recognised.
-const TOKEN_PREFIX: &str = "azt_";
 
 /// Where the accounts are.
 #[derive(Debug, Args)]
@@ -249,12 +247,9 @@ pub fn api_token(command: ApiTokenCommand, now_unix_ms: u64, out: &mut dyn Write
                 format!("{token}\n{name} may {role}; the token is shown only now"),
             );
         }),
-        ApiTokenCommand::Revoke { name, place } => {
-            change(&place, now_unix_ms, "token_revoked", &name, |accounts| {
-                accounts.revoke_token(&name)
-            })
-            .map(|()| say(out, format!("{name} is revoked")))
-        }
+        ApiTokenCommand::Revoke { name, place } => sound(&place)
+            .and_then(|files| tokens::revoke(&files, &name, who(), now_unix_ms))
+            .map(|()| say(out, format!("{name} is revoked"))),
         ApiTokenCommand::List { json, place } => files(&place).accounts().map(|accounts| {
             let rows = accounts.tokens.iter().map(|(name, token)| Row {
                 name,
@@ -309,29 +304,12 @@ fn create_token(
     place: &Place,
     now_unix_ms: u64,
 ) -> Result<String, FileError> {
-    let refused = FileError::Refused;
-    let expires_at_unix_ms = ttl
-        .map(|ttl| parse_span_ms(ttl).map(|span_ms| now_unix_ms.saturating_add(span_ms)))
+    let ttl_ms = ttl
+        .map(parse_span_ms)
         .transpose()
-        .map_err(|reason| refused(format!("--ttl: {reason}")))?;
-    let secret = secret::fresh().map_err(refused)?;
-    let token = format!("{TOKEN_PREFIX}{secret}");
-    change(
-        place,
-        now_unix_ms,
-        "token_created",
-        &format!("{name} {role}"),
-        |accounts| {
-            let token = Token {
-                role,
-                secret_sha256: SecretHash::of(&token),
-                created_at_unix_ms: now_unix_ms,
-                expires_at_unix_ms,
-            };
-            accounts.add_token(name, token)
-        },
-    )?;
-    Ok(token)
+        .map_err(|reason| FileError::Refused(format!("--ttl: {reason}")))?;
+    let wanted = Wanted { name, role, ttl_ms };
+    tokens::make(&sound(place)?, wanted, who(), now_unix_ms)
 }
 
 struct Password {
@@ -368,22 +346,37 @@ fn change(
     subject: &str,
     change: impl FnOnce(&mut crate::access::accounts::Accounts) -> Result<(), String>,
 ) -> Result<(), FileError> {
-    let data_dir: &Path = &place.data_dir;
-    if !data_dir.is_dir() {
-        return Err(FileError::Refused(format!(
-            "{} is no directory; name the collector's with --data-dir",
-            data_dir.display()
-        )));
-    }
-    let by = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
+    let files = sound(place)?;
+    let Who { by, from } = who();
     let event = Event {
         at: UtcInstant::from_unix_ms(now_unix_ms),
-        by: by.unwrap_or_else(|_| "unknown".to_owned()),
-        from: "command line".to_owned(),
+        by,
+        from,
         what: what.to_owned(),
         subject: subject.to_owned(),
     };
-    files(place).change(event, change)
+    files.change(event, change)
+}
+
+/// The files of a directory that is there.
+fn sound(place: &Place) -> Result<AccessFiles, FileError> {
+    let data_dir: &Path = &place.data_dir;
+    if data_dir.is_dir() {
+        return Ok(files(place));
+    }
+    Err(FileError::Refused(format!(
+        "{} is no directory; name the collector's with --data-dir",
+        data_dir.display()
+    )))
+}
+
+/// The operating system's user.
+fn who() -> Who {
+    let by = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
+    Who {
+        by: by.unwrap_or_else(|_| "unknown".to_owned()),
+        from: "command line".to_owned(),
+    }
 }
 
 struct Row<'a> {

@@ -10,8 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::ask::{self, Address, Answer};
-use crate::fleet::admin::{TokenMade, TokenWanted, socket_in};
+use crate::fleet::admin::socket_in;
 use crate::fleet::book::{AgentEntry, TokenEntry};
+use crate::fleet::desk::{TokenMade, TokenWanted};
 use crate::utc::{UtcInstant, parse_span_ms};
 
 /// Where the running collector keeps its data.
@@ -109,7 +110,7 @@ pub fn token(command: &TokenCommand, out: &mut impl Write) -> ExitCode {
             tls_pin,
             system_authorities,
             allow_plain_http,
-        } => way_in(address, *allow_plain_http).and_then(|()| {
+        } => {
             let wanted = TokenWanted {
                 site: site.clone(),
                 uses: *uses,
@@ -117,9 +118,10 @@ pub fn token(command: &TokenCommand, out: &mut impl Write) -> ExitCode {
                 address: address.clone(),
                 tls_pin: tls_pin.clone(),
                 system_authorities: *system_authorities,
+                allow_plain_http: *allow_plain_http,
             };
             create(at, &wanted, out)
-        }),
+        }
         TokenCommand::List { at } => list(at, "/admin/tokens", token_line, out),
         TokenCommand::Revoke { at, id } => remove(at, "/admin/tokens", id),
     })
@@ -143,32 +145,10 @@ pub(super) fn conclude(done: Result<(), String>) -> ExitCode {
     }
 }
 
-/// Whether an address may be put into a token.
-fn way_in(address: &str, allow_plain_http: bool) -> Result<(), String> {
-    if address.starts_with("https://") || address.starts_with("unix:/") {
-        return Ok(());
-    }
-    let authority = address.strip_prefix("http://").unwrap_or_default();
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let is_here = host
-        .parse::<std::net::IpAddr>()
-        .map_or(host == "localhost", |ip| ip.to_canonical().is_loopback());
-    match () {
-        () if authority.is_empty() => Err(format!(
-            "{address:?} is no address of a collector; write https://HOST:PORT, unix:PATH or http://127.0.0.1:PORT"
-        )),
-        () if is_here || allow_plain_http => Ok(()),
-        () => Err(format!(
-            "{address} is reached in the clear: anybody on the way could read the token and use it; give agents a door with TLS \
-             ([agents] in the collector's configuration) and write https://, or say --allow-plain-http"
-        )),
-    }
-}
-
 fn create(at: &Where, wanted: &TokenWanted, out: &mut impl Write) -> Result<(), String> {
     let asked = serde_json::to_vec(wanted).map_err(|error| error.to_string())?;
-    let made: TokenMade = read(&asked_of(&at.data_dir, "POST", "/admin/tokens", &asked)?)?;
+    let path = format!("/admin/tokens?by={}", by_whom());
+    let made: TokenMade = read(&asked_of(&at.data_dir, "POST", &path, &asked)?)?;
     let said = if at.json {
         serde_json::to_string(&made).map_err(|error| error.to_string())?
     } else {
@@ -205,8 +185,19 @@ pub(super) fn remove(at: &Where, path: &str, name: &str) -> Result<(), String> {
             "{name:?} is no name of an agent and no id of a token or a snapshot"
         ));
     }
-    asked_of(&at.data_dir, "DELETE", &format!("{path}/{name}"), &[])?;
+    let path = format!("{path}/{name}?by={}", by_whom());
+    asked_of(&at.data_dir, "DELETE", &path, &[])?;
     Ok(())
+}
+
+/// The user of the operating system who asks, for the audit log; in letters that an address takes.
+pub(super) fn by_whom() -> String {
+    let by = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
+    by.unwrap_or_default()
+        .chars()
+        .filter(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.'))
+        .take(64)
+        .collect()
 }
 
 /// Names and ids are letters, digits, hyphens and underscores; anything else is nobody's.

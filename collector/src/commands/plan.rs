@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::fleet::{Where, asked_of, conclude, is_name, read};
+use super::fleet::{Where, asked_of, by_whom, conclude, is_name, read};
 use crate::plan::admin::{AgentLine, EntryLine, OfAgent, Ordered, Overview};
 use crate::plan::file::PlanFile;
 use crate::utc::UtcInstant;
@@ -155,14 +155,7 @@ fn of_agent(at: &Where, agent: &str, out: &mut impl Write) -> Result<(), String>
 }
 
 fn order(at: &Where, what: &str, out: &mut impl Write) -> Result<(), String> {
-    let by = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
-    let by: String = by
-        .unwrap_or_default()
-        .chars()
-        .filter(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.'))
-        .take(64)
-        .collect();
-    let path = format!("/admin/plan/{what}?by={by}");
+    let path = format!("/admin/plan/{what}?by={}", by_whom());
     let told: Ordered = read(&asked_of(&at.data_dir, "POST", &path, b"{}")?)?;
     let said = if at.json {
         as_json(&told)?

@@ -1,127 +1,87 @@
 //! The socket on which the command line talks to a running collector: `DATA_DIR/fleet/admin.sock`, in a directory that only
 //! the collector's user (and root) may enter. The store has one process, so what changes it asks that process. Never
-//! reachable over a network, and none of it is under `/api/`.
+//! reachable over a network, and none of it is under `/api/`; what people do over the API goes to the same desk.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use axum::extract::{Path as UrlPath, State};
+use axum::extract::{Path as UrlPath, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{delete, get};
 use axum::{Json, Router};
-use azimuth_measurement::enrolment::{TlsTrust, base64url};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::net::UnixListener;
 
 use super::book::{AgentEntry, TokenEntry};
-use super::{Fleet, Wanted};
+use super::desk::{Asking, FleetDesk, TokenMade, TokenWanted};
 use crate::problem::Problem;
+use crate::serve::Peer;
 
 /// The socket in the directory of the fleet.
 pub fn socket_in(directory: &Path) -> PathBuf {
     directory.join("admin.sock")
 }
 
-/// A token to make.
-#[derive(Debug, Serialize, Deserialize)]
+/// Who asks, as the command line says: whoever may open the socket may say anything.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct TokenWanted {
-    /// Where its agents stand.
-    pub site: String,
-    /// How many may join.
-    pub uses: u32,
-    /// For how long.
-    pub ttl_ms: u64,
-    /// Where agents reach the collector.
-    pub address: String,
-    /// SHA-256 of the public key of whoever ends TLS, base64url. Without, that of the collector's own door where it made its
-    /// key itself, else the authorities of the agent's system.
-    pub tls_pin: Option<String>,
-    /// The authorities of the agent's system in any case: a proxy stands in front.
+struct By {
     #[serde(default)]
-    pub system_authorities: bool,
+    by: String,
 }
 
-/// A token that was made.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct TokenMade {
-    /// The token: shown this once.
-    pub token: String,
-    /// What the collector keeps of it.
-    pub entry: TokenEntry,
-}
-
-#[derive(Clone)]
-struct Admin {
-    fleet: Arc<Fleet>,
-    now_unix_ms: fn() -> u64,
+impl From<By> for Asking {
+    fn from(By { by }: By) -> Self {
+        Self {
+            name: if by.is_empty() { "unknown".to_owned() } else { by },
+            peer: Some(Peer(None)),
+        }
+    }
 }
 
 /// What the socket answers.
-pub fn router(fleet: Arc<Fleet>, now_unix_ms: fn() -> u64) -> Router {
+pub fn router(desk: FleetDesk) -> Router {
     Router::new()
         .route("/admin/tokens", get(tokens).post(make_token))
         .route("/admin/tokens/{id}", delete(revoke_token))
         .route("/admin/agents", get(agents))
         .route("/admin/agents/{agent}", delete(revoke_agent))
-        .with_state(Admin { fleet, now_unix_ms })
+        .with_state(desk)
 }
 
-async fn tokens(State(admin): State<Admin>) -> Json<Vec<TokenEntry>> {
-    Json(admin.fleet.tokens())
+async fn tokens(State(desk): State<FleetDesk>) -> Json<Vec<TokenEntry>> {
+    Json(desk.fleet().tokens())
 }
 
-async fn agents(State(admin): State<Admin>) -> Json<Vec<AgentEntry>> {
-    Json(admin.fleet.agents())
+async fn agents(State(desk): State<FleetDesk>) -> Json<Vec<AgentEntry>> {
+    Json(desk.fleet().agents())
 }
 
 async fn make_token(
-    State(admin): State<Admin>,
+    State(desk): State<FleetDesk>,
+    Query(by): Query<By>,
     Json(wanted): Json<TokenWanted>,
 ) -> Result<Json<TokenMade>, Problem> {
-    let tls = match wanted.tls_pin.as_deref().map(base64url::decode_exactly) {
-        None => match admin.fleet.tls_pin() {
-            Some(pin) if !wanted.system_authorities && wanted.address.starts_with("https://") => {
-                TlsTrust::Pin(pin)
-            }
-            _ => TlsTrust::System,
-        },
-        Some(Some(pin)) => TlsTrust::Pin(pin),
-        Some(None) => {
-            let detail = "the pin is not 32 bytes in base64url";
-            return Err(Problem::bad_request("token_wrong", detail));
-        }
-    };
-    let wanted = Wanted {
-        site: wanted.site,
-        uses: wanted.uses,
-        ttl_ms: wanted.ttl_ms,
-        address: wanted.address,
-        tls,
-    };
-    let made = admin.fleet.make_token(wanted, (admin.now_unix_ms)())?;
-    Ok(Json(TokenMade {
-        token: made.token.to_string(),
-        entry: made.entry,
-    }))
+    desk.make_token(wanted, &by.into()).map(Json)
 }
 
 async fn revoke_token(
-    State(admin): State<Admin>,
+    State(desk): State<FleetDesk>,
     UrlPath(id): UrlPath<String>,
+    Query(by): Query<By>,
 ) -> Result<StatusCode, Problem> {
-    admin.fleet.revoke_token(&id, (admin.now_unix_ms)())?;
+    desk.revoke_token(&id, &by.into())?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn revoke_agent(
-    State(admin): State<Admin>,
+    State(desk): State<FleetDesk>,
     UrlPath(agent): UrlPath<String>,
+    Query(by): Query<By>,
 ) -> Result<StatusCode, Problem> {
-    admin.fleet.revoke_agent(&agent, (admin.now_unix_ms)())?;
+    desk.revoke_agent(&agent, &by.into())?;
     Ok(StatusCode::NO_CONTENT)
 }
 

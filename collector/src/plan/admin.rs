@@ -11,6 +11,7 @@ use axum::{Json, Router};
 use azimuth_measurement::AgentId;
 use azimuth_measurement::plan::PlanTarget;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::desk::{DeskError, Standing};
 use super::file::Entry;
@@ -37,7 +38,7 @@ pub struct Overview {
 }
 
 /// An entry.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct EntryLine {
     /// Its name.
     pub name: String,
@@ -148,7 +149,15 @@ impl EntryLine {
 }
 
 async fn overview(State(context): State<Shared>) -> Result<Json<Overview>, Problem> {
-    let context = looked_at(&context).await?;
+    overview_of(&alive(&context)?).await.map(Json)
+}
+
+/// What the plan comes to now, for the command line and the API.
+///
+/// # Errors
+/// The store cannot be read, so nobody knows where agents stand.
+pub(crate) async fn overview_of(context: &Arc<Context>) -> Result<Overview, Problem> {
+    looked_at(context).await?;
     let (standing, labels) = (context.plan.standing(), context.plan.labels());
     let plan = context.plan.plan();
     let line = |entry: &Entry| EntryLine {
@@ -160,7 +169,7 @@ async fn overview(State(context): State<Shared>) -> Result<Json<Overview>, Probl
         ),
         ..EntryLine::of(entry)
     };
-    Ok(Json(Overview {
+    Ok(Overview {
         version: standing.version,
         stopped: standing.stopped,
         changed_at_unix_ms: standing.changed_at_unix_ms,
@@ -168,16 +177,17 @@ async fn overview(State(context): State<Shared>) -> Result<Json<Overview>, Probl
         entries: plan.entries.iter().map(line).collect(),
         agents: labels
             .iter()
-            .map(|labels| agent_line(&context, labels).0)
+            .map(|labels| agent_line(context, labels).0)
             .collect(),
-    }))
+    })
 }
 
 async fn of_agent(
     State(context): State<Shared>,
     UrlPath(agent): UrlPath<String>,
 ) -> Result<Json<OfAgent>, Problem> {
-    let context = looked_at(&context).await?;
+    let context = alive(&context)?;
+    looked_at(&context).await?;
     let known = context.plan.labels();
     let Some(labels) = known.iter().find(|labels| labels.agent == agent) else {
         let detail = format!("no agent {agent:?} has joined; `azimuth-collector agent list` shows who has");
@@ -284,9 +294,8 @@ fn out_of_reach(context: &Context) -> Vec<String> {
 }
 
 /// With what is known of agents read just now: people ask rarely.
-async fn looked_at(context: &Shared) -> Result<Arc<Context>, Problem> {
-    let context = alive(context)?;
-    let looking = Arc::clone(&context);
+async fn looked_at(context: &Arc<Context>) -> Result<(), Problem> {
+    let looking = Arc::clone(context);
     let learned = tokio::task::spawn_blocking(move || learn(&looking)).await;
     learned.map_err(|error| panicked(&error))?.map_err(|error| {
         Problem::new(
@@ -294,8 +303,7 @@ async fn looked_at(context: &Shared) -> Result<Arc<Context>, Problem> {
             "store_unreadable",
             error.to_string(),
         )
-    })?;
-    Ok(context)
+    })
 }
 
 fn alive(context: &Shared) -> Result<Arc<Context>, Problem> {

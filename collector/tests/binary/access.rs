@@ -28,7 +28,7 @@ fn run(data_dir: &Path, arguments: &[&str], input: &str) -> Output {
     child.wait_with_output().expect("it ends")
 }
 
-fn ok(data_dir: &Path, arguments: &[&str], input: &str) -> String {
+pub(crate) fn ok(data_dir: &Path, arguments: &[&str], input: &str) -> String {
     let output = run(data_dir, arguments, input);
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     String::from_utf8(output.stdout).expect("text")

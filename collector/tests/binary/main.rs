@@ -6,6 +6,7 @@ mod alerts;
 mod backup;
 mod compare;
 mod crash;
+mod desk;
 mod enrolment;
 mod export;
 mod fleet;

@@ -140,6 +140,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/api-tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The API tokens: names, roles, ends. Needs the role `administer`. */
+        get: operations["api_tokens"];
+        put?: never;
+        /** Makes an API token: its text is in the answer, and nowhere else. Needs the role `administer`. */
+        post: operations["make_api_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/api-tokens/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes an API token away, from now on. Needs the role `administer`. */
+        delete: operations["revoke_api_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/backup": {
         parameters: {
             query?: never;
@@ -247,6 +282,92 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/agents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The agents that joined, and by which token. Needs the role `operate`. */
+        get: operations["joined_agents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/agents/{agent}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Puts an agent out: from this moment nothing it asks is answered. What it measured stays. Needs the role `administer`. */
+        delete: operations["revoke_agent"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The plan in force: what the agents that joined are to measure, and how many do. */
+        get: operations["plan_in_force"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tokens to join with: those that are open, and the last that are over. Needs the role `operate`. */
+        get: operations["join_tokens"];
+        put?: never;
+        /** Makes a token to join with: it is in the answer, and nowhere else. Needs the role `administer`. */
+        post: operations["make_join_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a token: nobody joins with it any more, who has joined stays. Needs the role `administer`. */
+        delete: operations["revoke_join_token"];
         options?: never;
         head?: never;
         patch?: never;
@@ -856,6 +977,44 @@ export interface components {
          * @enum {string}
          */
         AnswerName: "ordinary" | "redirect" | "client_error" | "server_error" | "certificate_expired" | "certificate_name" | "certificate_untrusted" | "tls_failed" | "broken" | "no_such_name" | "server_failure" | "query_refused" | "truncated" | "other";
+        /** @description An API token; never its text. */
+        ApiTokenAnswer: {
+            expires_at: components["schemas"]["UtcInstant"] | null;
+            /** @description Whether it has ended. */
+            is_expired: boolean;
+            /** @description When it was made. */
+            made_at: components["schemas"]["UtcInstant"];
+            /** @description What it is for. */
+            name: string;
+            /** @description What its bearer may do. */
+            role: components["schemas"]["Role"];
+        };
+        /** @description A token that was made. */
+        ApiTokenMade: {
+            /** @description Its name. */
+            name: string;
+            /** @description Its text, for `Authorization: Bearer`: told this once. */
+            token: string;
+        };
+        /** @description A token to make. */
+        ApiTokenWanted: {
+            /** @description What it is for: 1 to 64 letters, digits, and - _ . @ + */
+            name: string;
+            /** @description What its bearer may do. */
+            role: components["schemas"]["Role"];
+            /**
+             * Format: int64
+             * @description How long it is good; left out or null, until it is revoked.
+             */
+            ttl_ms?: number | null;
+        };
+        /** @description The API tokens. */
+        ApiTokensAnswer: {
+            /** @description Whether none can be made here yet: it would be the first account, and nobody could log in after it. */
+            needs_administrator: boolean;
+            /** @description By name. */
+            tokens: components["schemas"]["ApiTokenAnswer"][];
+        };
         /**
          * @description Why it is not known how long each way took.
          * @enum {string}
@@ -1230,6 +1389,38 @@ export interface components {
             to: components["schemas"]["UtcInstant"];
             /** @description The zone, `provider/region/zone`. */
             zone: string;
+        };
+        /** @description Where agents come in by TLS. */
+        DoorAnswer: {
+            /** @description Whether tokens pin its key: then neither names nor dates in its certificate matter. */
+            is_pinned: boolean;
+            /**
+             * Format: int32
+             * @description The port.
+             */
+            port: number;
+        };
+        /** @description An entry. */
+        EntryLine: {
+            /** @description Addresses it chooses. */
+            addresses: number;
+            /** @description Who. */
+            agents: string;
+            /** @description Agents it chooses now; absent where no collector was asked. */
+            agents_chosen?: number | null;
+            /** @description How. */
+            method: string;
+            /** @description Its name. */
+            name: string;
+            /** @description Addresses left out because whoever owns them was not asked. */
+            need_consent: number;
+            /**
+             * Format: int32
+             * @description How often, in milliseconds.
+             */
+            period_ms: number;
+            /** @description What. */
+            zones: string;
         };
         /**
          * @description What an estimate rests on.
@@ -1794,12 +1985,76 @@ export interface components {
             /** @description Over challenge and key, base64url. */
             signature: string;
         };
+        /** @description A token to join with; never its secret. */
+        JoinTokenAnswer: {
+            /** @description Until when it is good, by the collector's clock. */
+            expires_at: components["schemas"]["UtcInstant"];
+            /** @description What it is called; says nothing of its secret. */
+            id: string;
+            /** @description When it was made. */
+            made_at: components["schemas"]["UtcInstant"];
+            revoked_at: components["schemas"]["UtcInstant"] | null;
+            /** @description Where its agents stand. */
+            site: string;
+            /** @description Whether somebody may join with it now. */
+            state: components["schemas"]["TokenState"];
+            /**
+             * Format: int32
+             * @description How many agents may join with it.
+             */
+            uses: number;
+            /**
+             * Format: int32
+             * @description How many more may.
+             */
+            uses_left: number;
+        };
+        /** @description A token that was made. */
+        JoinTokenMade: {
+            /** @description What the collector keeps of it. */
+            entry: components["schemas"]["JoinTokenAnswer"];
+            /** @description The token: told this once. */
+            token: string;
+        };
+        /** @description Tokens to join with. */
+        JoinTokensAnswer: {
+            door: components["schemas"]["DoorAnswer"] | null;
+            /** @description Tokens that are over and not told here. */
+            left_out: number;
+            /** @description By the collector's clock. */
+            now: components["schemas"]["UtcInstant"];
+            /** @description Those that are open and the last 50 that are over, newest first. */
+            tokens: components["schemas"]["JoinTokenAnswer"][];
+        };
         /** @description The host is an agent now. */
         Joined: {
             /** @description Its name. */
             agent: string;
             /** @description Where its token says it stands. */
             site: string;
+        };
+        /** @description An agent that joined. */
+        JoinedAgent: {
+            /** @description Its name. */
+            agent: string;
+            /**
+             * Format: int64
+             * @description How often two processes were found to have its key.
+             */
+            copied: number;
+            copied_at: components["schemas"]["UtcInstant"] | null;
+            /** @description When it joined. */
+            joined_at: components["schemas"]["UtcInstant"];
+            revoked_at: components["schemas"]["UtcInstant"] | null;
+            /** @description Where its token says it stands. */
+            site: string;
+            /** @description The id of the token it came with. */
+            token: string;
+        };
+        /** @description Agents that joined. */
+        JoinedAgentsAnswer: {
+            /** @description By name, those that were put out as well. */
+            agents: components["schemas"]["JoinedAgent"][];
         };
         /** @description Asks for another key. */
         KeyRequest: {
@@ -2124,6 +2379,30 @@ export interface components {
             plan: string;
             /** @description The collector's Ed25519 signature over it for the agent that asked, base64url. */
             signature: string;
+        };
+        /** @description The plan in force. */
+        PlanInForceAnswer: {
+            /** @description Agents that joined and were not put out. */
+            agents: number;
+            /** @description Of these, how many refuse something of it. */
+            agents_refusing: number;
+            /** @description Of these, how many say that they measure by this version. */
+            agents_running: number;
+            /** @description Since when it is in force. */
+            changed_at: components["schemas"]["UtcInstant"];
+            /** @description What is measured by whom. */
+            entries: components["schemas"]["EntryLine"][];
+            /** @description Whether the collector's configuration names one; without, agents measure what their own say. */
+            is_configured: boolean;
+            /** @description Whether nothing is to be sent by anybody. */
+            is_stopped: boolean;
+            /** @description The Ed25519 public key it is signed with, base64url: agents know it from their token. */
+            signed_by: string;
+            /**
+             * Format: int64
+             * @description Its version.
+             */
+            version: number;
         };
         /** @description What went wrong, for a person (`title`, `detail`) and for a program (`status`, `reason`). */
         Problem: {
@@ -2701,6 +2980,37 @@ export interface components {
             /** @description Its end. */
             to: components["schemas"]["UtcInstant"];
         };
+        /**
+         * @description Whether somebody may join with a token.
+         * @enum {string}
+         */
+        TokenState: "open" | "used_up" | "expired" | "revoked";
+        /** @description A token to make. */
+        TokenWanted: {
+            /** @description Where agents reach the collector: `https://HOST:PORT`, `unix:PATH`, or `http://` on the collector's own machine. */
+            address: string;
+            /** @description Agents may come in the clear over a network, because something else protects the way. */
+            allow_plain_http?: boolean;
+            /** @description Where its agents stand; their names begin with it. 1 to 48 lower-case letters, digits and hyphens. */
+            site: string;
+            /** @description The authorities of the agent's system in any case: a proxy stands in front. */
+            system_authorities?: boolean;
+            /**
+             * @description SHA-256 of the public key of whoever ends TLS, base64url. Without, that of the collector's own door where it made its
+             *     key itself, else the authorities of the agent's system.
+             */
+            tls_pin?: string | null;
+            /**
+             * Format: int64
+             * @description For how long, at most 366 days.
+             */
+            ttl_ms: number;
+            /**
+             * Format: int32
+             * @description How many may join, 1 to 10,000.
+             */
+            uses: number;
+        };
         /** @description A path, and when the agent told it. */
         ToldPath: {
             /** @description When the trace that showed it ended. */
@@ -3234,6 +3544,152 @@ export interface operations {
             };
         };
     };
+    api_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tokens; never their texts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiTokensAnswer"];
+                };
+            };
+            /** @description The role is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_api_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApiTokenWanted"];
+            };
+        };
+        responses: {
+            /** @description The token, good from now on; durable. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiTokenMade"];
+                };
+            };
+            /** @description The body cannot be understood, or something in it is wrong; the detail says what. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role is missing, or asked by a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no account yet, so nobody could log in after it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It could not be written. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_api_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The token's `name`. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is good for nothing any more; durable. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The role is missing, or asked by a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such token. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It could not be written. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     backup: {
         parameters: {
             query?: never;
@@ -3590,6 +4046,249 @@ export interface operations {
                 };
             };
             /** @description Another export is being written, or the store cannot be read; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    joined_agents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The agents, by name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinedAgentsAnswer"];
+                };
+            };
+            /** @description The role is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_agent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The agent's name. */
+                agent: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is out; durable. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The role is missing, or asked by a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No agent of this name has joined. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It could not be written. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    plan_in_force: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The plan. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanInForceAnswer"];
+                };
+            };
+            /** @description The store cannot be read, so nobody knows where agents stand. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    join_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tokens; never their secrets. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinTokensAnswer"];
+                };
+            };
+            /** @description The role is missing. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_join_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenWanted"];
+            };
+        };
+        responses: {
+            /** @description The token; durable. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JoinTokenMade"];
+                };
+            };
+            /** @description The body cannot be understood, or something in it is wrong; the detail says what. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The role is missing, or asked by a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not JSON. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It could not be written. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_join_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The token's `id`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is ended; durable. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The role is missing, or asked by a page of another site. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such token. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It could not be written. */
             503: {
                 headers: {
                     [name: string]: unknown;
