@@ -18,6 +18,7 @@ import { screenTests } from './screens.mjs';
 import { settingsTests } from './settings.mjs';
 import { statusTests } from './status.mjs';
 import { throughputTests } from './throughput.mjs';
+import { tokenTests } from './tokens.mjs';
 import { zoomTests } from './zoom.mjs';
 
 const dist = fileURLToPath(new URL('../dist', import.meta.url));
@@ -104,6 +105,7 @@ Object.assign(tests, compareTests({ open, api }));
 Object.assign(tests, zoomTests({ open, best }));
 Object.assign(tests, throughputTests({ open, api, best, pair }));
 Object.assign(tests, settingsTests({ open, api, best }));
+Object.assign(tests, tokenTests({ open, api, best }));
 Object.assign(tests, habitTests({ open, best, pair, screens: SCREENS }));
 Object.assign(tests, accessTests({ open }));
 

@@ -10,10 +10,11 @@ export function settingsTests({ open, api, best }) {
   ] = async () => {
     const { page, clean } = await open('/');
     await page.click('header a.settings');
-    await page.waitForSelector('section[aria-labelledby=install-title] pre', WAIT);
+    await page.click('details[aria-labelledby=install-title] summary', WAIT);
+    await page.waitForSelector('details[aria-labelledby=install-title] pre', WAIT);
     const file = page.locator('pre[aria-label="agent.toml"]');
     assert.match(await file.textContent(), new RegExp(`url = "${new URL(page.url()).origin}"`));
-    const name = page.locator('section[aria-labelledby=install-title] input');
+    const name = page.locator('details[aria-labelledby=install-title] input');
     await name.fill('nice-2');
     assert.match(await file.textContent(), /^agent = "nice-2"/);
     await name.fill('Nice"\n');

@@ -7,6 +7,7 @@ import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeAlerts } from './alerts.mjs';
 import { catalogue } from './catalogue.mjs';
+import { makeFleet } from './fleet.mjs';
 import { newestOf, testsOf } from './throughput.mjs';
 import { NARROWING, Refusal, iso, narrowed, only, pick, windowOf } from './question.mjs';
 import { series, paths, heatmap, distribution, explain } from './one_way.mjs';
@@ -27,6 +28,7 @@ const TYPES = {
 };
 
 const alerting = makeAlerts();
+const fleet = makeFleet();
 const snapshots = new Map();
 
 const ROUTES = {
@@ -82,6 +84,7 @@ const ROUTES = {
   paths,
   explain,
   distribution,
+  ...fleet.routes,
 };
 
 async function staticFile(dist, pathname) {
@@ -129,12 +132,10 @@ export function startFakeCollector({ port = 8361, dist }) {
         const forgotten = /^\/api\/v1\/snapshots\/(\w+)$/.exec(url.pathname)?.[1];
         if (request.method === 'DELETE' && snapshots.delete(forgotten))
           return send(204, 'application/json', '');
-        const changed = alerting.change(
-          request.method,
-          url.pathname,
-          text === '' ? {} : JSON.parse(text),
-          now_s,
-        );
+        const body = text === '' ? {} : JSON.parse(text);
+        const changed =
+          fleet.change(request.method, url.pathname, body, now_s) ??
+          alerting.change(request.method, url.pathname, body, now_s);
         if (changed === null) send(405, 'text/plain; charset=utf-8', 'not here\n');
         else send(changed[0], 'application/json', changed[1] === null ? '' : JSON.stringify(changed[1]));
         return;
@@ -158,7 +159,7 @@ export function startFakeCollector({ port = 8361, dist }) {
         const text = 'agent,zone,n,loss_ratio\r\nbrest-orange,aws/eu-west-3/euw3-az1,300,0.0133\r\n';
         return send(200, 'text/csv; charset=utf-8', text);
       }
-      const route = /^\/api\/v1\/([\w/]+)$/.exec(url.pathname)?.[1];
+      const route = /^\/api\/v1\/([\w/-]+)$/.exec(url.pathname)?.[1];
       if (route && Object.hasOwn(ROUTES, route)) {
         const answer = ROUTES[route](url.searchParams, now_s);
         if (route === 'map' && url.searchParams.get('format') === 'csv') {

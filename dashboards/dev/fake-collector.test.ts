@@ -95,6 +95,10 @@ describe.skipIf(api === null)('the fake collector', () => {
     ['throughput', pair],
     ['throughput/newest', 'country=FR'],
     ['snapshots', ''],
+    ['fleet/tokens', ''],
+    ['fleet/agents', ''],
+    ['fleet/plan', ''],
+    ['api-tokens', ''],
   ])('answers %s as described', async (route, query) => {
     const response = await fetch(`http://127.0.0.1:${server.address().port}/api/v1/${route}?${query}`);
     expect(response.status).toBe(200);
