@@ -141,6 +141,14 @@ fn a_small_rise_is_followed_silently() {
 }
 
 #[test]
+fn what_is_hardly_a_step_is_left_in_the_reference() {
+    let path = Path::new().at(150.0, 100).at(151.0, 60);
+    assert_eq!(path.changes(), []);
+    // So a rise right after it is held against a full reference, and told as soon as any.
+    assert_eq!(path.at(158.0, 30).waits(), [5]);
+}
+
+#[test]
 fn a_regression_back_within_the_hour_is_the_same_one() {
     let path = Path::new()
         .at(150.0, 100)

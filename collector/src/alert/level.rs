@@ -23,8 +23,9 @@ const SMALL: f64 = 20.0;
 const SMALL_POOLED: f64 = 5.0;
 /// Units a reference needs before it is pooled: what many series share for some minutes would be in all of their levels.
 const FEWEST_POOLED: usize = 30;
-/// The reference follows silently what is larger than this share of the alert's floor.
-const FOLLOWED: f64 = 0.25;
+/// The reference follows silently what is larger than this share of the alert's floor. Each step followed begins a new
+/// reference of a handful of units, which is blunt for half an hour: what is hardly a step is better left in the old one.
+const FOLLOWED: f64 = 0.4;
 /// A rise of so many times the size that is looked for is sure with fewer steps.
 const SURE: f64 = 3.0;
 /// ... by so many.
