@@ -5,6 +5,7 @@ pub mod ask;
 pub mod backup;
 pub mod catalogue;
 pub mod config_check;
+pub mod credential;
 pub mod doctor;
 pub mod export;
 pub mod fleet;

@@ -9,6 +9,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::credential::Credential;
+use crate::access::gate::is_this_machine;
+
 /// Longest answer taken.
 const ANSWER_BYTES: u64 = 64 * 1024 * 1024;
 /// How long connecting, or any one read, may take.
@@ -28,6 +31,16 @@ impl std::fmt::Display for Address {
         match self {
             Self::Tcp(authority) => write!(f, "http://{authority}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl Address {
+    /// Whether what is said there stays on this machine.
+    pub fn is_this_machine(&self) -> bool {
+        match self {
+            Self::Tcp(authority) => is_this_machine(authority),
+            Self::Unix(_) => true,
         }
     }
 }
@@ -63,8 +76,8 @@ pub struct Answer {
 ///
 /// # Errors
 /// A sentence: nobody answers there, or what answers is no HTTP.
-pub fn get(address: &Address, path: &str) -> Result<Answer, String> {
-    request(address, "GET", path, &[])
+pub fn get(address: &Address, path: &str, credential: &Credential) -> Result<Answer, String> {
+    request_as(address, "GET", path, &[], credential)
 }
 
 /// Asks with another method, and with JSON to go with it.
@@ -72,17 +85,30 @@ pub fn get(address: &Address, path: &str) -> Result<Answer, String> {
 /// # Errors
 /// A sentence: nobody answers there, or what answers is no HTTP.
 pub fn request(address: &Address, method: &str, path: &str, json: &[u8]) -> Result<Answer, String> {
+    request_as(address, method, path, json, &Credential::default())
+}
+
+fn request_as(
+    address: &Address,
+    method: &str,
+    path: &str,
+    json: &[u8],
+    credential: &Credential,
+) -> Result<Answer, String> {
+    let head = credential
+        .header()
+        .map_or_else(String::new, |value| format!("Authorization: {value}\r\n"));
     let named = |error: std::io::Error| format!("{address}: {error}; is the collector running there?");
     let bytes = match address {
         Address::Tcp(authority) => {
             let stream = connect(authority).map_err(named)?;
             stream.set_read_timeout(Some(PATIENCE)).map_err(named)?;
-            exchange(stream, authority, (method, path), json)
+            exchange(stream, authority, (method, path), &head, json)
         }
         Address::Unix(socket) => {
             let stream = UnixStream::connect(socket).map_err(named)?;
             stream.set_read_timeout(Some(PATIENCE)).map_err(named)?;
-            exchange(stream, "localhost", (method, path), json)
+            exchange(stream, "localhost", (method, path), &head, json)
         }
     };
     parse(&bytes.map_err(named)?).ok_or_else(|| format!("{address}: what answers there is no collector"))
@@ -103,9 +129,10 @@ fn exchange(
     mut stream: impl Read + Write,
     host: &str,
     (method, path): (&str, &str),
+    head: &str,
     json: &[u8],
 ) -> std::io::Result<Vec<u8>> {
-    let mut asked = format!("{method} {path} HTTP/1.0\r\nHost: {host}\r\n");
+    let mut asked = format!("{method} {path} HTTP/1.0\r\nHost: {host}\r\n{head}");
     if !json.is_empty() {
         let length = json.len();
         asked += &format!("Content-Type: application/json\r\nContent-Length: {length}\r\n");

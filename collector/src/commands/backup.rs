@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::credential::{Credential, CredentialArgs};
 use crate::config::DEFAULT_LISTEN;
 use crate::store::BackupSummary;
 use crate::store::embedded::{publish, remove_unfinished, restore as restore_into, verify};
@@ -34,6 +35,8 @@ pub struct BackupArgs {
     /// File to write; it must not exist yet
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
+    #[command(flatten)]
+    credential: CredentialArgs,
 }
 
 /// Make a data directory from a backup
@@ -55,7 +58,9 @@ pub struct RestoreArgs {
 
 /// 0 when the backup is whole and durable, else 1 and no file.
 pub fn backup(args: &BackupArgs) -> ExitCode {
-    say(take(args.from, &args.to).map(|summary| format!("{}: {}", args.to.display(), describe(&summary))))
+    let credential = args.credential.read(args.from.ip().is_loopback());
+    let taken = credential.and_then(|credential| take(args.from, &args.to, &credential));
+    say(taken.map(|summary| format!("{}: {}", args.to.display(), describe(&summary))))
 }
 
 /// 0 when the directory is there, else 1 and no directory.
@@ -109,7 +114,7 @@ fn describe(summary: &BackupSummary) -> String {
 ///
 /// # Errors
 /// When the collector does not answer, or the file cannot be written.
-pub fn take(from: SocketAddr, to: &Path) -> Result<BackupSummary, String> {
+pub fn take(from: SocketAddr, to: &Path, credential: &Credential) -> Result<BackupSummary, String> {
     if to.exists() {
         return Err(format!(
             "{} exists; give another name, or remove it",
@@ -119,7 +124,7 @@ pub fn take(from: SocketAddr, to: &Path) -> Result<BackupSummary, String> {
     let mut unfinished = to.as_os_str().to_owned();
     unfinished.push(".unfinished");
     let unfinished = PathBuf::from(unfinished);
-    let taken = fetch(from, &unfinished).and_then(|()| {
+    let taken = fetch(from, &unfinished, credential).and_then(|()| {
         let named = |error: io::Error| format!("{}: {error}", unfinished.display());
         let file = File::open(&unfinished).map_err(named)?;
         let summary = verify(&mut BufReader::new(&file)).map_err(|error| error.to_string())?;
@@ -135,11 +140,18 @@ pub fn take(from: SocketAddr, to: &Path) -> Result<BackupSummary, String> {
 }
 
 /// One HTTP/1.0 request: the answer is then neither chunked nor kept alive, and ends where the stream says it ends.
-fn fetch(from: SocketAddr, unfinished: &Path) -> Result<(), String> {
+fn fetch(from: SocketAddr, unfinished: &Path, credential: &Credential) -> Result<(), String> {
     let named = |error: io::Error| format!("{from}: {error}; is the collector running there?");
     let mut stream = TcpStream::connect(from).map_err(named)?;
     stream.set_read_timeout(Some(SILENCE)).map_err(named)?;
-    write!(stream, "GET /api/v1/backup HTTP/1.0\r\nHost: {from}\r\n\r\n").map_err(named)?;
+    let shown = credential
+        .header()
+        .map_or_else(String::new, |value| format!("Authorization: {value}\r\n"));
+    write!(
+        stream,
+        "GET /api/v1/backup HTTP/1.0\r\nHost: {from}\r\n{shown}\r\n"
+    )
+    .map_err(named)?;
     let mut answer = BufReader::new(stream);
     let line = |answer: &mut BufReader<TcpStream>| -> Result<String, String> {
         let mut line = String::new();
@@ -152,7 +164,14 @@ fn fetch(from: SocketAddr, unfinished: &Path) -> Result<(), String> {
     };
     let status = line(&mut answer)?;
     while !line(&mut answer)?.is_empty() {}
-    if status.split(' ').nth(1) != Some("200") {
+    let number = status
+        .split(' ')
+        .nth(1)
+        .and_then(|number| number.parse::<u16>().ok());
+    if number != Some(200) {
+        if let Some(remedy) = number.and_then(|number| credential.remedy(number)) {
+            return Err(format!("{from} answered {status:?}: {remedy}"));
+        }
         let mut detail = String::new();
         let _ = answer.take(HEAD_LINE_BYTES).read_to_string(&mut detail);
         return Err(format!("{from} answered {status:?}: {detail}"));

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::credential::CredentialArgs;
 use super::http::Client;
 use crate::api::export::{ExportSummary, SUMMARY_TRAILER};
 use crate::clock;
@@ -47,6 +48,8 @@ pub struct ExportArgs {
     /// Address of the collector's API
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = DEFAULT_LISTEN)]
     collector: SocketAddr,
+    #[command(flatten)]
+    credential: CredentialArgs,
     /// csv, hlog or parquet
     #[arg(long, value_parser = format_of)]
     format: ExportFormat,
@@ -180,7 +183,10 @@ fn is_standard_output(path: &Path) -> bool {
 }
 
 fn fetch(args: &ExportArgs, into: &mut dyn Write) -> Result<Option<(ExportSummary, u64)>, String> {
-    let client = Client::new(args.collector)?;
+    let client = Client::new(
+        args.collector,
+        args.credential.read(args.collector.ip().is_loopback())?,
+    )?;
     let mut progress = Progress::new(clock::unix_ms());
     let mut nobody_reads = false;
     let mut written = |result: io::Result<()>| {

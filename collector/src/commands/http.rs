@@ -11,6 +11,8 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use super::credential::Credential;
+
 /// How long the collector may be silent before it is given up. An export of years of which little is left has little to say.
 const SILENCE: Duration = Duration::from_secs(300);
 /// Longest answer that is kept whole.
@@ -19,6 +21,7 @@ const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 /// A collector to talk to, and the runtime to do it on.
 pub(super) struct Client {
     address: SocketAddr,
+    credential: Credential,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -31,12 +34,16 @@ pub(super) struct Answer {
 }
 
 impl Client {
-    pub(super) fn new(address: SocketAddr) -> Result<Self, String> {
+    pub(super) fn new(address: SocketAddr, credential: Credential) -> Result<Self, String> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| format!("cannot start the runtime: {error}"))?;
-        Ok(Self { address, runtime })
+        Ok(Self {
+            address,
+            credential,
+            runtime,
+        })
     }
 
     /// Asks and keeps the answer.
@@ -82,7 +89,8 @@ impl Client {
         let problem: Option<serde_json::Value> = serde_json::from_slice(&answer.body).ok();
         let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str());
         let status = answer.status;
-        match detail {
+        let remedy = self.credential.remedy(status.as_u16());
+        match remedy.as_deref().or(detail) {
             Some(detail) => format!("{}: {status}: {detail}", self.address),
             None => format!("{}: {status}; is it a collector?", self.address),
         }
@@ -110,6 +118,11 @@ impl Client {
             .uri(path)
             .header(header::HOST, self.address.to_string())
             .header(header::TE, "trailers");
+        // Where reports go in, what is shown would be an agent's session.
+        let shown = self.credential.header().filter(|_| path != "/api/v1/reports");
+        if let Some(shown) = shown {
+            request = request.header(header::AUTHORIZATION, shown);
+        }
         if let Some(content_type) = content_type {
             request = request.header(header::CONTENT_TYPE, content_type);
         }

@@ -19,6 +19,7 @@ use azimuth_measurement::{AgentId, Manifest, Method, SeriesDescriptor, VantagePo
 use clap::Args;
 use hyper::{StatusCode, header};
 
+use super::credential::CredentialArgs;
 use super::http::Client;
 use crate::clock;
 use crate::config::DEFAULT_LISTEN;
@@ -70,6 +71,8 @@ pub struct ImportArgs {
     /// Address of the collector's API
     #[arg(long, value_name = "ADDRESS:PORT", default_value_t = DEFAULT_LISTEN)]
     collector: SocketAddr,
+    #[command(flatten)]
+    credential: CredentialArgs,
     /// The agent to store them as: 1 to 63 lower-case letters, digits, hyphens
     #[arg(long, value_name = "ID")]
     agent: AgentId,
@@ -211,7 +214,10 @@ fn take(args: &ImportArgs) -> Result<Tally, String> {
         series: contents.series,
     };
     manifest.check().map_err(|error| error.to_string())?;
-    let client = Client::new(args.collector)?;
+    let client = Client::new(
+        args.collector,
+        args.credential.read(args.collector.ip().is_loopback())?,
+    )?;
     refuse_a_measuring_agent(&client, &args.agent)?;
 
     let numbers: HashMap<&SeriesDescriptor, u32> = manifest.series.iter().zip(0..).collect();

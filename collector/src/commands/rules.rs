@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::Args;
 use thiserror::Error;
 
+use super::credential::CredentialArgs;
 use crate::alert::Settings;
 use crate::alert::replay::{Alert, Columns, HEADER, Replay, RowError};
 
@@ -76,6 +77,9 @@ pub struct ReplayArgs {
     /// Until when
     #[arg(long, value_name = "TIME", default_value = "now", conflicts_with = "csv")]
     pub to: String,
+    /// What a collector is shown.
+    #[command(flatten)]
+    pub credential: CredentialArgs,
 }
 
 /// Why a replay stopped, or which files it had to leave out.
@@ -96,7 +100,8 @@ pub fn replay(args: ReplayArgs, now_unix_ms: u64, out: &mut impl Write) -> ExitC
         None => None,
         Some(from) => {
             let scratch = args.scratch.unwrap_or_else(std::env::temp_dir);
-            match running::Copied::take(from, &scratch) {
+            let credential = args.credential.read(from.ip().is_loopback());
+            match credential.and_then(|credential| running::Copied::take(from, &scratch, &credential)) {
                 Ok(copied) => Some(copied),
                 Err(error) => {
                     eprintln!("{error}");

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::ask::{self, Address};
+use super::credential::CredentialArgs;
 use crate::status::answer::{State, StatusAnswer};
 
 /// Exit code when something needs a person.
@@ -33,6 +34,8 @@ pub struct StatusArgs {
     /// How many agents to name, worst first
     #[arg(long, value_name = "N", default_value_t = 10)]
     agents: u16,
+    #[command(flatten)]
+    credential: CredentialArgs,
 }
 
 /// 0 healthy, 1 degraded, 2 unreachable.
@@ -49,10 +52,20 @@ pub fn status(args: &StatusArgs) -> ExitCode {
 
 fn say(args: &StatusArgs) -> Result<State, String> {
     let url = &args.url;
-    let answer = ask::get(url, &format!("/api/v1/status?agents={}", args.agents))?;
+    let credential = args.credential.read(url.is_this_machine())?;
+    let answer = ask::get(
+        url,
+        &format!("/api/v1/status?agents={}", args.agents),
+        &credential,
+    )?;
     let text = String::from_utf8_lossy(&answer.body);
     if answer.status != 200 {
-        return Err(format!("{url} answered {}: {text}", answer.status));
+        let said = credential.remedy(answer.status);
+        return Err(format!(
+            "{url} answered {}: {}",
+            answer.status,
+            said.as_deref().unwrap_or(&text)
+        ));
     }
     let status: StatusAnswer = serde_json::from_slice(&answer.body)
         .map_err(|error| format!("{url}: {error}; is the collector of another release?"))?;

@@ -43,7 +43,7 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
     assert!(soon, "not within five seconds: {what}");
 }
 
-fn log_in(collector: &Collector, password: &str) -> Answer {
+pub(crate) fn log_in(collector: &Collector, password: &str) -> Answer {
     let body = json!({"name": "anna", "password": password}).to_string();
     collector
         .request(
@@ -196,4 +196,92 @@ fn commands_name_what_is_wrong_and_change_nothing() {
     );
     let output = run(&data.join("nowhere"), &["user", "add", "ben"], "");
     assert!(String::from_utf8_lossy(&output.stderr).contains("--data-dir"));
+}
+
+#[test]
+fn commands_that_ask_over_http_show_a_token_and_say_what_to_do_about_a_refusal() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let data = directory.path().join("data");
+    std::fs::create_dir(&data).expect("a directory");
+    let collector = Collector::start(&data);
+    let at = collector.address.to_string();
+    let made = |name: &str, role: &str| {
+        let file = directory.path().join(name);
+        let token = ok(&data, &["api-token", "create", name, "--role", role], "");
+        std::fs::write(&file, token).expect("writable");
+        file.display().to_string()
+    };
+    let (reader, administrator) = (made("reader", "read"), made("administrator", "administer"));
+    until("the door is shut", || {
+        collector.get("/api/v1/agents").status == 401
+    });
+    let asked = |arguments: &[&str], by_variable: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_azimuth-collector"));
+        command.args(arguments).env_remove("AZIMUTH_TOKEN_FILE");
+        if let Some(file) = by_variable {
+            command.env("AZIMUTH_TOKEN_FILE", file);
+        }
+        let output = command.output().expect("it runs");
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    };
+    let backup = directory.path().join("a.backup").display().to_string();
+    let url = format!("http://{at}");
+    let status = ["status", "--url", &url];
+    let export = ["export", "--collector", &at, "--format", "csv"];
+    let take = ["backup", "--from", &at, "--to", &backup];
+    let log = directory.path().join("a.hlog");
+    std::fs::write(&log, "#[StartTime: 1 (seconds since epoch)]\n").expect("writable");
+    let log = log.display().to_string();
+    let import = [
+        "import",
+        "--collector",
+        &at,
+        "--agent",
+        "a",
+        "--zone",
+        "a/b/c",
+        "--method",
+        "stamp",
+        &log,
+    ];
+    let replay = ["rules", "replay", "--collector", &at];
+    for arguments in [&status[..], &export, &take, &replay] {
+        let (_, said) = asked(arguments, None);
+        assert!(
+            said.contains("401") && said.contains("--token-file"),
+            "{arguments:?}: {said}"
+        );
+        let with = |file: &str| asked(&[arguments, &["--token-file", file]].concat(), None);
+        let (is_done, said) = with(&administrator);
+        assert!(is_done, "{arguments:?}: {said}");
+        if arguments == take || arguments == replay {
+            let _ = std::fs::remove_file(&backup);
+            let (_, said) = with(&reader);
+            assert!(
+                said.contains("403") && said.contains("may not do this"),
+                "{arguments:?}: {said}"
+            );
+        }
+    }
+    assert!(asked(&status, Some(&reader)).0, "by the variable");
+    let (_, said) = asked(&import, Some(&reader));
+    assert!(!said.contains("401"), "{said}");
+    ok(&data, &["api-token", "revoke", "reader"], "");
+    until("it is revoked", || {
+        let (_, said) = asked(&status, Some(&reader));
+        said.contains("wrong, revoked or has ended")
+    });
+    let elsewhere = [
+        "status",
+        "--url",
+        "http://192.0.2.1:8360",
+        "--token-file",
+        &administrator,
+    ];
+    let (_, said) = asked(&elsewhere, None);
+    assert!(said.contains("could be read on the way"), "{said}");
 }

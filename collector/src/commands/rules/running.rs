@@ -8,6 +8,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::commands::backup;
+use crate::commands::credential::Credential;
 use crate::store::embedded::restore;
 
 /// A copy of a running collector's store; gone when dropped.
@@ -21,7 +22,7 @@ impl Copied {
     ///
     /// # Errors
     /// When there is no collector, or the copy cannot be made; nothing is left behind then.
-    pub fn take(from: SocketAddr, scratch: &Path) -> Result<Self, String> {
+    pub fn take(from: SocketAddr, scratch: &Path, credential: &Credential) -> Result<Self, String> {
         let directory = scratch.join(format!("azimuth-replay-{}", std::process::id()));
         let made = DirBuilder::new().mode(0o700).create(&directory);
         made.map_err(|error| {
@@ -30,7 +31,7 @@ impl Copied {
         })?;
         let copied = Self { directory };
         let file = copied.directory.join("backup");
-        backup::take(from, &file)?;
+        backup::take(from, &file, credential)?;
         let named = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
         let opened = File::open(&file).map_err(|error| named(&error))?;
         restore(&mut BufReader::new(opened), &copied.data_dir()).map_err(|error| named(&error))?;
