@@ -1,4 +1,4 @@
-//! Who may do what here: people with a password, programs with a token, a proxy that knows its users, or everybody. As
+//! Who may do what here: people with a password, programs with a token, an identity provider or a proxy that knows its users, or everybody. As
 //! long as there is no account, only this machine is let in, and needs none.
 //!
 //! | file | what it does |
@@ -12,6 +12,7 @@
 //! | `audit` | what was changed, by whom, in a chain of hashes (pure) |
 //! | `settings` | the `[access]` table |
 //! | `files` | accounts and audit log on disk |
+//! | [`oidc`] | people who sign in with an identity provider |
 //! | `first` | the first administrator |
 //! | `guard` | puts them together for the API |
 //!
@@ -23,6 +24,7 @@ pub mod files;
 pub mod first;
 pub mod gate;
 pub mod guard;
+pub mod oidc;
 pub mod role;
 pub mod secret;
 pub mod sessions;

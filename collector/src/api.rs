@@ -21,6 +21,7 @@ mod groups;
 mod incidents;
 mod inventory;
 mod map;
+mod oidc;
 pub mod openapi;
 mod operation;
 mod pair;
@@ -112,6 +113,8 @@ pub fn router(context: Arc<Context>) -> Router {
             get(api_tokens::api_tokens).post(api_tokens::make_api_token),
         )
         .route("/api/v1/api-tokens/{name}", delete(api_tokens::revoke_api_token))
+        .route("/api/v1/oidc/login", get(oidc::login))
+        .route("/api/v1/oidc/callback", get(oidc::callback))
         .route("/api/v1/openapi.json", get(operation::openapi))
         .route(
             "/api/v1/snapshots",
@@ -189,6 +192,9 @@ async fn through_the_gate(State(context): State<Arc<Context>>, mut request: Requ
     }
     let peer = request.extensions().get::<Peer>().copied();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    if let Some(reason) = context.guard.foreign_name(peer, request.headers()) {
+        context.metrics.access.count("proxy_header", reason);
+    }
     let asker = match context.guard.pass(&method, &path, peer, request.headers()) {
         Ok(asker) => asker,
         Err(refusal) => {

@@ -335,7 +335,7 @@ fn resolve(given: File, flags: &Flags, file: &Path, text: &str) -> Result<Config
         alerting,
         access: given
             .access
-            .resolve()
+            .resolve(file.parent().unwrap_or(Path::new("")))
             .map_err(|mistakes| several(file, text, mistakes))?,
         require_enrolment: given.require_enrolment,
         agents,

@@ -69,6 +69,8 @@ pub struct Metrics {
     pub queries: Family,
     /// Requests not answered because of who asked: by what they were about and the reason.
     pub access: Family,
+    /// Requests to the identity provider: by what was asked and what came of it.
+    pub oidc: Family,
     /// Queries begun on a thread.
     pub queries_started: Counter,
     /// Queries whose thread is done, whether or not anybody still waited.
@@ -233,6 +235,12 @@ impl Metrics {
                 "Requests and logins refused because of who asked.",
                 ("what", "reason"),
                 &self.access,
+            ),
+            labelled(
+                "azimuth_oidc_requests_total",
+                "Requests to the identity provider, by outcome.",
+                ("asked", "outcome"),
+                &self.oidc,
             ),
             Shown::counter(
                 "azimuth_queries_started_total",

@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::access::files::AccessFiles;
 use crate::access::first;
 use crate::access::guard::Guard;
+use crate::access::oidc::desk::SignIn;
 use crate::api::context::Context;
 use crate::api::snapshots::on_the_admin_socket;
 use crate::api::{agents_router, router};
@@ -195,6 +196,13 @@ async fn round(
     let desk = tokio::task::spawn_blocking(move || Desk::open(&directory, rules, counters, clock::unix_ms()));
     let desk = Arc::new(desk.await?.context("cannot open the alerts")?);
     used.desk = Some(Arc::downgrade(&desk));
+    let sign_in = config.access.oidc.clone().map(|settings| {
+        let sign_in = Arc::new(SignIn::new(settings, Arc::clone(&metrics), clock::unix_ms));
+        let looking = Arc::clone(&sign_in);
+        // Beside the start, which does not wait for a provider that is away.
+        tokio::spawn(async move { looking.look().await });
+        sign_in
+    });
     let guard = {
         let (files, settings) = (AccessFiles::new(&config.data_dir), config.access);
         let is_open_to_others = !config.listen.ip().is_loopback();
@@ -244,7 +252,8 @@ async fn round(
     let context = Arc::new(
         context
             .with_query_timeout(config.query_timeout)
-            .with_embedding(&config.embed),
+            .with_embedding(&config.embed)
+            .with_sign_in(sign_in),
     );
 
     let doors = match doors {

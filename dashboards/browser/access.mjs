@@ -21,7 +21,14 @@ export function accessTests({ open }) {
             const { pathname } = new URL(route.request().url());
             if (!pathname.endsWith('/session')) return route.fulfill(problem(401, 'not_logged_in'));
             if (route.request().method() === 'POST') return route.fulfill(problem(401, 'wrong_password'));
-            const json = { name: null, role: null, can_log_in: true, can_log_out: false, is_public: false };
+            const json = {
+              name: null,
+              role: null,
+              can_log_in: true,
+              can_log_out: false,
+              is_public: false,
+              sign_in_with: null,
+            };
             return route.fulfill({ json });
           }),
       });
@@ -39,6 +46,26 @@ export function accessTests({ open }) {
       await clean();
     };
   }
+
+  tests['who comes back from the provider unknown is told so, and can try again'] = async () => {
+    const { page, clean } = await open('/?sign_in=no_role', {
+      allow: /Failed to load resource/,
+      route: (p) =>
+        p.route('**/api/v1/**', (route) => {
+          const { pathname } = new URL(route.request().url());
+          if (!pathname.endsWith('/session')) return route.fulfill(problem(401, 'not_logged_in'));
+          const who = { name: null, role: null, can_log_in: false, can_log_out: false, is_public: false };
+          return route.fulfill({ json: { ...who, sign_in_with: 'Example' } });
+        }),
+    });
+    const link = page.locator('a.provider');
+    await link.waitFor(WAIT);
+    assert.equal(await link.textContent(), 'Sign in with Example');
+    assert.equal(await link.getAttribute('href'), '/api/v1/oidc/login?return_to=%2F%3Flang%3Den');
+    assert.equal(await page.locator('input[type=password]').count(), 0, 'nobody has a password here');
+    assert.match(await page.locator('[role=alert]').textContent(), /Example knows you/);
+    await clean();
+  };
 
   return tests;
 }

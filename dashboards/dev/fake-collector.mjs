@@ -53,6 +53,7 @@ const ROUTES = {
     name: 'this machine',
     role: 'administer',
     can_log_in: false,
+    sign_in_with: null,
     can_log_out: false,
     is_public: false,
   }),

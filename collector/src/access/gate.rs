@@ -52,6 +52,7 @@ pub fn need(method: &Method, path: &str) -> Need {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     if matches!(path, "/healthz" | "/readyz" | "/api/v1/session")
+        || (is_look && matches!(path, "/api/v1/oidc/login" | "/api/v1/oidc/callback"))
         || OF_AGENTS.iter().any(|root| is_under(root))
     {
         return Need::Nothing;
@@ -231,6 +232,10 @@ mod tests {
             (Method::GET, "/assets/index-1.js", Need::Nothing),
             (Method::GET, "/healthz", Need::Nothing),
             (Method::POST, "/api/v1/session", Need::Nothing),
+            (Method::GET, "/api/v1/oidc/login", Need::Nothing),
+            (Method::GET, "/api/v1/oidc/callback", Need::Nothing),
+            (Method::POST, "/api/v1/oidc/callback", at_least(Role::Administer)),
+            (Method::GET, "/api/v1/oidc/other", at_least(Role::Read)),
             (Method::POST, "/api/v1/reports", Need::Nothing),
             (Method::GET, "/api/v1/agent/plan", Need::Nothing),
             (Method::GET, "/api/v1/agents", Need::PublicRead),

@@ -11,7 +11,7 @@ use super::files::{AccessFiles, FileError, Stamp};
 use super::gate::{self, Asker, Caller, Known, Refusal};
 use super::role::Role;
 use super::secret::{self, SecretHash};
-use super::sessions::Sessions;
+use super::sessions::{Holder, LONGEST_MS, Sessions};
 use super::settings::Settings;
 use super::throttle::Throttle;
 use super::tokens::{self, Who};
@@ -95,7 +95,7 @@ impl Guard {
         headers: &HeaderMap,
     ) -> Result<Asker, Refusal> {
         let mut kept = self.kept();
-        let has_accounts = !kept.accounts.is_empty() || self.settings.proxy.is_some();
+        let has_accounts = !kept.accounts.is_empty() || self.settings.knows_others();
         let caller = self.known(&mut kept, peer, headers, has_accounts);
         drop(kept);
         let changes = !matches!(*method, Method::GET | Method::HEAD);
@@ -121,12 +121,16 @@ impl Guard {
                 known: Known::Token,
             });
         }
-        if let Some(cookie) = cookie(headers) {
-            let user = kept.sessions.user_of(&SecretHash::of(cookie), now_unix_ms);
-            if let Some((name, user)) = user.and_then(|name| kept.accounts.users.get_key_value(&name)) {
+        if let Some(cookie) = cookie(headers, COOKIE) {
+            let found = match kept.sessions.holder_of(&SecretHash::of(cookie), now_unix_ms) {
+                None => None,
+                Some(Holder::Vouched(name, role)) => Some((name, role)),
+                Some(Holder::Account(name)) => kept.accounts.users.get(&name).map(|user| (name, user.role)),
+            };
+            if let Some((name, role)) = found {
                 return Some(Caller {
-                    name: name.clone(),
-                    role: user.role,
+                    name,
+                    role,
                     known: Known::Session,
                 });
             }
@@ -147,6 +151,21 @@ impl Guard {
             }),
             Peer(Some(_)) => None,
         }
+    }
+
+    /// Why a header with which only the proxy may name people is not believed; nothing if there is none, or it is.
+    pub fn foreign_name(&self, peer: Option<Peer>, headers: &HeaderMap) -> Option<&'static str> {
+        let proxy = self.settings.proxy.as_ref()?;
+        headers.get(&proxy.user_header)?;
+        let is_proxy = peer
+            .and_then(|peer| peer.0)
+            .is_some_and(|from| proxy.addresses.contains(&from.to_canonical()));
+        if !is_proxy {
+            return Some("not_from_the_proxy");
+        }
+        one(headers, &proxy.user_header)
+            .is_none()
+            .then_some("named_twice")
     }
 
     fn by_proxy(&self, accounts: &Accounts, peer: Option<Peer>, headers: &HeaderMap) -> Option<Caller> {
@@ -202,8 +221,9 @@ impl Guard {
                 .filter(|user| user.password_hash == hash)
                 .ok_or(LoginRefusal::Wrong)?;
             let role = user.role;
+            let holder = Holder::Account(name.to_owned());
             kept.sessions
-                .begin(SecretHash::of(&fresh), name, (self.now_unix_ms)());
+                .begin(SecretHash::of(&fresh), holder, LONGEST_MS, (self.now_unix_ms)());
             role
         };
         self.note(name, peer, "login", "");
@@ -256,6 +276,40 @@ impl Guard {
         kept.looked_at_unix_ms = 0;
     }
 
+    /// Whether somebody from there may have an identity provider asked; counted until [`Guard::let_in`] says that it was right.
+    ///
+    /// # Errors
+    /// The seconds to wait when there were too many.
+    pub fn may_sign_in(&self, peer: Option<Peer>) -> Result<(), u32> {
+        let from = peer.and_then(|peer| peer.0);
+        self.kept().throttle.begin_address(from, (self.now_unix_ms)())
+    }
+
+    /// Begins a session for somebody an identity provider vouched for: the secret for the cookie. `subject` goes into the audit
+    /// log. Blocks.
+    ///
+    /// # Errors
+    /// When the system has no randomness to give.
+    pub fn let_in(
+        &self,
+        name: &str,
+        role: Role,
+        longest_ms: u64,
+        subject: &str,
+        peer: Option<Peer>,
+    ) -> Result<String, String> {
+        let fresh = secret::fresh()?;
+        {
+            let mut kept = self.kept();
+            kept.throttle.forgive_address(peer.and_then(|peer| peer.0));
+            let holder = Holder::Vouched(name.to_owned(), role);
+            kept.sessions
+                .begin(SecretHash::of(&fresh), holder, longest_ms, (self.now_unix_ms)());
+        }
+        self.note(name, peer, "login", &format!("role {role}, {subject}"));
+        Ok(fresh)
+    }
+
     /// Whether anybody may look at measurements.
     pub fn is_public(&self) -> bool {
         self.settings.public
@@ -263,13 +317,13 @@ impl Guard {
 
     /// What somebody may do who is not known.
     pub fn anybodys_role(&self) -> Option<Role> {
-        let has_accounts = !self.kept().accounts.is_empty() || self.settings.proxy.is_some();
+        let has_accounts = !self.kept().accounts.is_empty() || self.settings.knows_others();
         (self.settings.public || !has_accounts).then_some(Role::Read)
     }
 
     /// Ends the session whose cookie the request has, if any.
     pub fn log_out(&self, headers: &HeaderMap) {
-        if let Some(cookie) = cookie(headers) {
+        if let Some(cookie) = cookie(headers, COOKIE) {
             self.kept().sessions.end(&SecretHash::of(cookie));
         }
     }
@@ -366,15 +420,15 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// The session's cookie (RFC 6265).
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// A cookie by its name (RFC 6265).
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE)
+        .find(|(name, _)| *name == wanted)
         .map(|(_, value)| value)
 }
 
@@ -531,7 +585,11 @@ mod tests {
             look(&guard, from("::ffff:10.0.0.5"), &named("carl")),
             Ok(Some(Role::Read))
         );
+        assert_eq!(guard.foreign_name(from("10.0.0.5"), &named("anna")), None);
+        assert_eq!(guard.foreign_name(from("10.0.0.6"), &HeaderMap::new()), None);
         for elsewhere in ["10.0.0.6", "127.0.0.1"] {
+            let foreign = guard.foreign_name(from(elsewhere), &named("anna"));
+            assert_eq!(foreign, Some("not_from_the_proxy"));
             assert_eq!(look(&guard, from(elsewhere), &named("anna")), Err(Refusal::LogIn));
         }
         let mut twice = named("carl");
@@ -541,6 +599,7 @@ mod tests {
             Err(Refusal::LogIn),
             "which of them?"
         );
+        assert_eq!(guard.foreign_name(from("10.0.0.5"), &twice), Some("named_twice"));
     }
 
     #[test]
@@ -564,7 +623,9 @@ mod tests {
 
     #[test]
     fn the_sixth_wrong_password_in_a_minute_is_not_even_looked_at() {
-        let (_directory, _files, guard) = with_anna(Settings::default());
+        let (_directory, files, _) = with_anna(Settings::default());
+        // A clock of its own: other tests move the shared one, by more than a minute while a password is hashed.
+        let guard = Guard::open(files, Settings::default(), || 1_000_000).expect("opened");
         for _ in 0..5 {
             assert_eq!(guard.log_in("anna", "wrong", None), Err(LoginRefusal::Wrong));
         }

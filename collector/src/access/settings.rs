@@ -1,11 +1,13 @@
 //! The `[access]` table of the configuration: what of access is not an account.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use axum::http::HeaderName;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::oidc;
 use super::role::Role;
 use crate::limits::Mistake;
 
@@ -19,6 +21,15 @@ pub struct Settings {
     pub public: bool,
     /// A proxy that knows its users.
     pub proxy: Option<Proxy>,
+    /// An identity provider that people sign in with.
+    pub oidc: Option<oidc::settings::Settings>,
+}
+
+impl Settings {
+    /// Whether somebody could be known without an account here; then a login is asked of everybody.
+    pub fn knows_others(&self) -> bool {
+        self.proxy.is_some() || self.oidc.is_some()
+    }
 }
 
 /// A proxy that says in a header who asks. Believed only from its own addresses.
@@ -39,6 +50,7 @@ pub(crate) struct Table {
     #[serde(default)]
     public: bool,
     proxy: Option<ProxyTable>,
+    oidc: Option<oidc::settings::Table>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,15 +62,25 @@ struct ProxyTable {
 }
 
 impl Table {
-    /// What was written.
+    /// What was written; files are looked for in `beside`.
     ///
     /// # Errors
     /// Every mistake in the table.
-    pub(crate) fn resolve(self) -> Result<Settings, Vec<Mistake>> {
-        Ok(Settings {
-            public: self.public,
-            proxy: self.proxy.map(ProxyTable::resolve).transpose()?,
-        })
+    pub(crate) fn resolve(self, beside: &Path) -> Result<Settings, Vec<Mistake>> {
+        let proxy = self.proxy.map(ProxyTable::resolve).transpose();
+        let oidc = self.oidc.map(|table| table.resolve(beside)).transpose();
+        match (proxy, oidc) {
+            (Ok(proxy), Ok(oidc)) => Ok(Settings {
+                public: self.public,
+                proxy,
+                oidc,
+            }),
+            (proxy, oidc) => {
+                let mut mistakes = proxy.err().unwrap_or_default();
+                mistakes.extend(oidc.err().unwrap_or_default());
+                Err(mistakes)
+            }
+        }
     }
 }
 
@@ -114,7 +136,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Settings, String> {
         let table: Table = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-        table.resolve().map_err(|mistakes| {
+        table.resolve(Path::new("")).map_err(|mistakes| {
             let reasons: Vec<_> = mistakes.into_iter().map(|(_, reason)| reason).collect();
             reasons.join("; ")
         })

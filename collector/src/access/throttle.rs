@@ -37,6 +37,18 @@ impl Throttle {
     /// # Errors
     /// The seconds to wait when there were too many.
     pub fn begin(&mut self, from: Option<IpAddr>, user: &str, now_unix_ms: u64) -> Result<(), u32> {
+        self.count(&counted(from, user), now_unix_ms)
+    }
+
+    /// Counts a try of which no name is known yet, by its address only; [`Throttle::forgive_address`] takes it back.
+    ///
+    /// # Errors
+    /// The seconds to wait when there were too many.
+    pub fn begin_address(&mut self, from: Option<IpAddr>, now_unix_ms: u64) -> Result<(), u32> {
+        self.count(&[place(from)], now_unix_ms)
+    }
+
+    fn count(&mut self, all: &[Counted], now_unix_ms: u64) -> Result<(), u32> {
         let is_over = |tries: &Tries| {
             now_unix_ms.saturating_sub(tries.since_unix_ms) >= WINDOW_MS || now_unix_ms < tries.since_unix_ms
         };
@@ -46,8 +58,7 @@ impl Throttle {
                 return Err(seconds(WINDOW_MS));
             }
         }
-        let both = counted(from, user);
-        let longest = both
+        let longest = all
             .iter()
             .filter_map(|who| self.0.get(who))
             .filter(|tries| tries.count >= MOST_TRIES && !is_over(tries))
@@ -56,8 +67,8 @@ impl Throttle {
         if let Some(wait_ms) = longest {
             return Err(seconds(wait_ms));
         }
-        for who in both {
-            let tries = self.0.entry(who).or_insert(Tries {
+        for who in all {
+            let tries = self.0.entry(who.clone()).or_insert(Tries {
                 since_unix_ms: now_unix_ms,
                 count: 0,
             });
@@ -74,25 +85,37 @@ impl Throttle {
 
     /// The password was right.
     pub fn forgive(&mut self, from: Option<IpAddr>, user: &str) {
-        for who in counted(from, user) {
-            if let Some(tries) = self.0.get_mut(&who) {
+        self.take_back(&counted(from, user));
+    }
+
+    /// The try was right.
+    pub fn forgive_address(&mut self, from: Option<IpAddr>) {
+        self.take_back(&[place(from)]);
+    }
+
+    fn take_back(&mut self, all: &[Counted]) {
+        for who in all {
+            if let Some(tries) = self.0.get_mut(who) {
                 tries.count = tries.count.saturating_sub(1);
             }
         }
     }
 }
 
-fn counted(from: Option<IpAddr>, user: &str) -> [Counted; 2] {
-    let from = match from.map(|address| address.to_canonical()) {
+fn place(from: Option<IpAddr>) -> Counted {
+    match from.map(|address| address.to_canonical()) {
         None => Counted::Socket,
         Some(IpAddr::V4(address)) => Counted::From(address.into()),
         Some(IpAddr::V6(address)) => {
             let network = u128::from(address) >> 64 << 64;
             Counted::From(std::net::Ipv6Addr::from(network).into())
         }
-    };
+    }
+}
+
+fn counted(from: Option<IpAddr>, user: &str) -> [Counted; 2] {
     // A name that nobody could have is counted as what is kept of it, so that memory has a bound.
-    [from, Counted::User(user.chars().take(64).collect())]
+    [place(from), Counted::User(user.chars().take(64).collect())]
 }
 
 fn seconds(ms: u64) -> u32 {

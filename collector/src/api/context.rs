@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use super::query_threads::QueryThreads;
 use super::reply::Reply;
 use crate::access::guard::Guard;
+use crate::access::oidc::desk::SignIn;
 use crate::embed;
 use crate::evaluate::desk::Desk;
 use crate::exposition::family::Family;
@@ -52,6 +53,8 @@ pub struct Context {
     pub desk: Arc<Desk>,
     /// Who may do what.
     pub guard: Arc<Guard>,
+    /// Who signs people in, if anybody.
+    pub sign_in: Option<Arc<SignIn>>,
     /// Views that were kept.
     pub snapshots: Arc<Snapshots>,
     /// Who may report.
@@ -96,6 +99,7 @@ impl Context {
             watch,
             desk,
             guard,
+            sign_in: None,
             snapshots,
             fleet,
             catalogue: plan.plan().catalogue.clone(),
@@ -115,6 +119,13 @@ impl Context {
     #[must_use]
     pub fn with_query_timeout(mut self, query_timeout: Duration) -> Self {
         self.query_timeout = query_timeout;
+        self
+    }
+
+    /// The same, but people can sign in with an identity provider.
+    #[must_use]
+    pub fn with_sign_in(mut self, sign_in: Option<Arc<SignIn>>) -> Self {
+        self.sign_in = sign_in;
         self
     }
 

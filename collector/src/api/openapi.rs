@@ -54,6 +54,8 @@ use utoipa::OpenApi;
         super::api_tokens::api_tokens,
         super::api_tokens::make_api_token,
         super::api_tokens::revoke_api_token,
+        super::oidc::login,
+        super::oidc::callback,
         super::snapshots::snapshots,
         super::snapshots::keep,
         super::snapshots::snapshot,

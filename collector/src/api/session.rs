@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::body;
 use super::context::Context;
 use crate::access::gate::{Asker, Caller, Known, is_own_site, is_this_machine};
-use crate::access::guard::{COOKIE, Guard, LoginRefusal};
+use crate::access::guard::{COOKIE, LoginRefusal};
 use crate::access::role::Role;
 use crate::problem::Problem;
 use crate::serve::Peer;
@@ -32,6 +32,9 @@ pub(super) struct SessionAnswer {
     pub can_log_out: bool,
     /// Whether anybody may look, with places blurred.
     pub is_public: bool,
+    /// What the identity provider is called that people can sign in with, at `/api/v1/oidc/login`; null if there is none.
+    #[schema(required = true)]
+    pub sign_in_with: Option<String>,
 }
 
 /// A name and a password.
@@ -52,20 +55,21 @@ pub(super) struct SessionBody {
     responses((status = 200, description = "Who asks, and what they may do.", body = SessionAnswer))
 )]
 pub(super) async fn who(State(context): State<Arc<Context>>, Extension(asker): Extension<Asker>) -> Response {
-    Json(answer(&context.guard, &asker)).into_response()
+    Json(answer(&context, &asker)).into_response()
 }
 
-fn answer(guard: &Guard, asker: &Asker) -> SessionAnswer {
+fn answer(context: &Context, asker: &Asker) -> SessionAnswer {
     let (name, role, known) = match asker {
         Asker::Caller(caller) => (Some(caller.name.clone()), Some(caller.role), Some(caller.known)),
-        Asker::Anybody { .. } => (None, guard.anybodys_role(), None),
+        Asker::Anybody { .. } => (None, context.guard.anybodys_role(), None),
     };
     SessionAnswer {
         name,
         role,
-        can_log_in: guard.has_passwords(),
+        can_log_in: context.guard.has_passwords(),
         can_log_out: known == Some(Known::Session),
         is_public: matches!(asker, Asker::Anybody { is_public: true }),
+        sign_in_with: context.sign_in.as_ref().map(|sign_in| sign_in.name().to_owned()),
     }
 }
 
@@ -89,11 +93,7 @@ pub(super) async fn log_in(State(context): State<Arc<Context>>, request: Request
             return Err(super::cross_site());
         }
         let peer = request.extensions().get::<Peer>().copied();
-        let is_secure = !request
-            .headers()
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok())
-            .is_some_and(is_this_machine);
+        let headers = request.headers().clone();
         let body: SessionBody = body::read(request).await?;
         let guard = Arc::clone(&context);
         let name = body.name.clone();
@@ -119,10 +119,8 @@ pub(super) async fn log_in(State(context): State<Arc<Context>>, request: Request
             role,
             known: Known::Session,
         };
-        let answered = answer(&context.guard, &Asker::Caller(caller));
-        // Over plain HTTP from elsewhere a browser then keeps no cookie, and nobody can read it on the way.
-        let secure = if is_secure { "; Secure" } else { "" };
-        let cookie = format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax{secure}");
+        let answered = answer(&context, &Asker::Caller(caller));
+        let cookie = cookie_of_session(&secret, secure(&headers));
         Ok(with_cookie(Json(answered).into_response(), &cookie))
     };
     done.await.unwrap_or_else(|problem: Problem| {
@@ -147,6 +145,22 @@ pub(super) async fn log_out(State(context): State<Arc<Context>>, headers: Header
         StatusCode::NO_CONTENT.into_response(),
         &format!("{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"),
     )
+}
+
+/// The cookie of a session; `secure` is the attribute of that name, or nothing.
+pub(super) fn cookie_of_session(secret: &str, secure: &str) -> String {
+    format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Lax{secure}")
+}
+
+/// The attribute that keeps a cookie off the wire in the clear: over plain HTTP from elsewhere a browser then keeps none. On this
+/// machine there is no wire.
+fn secure(headers: &HeaderMap) -> &'static str {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    if host.is_some_and(is_this_machine) {
+        ""
+    } else {
+        "; Secure"
+    }
 }
 
 fn with_cookie(mut response: Response, cookie: &str) -> Response {

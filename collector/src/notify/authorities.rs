@@ -1,9 +1,8 @@
-//! Which certificate authorities one channel believes, when they are not the system's: those of a PEM file of its own, and
-//! no others. Reads what it is handed; the file is opened in `settings.rs`.
+//! Which certificate authorities are believed: the system's, or those of a PEM file and no others. Reads what it is handed; the file is opened in `settings.rs`.
 //!
 //! Standard: RFC 7468 for the file, RFC 5280 for what is in it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -66,12 +65,29 @@ impl Authorities {
 ///
 /// # Errors
 /// When the protocol versions are not there.
-pub(super) fn client(roots: RootCertStore) -> Result<ClientConfig, String> {
+fn client(roots: RootCertStore) -> Result<ClientConfig, String> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let builder = builder
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// A connection that believes this system's authorities, which are read once.
+///
+/// # Errors
+/// When it has none.
+pub(crate) fn system() -> Result<Arc<ClientConfig>, String> {
+    static CONFIG: OnceLock<Result<Arc<ClientConfig>, String>> = OnceLock::new();
+    let made = CONFIG.get_or_init(|| {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err("this system has no certificate authorities; install ca-certificates".to_owned());
+        }
+        client(roots).map(Arc::new)
+    });
+    made.clone()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::body::Body;
@@ -25,10 +25,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls;
+use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use super::authorities::client;
+use super::authorities::system;
 use super::form::{Post, alertmanager, chat, delivery, webhook};
 use super::outbox::Outcome;
 use super::page::Page;
@@ -151,22 +151,13 @@ async fn try_post(endpoint: &Endpoint, channel: &Channel, post: Post) -> Result<
     }
 }
 
-/// The channel's authorities, or the system's, which are read once.
+/// The channel's authorities, or the system's.
 fn tls(channel: &Channel) -> Result<Arc<ClientConfig>, Attempt> {
-    let failed = |why: String| Attempt::again("tls", why);
-    if let Some(authorities) = &channel.authorities {
-        return authorities.client().map(Arc::new).map_err(failed);
-    }
-    static CONFIG: OnceLock<Result<Arc<ClientConfig>, String>> = OnceLock::new();
-    let made = CONFIG.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            return Err("this system has no certificate authorities; install ca-certificates".to_owned());
-        }
-        client(roots).map(Arc::new)
-    });
-    made.clone().map_err(failed)
+    let made = channel
+        .authorities
+        .as_ref()
+        .map_or_else(system, |authorities| authorities.client().map(Arc::new));
+    made.map_err(|why| Attempt::again("tls", why))
 }
 
 async fn exchange<S>(stream: S, endpoint: &Endpoint, post: Post) -> Result<Attempt, Attempt>

@@ -42,6 +42,40 @@ impl Secret {
     pub fn reveal(&self) -> &str {
         &self.0
     }
+
+    /// What a file holds: one line.
+    ///
+    /// # Errors
+    /// Why it is none, in words that follow the file's name.
+    pub fn from_file(file: &Path) -> Result<Self, String> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| format!("cannot be read: {error}; write it there, readable by the collector"))?;
+        let secret = text.trim_end_matches(['\r', '\n']);
+        let sound = !secret.is_empty()
+            && secret.len() <= LONGEST_SECRET_BYTES
+            && secret.chars().all(|c| c.is_ascii_graphic() || c == ' ');
+        if !sound {
+            return Err("holds no secret; write one line of ASCII into it".to_owned());
+        }
+        Ok(Self(secret.to_owned()))
+    }
+}
+
+/// The authorities that a PEM file holds.
+///
+/// # Errors
+/// Why there are none, in words that follow the file's name.
+pub(crate) fn authorities_of(file: &Path) -> Result<Authorities, String> {
+    let mut pem = Vec::new();
+    match File::open(file).and_then(|file| file.take(LONGEST_CA_BYTES + 1).read_to_end(&mut pem)) {
+        Ok(bytes) if bytes as u64 > LONGEST_CA_BYTES => Err(format!(
+            "is longer than {LONGEST_CA_BYTES} bytes; write only the authorities needed"
+        )),
+        Ok(_) => Authorities::read(&pem),
+        Err(error) => Err(format!(
+            "cannot be read: {error}; write it there, readable by the collector"
+        )),
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -475,25 +509,11 @@ impl Reading<'_> {
     }
 
     fn secret(&mut self, key: &str, file: &Spanned<PathBuf>) -> Option<Secret> {
-        let (at, path) = (file.span().start, self.directory.join(file.get_ref()));
         let shown = file.get_ref().display().to_string();
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) => {
-                let reason =
-                    format!("= {shown:?} cannot be read: {error}; write it there, readable by the collector");
-                return self.wrong(at, key, &reason);
-            }
-        };
-        let secret = text.trim_end_matches(['\r', '\n']);
-        let sound = !secret.is_empty()
-            && secret.len() <= LONGEST_SECRET_BYTES
-            && secret.chars().all(|c| c.is_ascii_graphic() || c == ' ');
-        if !sound {
-            let reason = format!("= {shown:?} holds no secret; write one line of ASCII into it");
-            return self.wrong(at, key, &reason);
+        match Secret::from_file(&self.directory.join(file.get_ref())) {
+            Ok(secret) => Some(secret),
+            Err(reason) => self.wrong(file.span().start, key, &format!("= {shown:?} {reason}")),
         }
-        Some(Secret(secret.to_owned()))
     }
 
     /// The authorities of a file, for a channel that is spoken to under TLS.
@@ -512,17 +532,7 @@ impl Reading<'_> {
             return self.wrong(at, "ca_file", reason);
         }
         let shown = file.get_ref().display().to_string();
-        let mut pem = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(LONGEST_CA_BYTES + 1).read_to_end(&mut pem));
-        let read = match read {
-            Ok(bytes) if bytes as u64 > LONGEST_CA_BYTES => Err(format!(
-                "is longer than {LONGEST_CA_BYTES} bytes; write only the authorities needed"
-            )),
-            Ok(_) => Authorities::read(&pem),
-            Err(error) => Err(format!(
-                "cannot be read: {error}; write it there, readable by the collector"
-            )),
-        };
+        let read = authorities_of(&path);
         match read {
             Ok(authorities) => Some(authorities),
             Err(reason) => self.wrong(at, "ca_file", &format!("= {shown:?} {reason}")),

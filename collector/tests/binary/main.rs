@@ -15,6 +15,7 @@ mod hostile;
 mod import;
 mod incidents;
 mod load;
+mod oidc;
 mod plan;
 mod process;
 mod prometheus;
