@@ -45,7 +45,7 @@ impl Host {
         Self::at(&address, TlsTrust::System)
     }
 
-    fn at(address: &CollectorAddress, trust: TlsTrust) -> Self {
+    pub(crate) fn at(address: &CollectorAddress, trust: TlsTrust) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         Self {
             runtime: runtime.expect("a runtime"),

@@ -19,6 +19,7 @@ mod oidc;
 mod plan;
 mod process;
 mod prometheus;
+mod proxy;
 mod queries;
 mod refusals;
 mod reload;
