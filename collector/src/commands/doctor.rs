@@ -1,5 +1,7 @@
 //! `azimuth-collector doctor`: tries on this host what `serve` will need, with the configuration it will use, and says what to
-//! do about the rest. Opens no store, and listens no longer than it takes to see that it could.
+//! do about the rest, who may do what, and by which plan agents measure. Opens no store, and listens no longer than it takes to see that it could.
+
+mod standing;
 
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
@@ -116,6 +118,7 @@ fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![user(), clock_stands(clock::unix_ms())];
     findings.extend(directory(&config.data_dir));
     findings.push(address(config));
+    findings.extend(standing::examine(config));
     findings.push(open_files(
         std::fs::read_to_string("/proc/self/limits").ok().as_deref(),
         config.limits.connections.connections as u64,

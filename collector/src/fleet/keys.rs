@@ -23,16 +23,28 @@ impl CollectorKey {
     /// # Errors
     /// When the file cannot be had, or holds no key.
     pub fn load_or_make(file: &Path) -> Result<Self, JournalError> {
-        let text = match std::fs::read_to_string(file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let seed: [u8; KEY_BYTES] = random();
-                let text = base64url::encode(&seed);
-                replace(file, text.as_bytes(), Readers::Owner).map_err(JournalError::io(file))?;
-                text
-            }
-            Err(error) => return Err(JournalError::io(file)(error)),
-        };
+        if let Some(key) = Self::load(file)? {
+            return Ok(key);
+        }
+        let seed: [u8; KEY_BYTES] = random();
+        let text = base64url::encode(&seed);
+        replace(file, text.as_bytes(), Readers::Owner).map_err(JournalError::io(file))?;
+        Self::read(file, &text)
+    }
+
+    /// Reads the key, if there is one.
+    ///
+    /// # Errors
+    /// When the file cannot be had, or holds no key.
+    pub fn load(file: &Path) -> Result<Option<Self>, JournalError> {
+        match std::fs::read_to_string(file) {
+            Ok(text) => Self::read(file, &text).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(JournalError::io(file)(error)),
+        }
+    }
+
+    fn read(file: &Path, text: &str) -> Result<Self, JournalError> {
         let seed = base64url::decode_exactly::<KEY_BYTES>(text.trim());
         let pair = seed.and_then(|seed| Ed25519KeyPair::from_seed_unchecked(&seed).ok());
         pair.map(Self).ok_or_else(|| JournalError::Damaged {

@@ -68,6 +68,35 @@ pub struct Standing {
     digest: String,
 }
 
+impl Standing {
+    /// Whether it is the version of this plan.
+    pub fn is_of(&self, plan: &PlanFile) -> bool {
+        self.digest == digest(plan)
+    }
+}
+
+/// What was kept in `data_dir`; nothing, if no collector has run there.
+///
+/// # Errors
+/// When the file cannot be read or understood.
+pub fn kept(data_dir: &Path) -> Result<Option<Standing>, DeskError> {
+    let file = file_in(data_dir);
+    match std::fs::read(&file) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| DeskError::Damaged {
+                file,
+                reason: error.to_string(),
+            }),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(DeskError::Io { file, source }),
+    }
+}
+
+fn file_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("fleet").join("plan.json")
+}
+
 /// The plan of one agent, ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Given {
@@ -100,20 +129,9 @@ impl PlanDesk {
     /// # Errors
     /// When the file cannot be read, understood or written.
     pub fn open(data_dir: &Path, plan: Arc<PlanFile>, now_unix_ms: u64) -> Result<Self, DeskError> {
-        let file = data_dir.join("fleet").join("plan.json");
+        let file = file_in(data_dir);
         let digest = digest(&plan);
-        let before: Option<Standing> = match std::fs::read(&file) {
-            Ok(bytes) => {
-                let read = serde_json::from_slice(&bytes).map_err(|error| DeskError::Damaged {
-                    file: file.clone(),
-                    reason: error.to_string(),
-                });
-                Some(read?)
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(source) => return Err(DeskError::Io { file, source }),
-        };
-        let standing = match before {
+        let standing = match kept(data_dir)? {
             Some(standing) if standing.digest == digest => standing,
             before => {
                 let standing = Standing {

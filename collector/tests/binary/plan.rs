@@ -12,7 +12,7 @@ use crate::process::{Collector, command};
 use crate::reload::{hang_up, until};
 
 const PATH: &str = "/api/v1/agent/plan";
-const PLAN: &str = "[[entry]]\nname = \"all\"\nagents = \"country=FR\"\nzones = \"provider=aws\"\nmethod = \"tcp_connect\"\nperiod_ms = 30000\n";
+pub(crate) const PLAN: &str = "[[entry]]\nname = \"all\"\nagents = \"country=FR\"\nzones = \"provider=aws\"\nmethod = \"tcp_connect\"\nperiod_ms = 30000\n";
 
 /// What an agent makes of an answer.
 fn read(body: &[u8], identity: &Identity) -> Plan {

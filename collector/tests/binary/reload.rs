@@ -124,3 +124,65 @@ fn doctor_says_what_a_wrong_configuration_and_a_wrong_directory_need() {
     let (code, said) = doctor("data_dir = \"/proc/none/data\"\n");
     assert!(code == Some(1) && said.contains("may write to"), "{said}");
 }
+
+#[test]
+fn doctor_says_by_which_plan_is_measured_and_who_may_do_what() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let (data, file) = (
+        directory.path().join("data"),
+        directory.path().join("collector.toml"),
+    );
+    std::fs::write(directory.path().join("plan.toml"), super::plan::PLAN).expect("writable");
+    let text = format!(
+        "data_dir = {:?}\nplan = \"plan.toml\"\n",
+        data.display().to_string()
+    );
+    std::fs::write(&file, text).expect("writable");
+    let doctor = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_azimuth-collector"));
+        let output = command.args(["doctor", "--json", "--config"]).arg(&file).output();
+        let findings: serde_json::Value =
+            serde_json::from_slice(&output.expect("it runs").stdout).expect("findings");
+        move |subject: &str| {
+            let all = findings.as_array().expect("a list");
+            let found = all.iter().find(|one| one["subject"] == subject);
+            let found = found.unwrap_or_else(|| panic!("nothing of {subject}: {findings}"));
+            (
+                found["found"].as_str().unwrap_or_default().to_owned(),
+                found["remedy"].as_str().unwrap_or_default().to_owned(),
+            )
+        }
+    };
+    let (plan, _) = doctor()("plan");
+    assert_eq!(plan, "none yet: no collector has run here");
+    let mut command = command(&data);
+    command.arg("--config").arg(&file);
+    let collector = Collector::spawn(command);
+    crate::access::ok(&data, &["user", "add", "anna", "--role", "administer"], "");
+    let said = doctor();
+    let (plan, remedy) = said("plan");
+    assert!(
+        plan.contains(", signed with the key ") && plan.contains("1 entries, run by 0 of 0 agents"),
+        "{plan}"
+    );
+    assert_eq!(remedy, "");
+    assert_eq!(said("access").0, "administer: anna");
+    assert_eq!(said("reach").0, "this machine only");
+    assert!(
+        said("reports").0.starts_with("from every agent that reaches"),
+        "{}",
+        said("reports").0
+    );
+
+    crate::enrolment::told(&data, &["plan", "stop"]).expect("stopped");
+    let is_stopped = || {
+        let (plan, remedy) = doctor()("plan");
+        assert!(
+            plan.starts_with("STOPPED since ") && remedy.contains("plan resume"),
+            "{plan}: {remedy}"
+        );
+    };
+    is_stopped();
+    collector.terminate();
+    is_stopped();
+}
