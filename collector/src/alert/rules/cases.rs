@@ -1,6 +1,8 @@
 //! Cases for rules, as promtool has them: made-up series, and which alerts there must be at which time. Pure: the text of
 //! the files comes in, what failed goes out. Times are the cases' own; nothing waits.
 
+mod rates;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
@@ -10,6 +12,7 @@ use azimuth_measurement::{DelayHistogram, ProbeCounts, ZoneKey};
 use serde::Deserialize;
 use toml::Spanned;
 
+use self::rates::{MadeTests, made_tests};
 use super::reading::{Mistake, Reader, label_value, shown, span_ms};
 use super::watch::{Sample, Watch};
 use super::{RuleSet, SeriesLabels};
@@ -51,6 +54,9 @@ struct SeriesTable {
     labels: BTreeMap<String, Spanned<String>>,
     minutes: Spanned<String>,
     probes: Option<Spanned<u64>>,
+    download: Option<Spanned<String>>,
+    upload: Option<Spanned<String>>,
+    test_every: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -78,6 +84,7 @@ struct MadeSeries {
     labels: SeriesLabels,
     minutes: Vec<MadeMinute>,
     probes: u64,
+    tests: MadeTests,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -152,6 +159,12 @@ pub fn read_cases(file: &Path, text: &str) -> Result<Cases, Vec<Mistake>> {
                     checked.ok_or_else(|| format!("out of range; use 1 to {MOST_PROBES} probes a minute")),
                 )
             });
+            let tests = made_tests(
+                series.download.as_ref(),
+                series.upload.as_ref(),
+                series.test_every.as_ref(),
+                &mut found,
+            );
             let mut labels = SeriesLabels::new("case")
                 .with(Label::Method, "stamp")
                 .with(Label::Load, "idle");
@@ -169,11 +182,14 @@ pub fn read_cases(file: &Path, text: &str) -> Result<Cases, Vec<Mistake>> {
                 }
                 labels = labels.with(label, value.clone());
             }
-            made.extend(minutes.zip(probes).map(|(minutes, probes)| MadeSeries {
-                labels,
-                minutes,
-                probes,
-            }));
+            if let (Some(minutes), Some(probes), Some(tests)) = (minutes, probes, tests) {
+                made.push(MadeSeries {
+                    labels,
+                    minutes,
+                    probes,
+                    tests,
+                });
+            }
         }
         let mut expected = Vec::new();
         for expect in expect {
@@ -365,6 +381,10 @@ impl Case {
                         };
                         // Minutes come in order and count what they hold, so there is nothing to refuse.
                         let _ = watch.observe(number as u32, &sample, &mut verdicts);
+                    }
+                    let passed_ms = start_unix_ms - self.start_unix_ms..end_unix_ms - self.start_unix_ms;
+                    for (direction, rate) in series.tests.within(self.start_unix_ms, passed_ms) {
+                        watch.observe_rate(number as u32, direction, &rate, &mut verdicts);
                     }
                 }
                 watch.passed(end_unix_ms, &mut verdicts);

@@ -156,6 +156,72 @@ fn loss_alerts_by_regression_and_by_threshold() {
 }
 
 #[test]
+fn a_drop_of_throughput_fires_recovers_and_is_over_and_a_lower_bound_is_none() {
+    let tested =
+        |tests: &str, expected: &[String]| series("2400x10~1", &format!("{tests}{}", expected.concat()));
+    let expected = [
+        expect("26h", ""),
+        expect(
+            "1630m",
+            "{ rule = \"regression\", measure = \"download\", state = \"firing\", agent = \"brest-1\" }",
+        ),
+        expect("1925m", "{ measure = \"download\", state = \"recovering\" }"),
+        expect("33h", ""),
+    ];
+    let drop = "download = \"24x200 6x100 8x200\"\nupload = \"24x50 6x48 8x50\"\n";
+    assert_eq!(run("", &tested(drop, &expected)), []);
+    let coarse = "[[regression]]\nname = \"coarse\"\nfloor_throughput_percent = 60\n";
+    assert_eq!(run(coarse, &tested(drop, &[expect("33h", "")])), []);
+    let bound = "download = \"24x200 6x>100 8x200\"\n";
+    assert_eq!(run("", &tested(bound, &[expect("30h", "")])), []);
+    let up = "upload = \"24x200 6x100\"\ntest_every = \"20m\"\n";
+    let told = [expect("9h", "{ measure = \"upload\", state = \"firing\" }")];
+    assert_eq!(run("", &tested(up, &told)), []);
+}
+
+#[test]
+fn unreachability_is_a_loss_of_everything_and_is_over_when_it_answers_again() {
+    let expected = [
+        expect("123m", ""),
+        expect(
+            "126m",
+            "{ rule = \"regression\", measure = \"loss\", state = \"firing\" }",
+        ),
+        expect("160m", "{ measure = \"loss\", state = \"recovering\" }"),
+        expect("4h", ""),
+    ];
+    assert_eq!(
+        run("", &series("120x10~1 30xlost 120x10~1", &expected.concat())),
+        []
+    );
+    assert_eq!(
+        run("", &series("120x10~1 3xlost 120x10~1", &expect("126m", ""))),
+        [],
+        "three minutes are a spike"
+    );
+}
+
+#[test]
+fn delay_variation_and_the_tail_are_told_though_the_median_stands() {
+    // From 9 to 11 ms, then from 4 to 16: the median stands.
+    let wide = [
+        expect("12h", ""),
+        expect(
+            "780m",
+            "{ rule = \"regression\", measure = \"spread\", state = \"firing\" }, { rule = \"regression\", measure = \"p98\", state = \"firing\" }",
+        ),
+        expect("17h", ""),
+    ];
+    let cases = series("720x10~1 60x10~6.5 300x10~1", &wide.concat());
+    assert_eq!(run("", &cases), []);
+    let only_median = "[[regression]]\nname = \"median\"\nstatistics = [\"p50\"]\n";
+    assert_eq!(
+        run(only_median, &series("720x10~1 60x10~6.5", &expect("13h", ""))),
+        []
+    );
+}
+
+#[test]
 fn mistakes_in_cases_are_named() {
     let error = |text: &str| {
         let mistakes = read_cases(Path::new("cases.toml"), text).expect_err(text);
@@ -178,6 +244,14 @@ fn mistakes_in_cases_are_named() {
         (
             series("10x10", &expect("1h", "{ city_name = \"x\" }")),
             "nothing an alert has",
+        ),
+        (
+            series("10x10", &format!("download = \"5xfast\"\n{}", expect("1h", ""))),
+            "cases.toml:7: download: \"5xfast\" is not COUNTxMBPS",
+        ),
+        (
+            series("10x10", &format!("test_every = \"5s\"\n{}", expect("1h", ""))),
+            "cases.toml:7: test_every: \"5s\" is not a span",
         ),
         (series("10x10", "expect = []\n"), "expect: invalid type"),
     ] {
