@@ -24,13 +24,13 @@
 //!    alert of that, with the series' alerts inside.
 //!
 //! Many series at once: the ladders are sequential tests, whose false alarms come at a rate per series and day that does
-//! not depend on how many series are watched beside it, so no correction over the series is made here. A fixed-sample
-//! correction (Benjamini and Hochberg 1995) cannot be had from ranks of six units among ten thousand series: the smallest
-//! possible p-value is too large. Tests hold the rate down (`tests/alert_synthetic.rs`).
+//! not depend on how many series are watched beside it. [`crowd`] says what more each of very many has to prove, so that the
+//! rate of all together is bounded too. Tests hold both down (`tests/alert_synthetic.rs`, `tests/alert_crowd.rs`).
 
 pub mod blame;
 pub mod book;
 pub mod caution;
+pub mod crowd;
 pub mod detector;
 pub mod event;
 pub mod evidence;

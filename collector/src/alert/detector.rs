@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use azimuth_measurement::TransferDirection;
 
+use super::crowd::Crowd;
 use super::event::{Event, Statistic};
 use super::level::{LevelWatch, Observation};
 use super::loss::LossWatch;
@@ -29,6 +30,7 @@ pub struct Detector {
     /// Of both directions, once a throughput test said anything.
     rates: Option<Box<[RateWatch; 2]>>,
     next_number: u32,
+    crowd: Crowd,
     /// What the latest unit says before any threshold, by kind, until it is asked for.
     weak: [Option<Weak>; Kind::ALL.len()],
 }
@@ -52,8 +54,25 @@ impl Detector {
             loss: LossWatch::new(settings.loss),
             rates: None,
             next_number: 0,
+            crowd: Crowd::default(),
             weak: [None; Kind::ALL.len()],
             settings,
+        }
+    }
+
+    /// Is one of so many series that are watched.
+    pub fn among(&mut self, series: usize) {
+        let crowd = Crowd::of(series);
+        if crowd == self.crowd {
+            return;
+        }
+        self.crowd = crowd;
+        for level in [&mut self.median, &mut self.tail, &mut self.spread] {
+            level.among(crowd);
+        }
+        self.loss.among(crowd);
+        for rate in self.rates.iter_mut().flat_map(|both| both.iter_mut()) {
+            rate.among(crowd);
         }
     }
 
@@ -111,9 +130,13 @@ impl Detector {
         rate: &Rate,
         events: &mut Vec<Event>,
     ) -> bool {
-        let settings = self.settings.rates;
+        let (settings, crowd) = (self.settings.rates, self.crowd);
         let [download, upload] = &mut **self.rates.get_or_insert_with(|| {
-            let watch = |statistic| RateWatch::new(statistic, settings);
+            let watch = |statistic| {
+                let mut watch = RateWatch::new(statistic, settings);
+                watch.among(crowd);
+                watch
+            };
             Box::new([Statistic::Download, Statistic::Upload].map(watch))
         });
         let watch = match direction {

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::caution::{Caution, FALSE_START, LASTING_MS};
+use super::crowd::Crowd;
 use super::event::{Change, Direction, Event, Statistic};
 use super::evidence::rank_score;
 use super::hours::Hours;
@@ -101,6 +102,7 @@ pub struct LevelWatch {
     alerted_change_unix_ms: Option<u64>,
     last_end_unix_ms: Option<u64>,
     caution: Caution,
+    crowd: Crowd,
     ledger: Ledger,
     hours: Option<Hours>,
 }
@@ -122,9 +124,15 @@ impl LevelWatch {
             alerted_change_unix_ms: None,
             last_end_unix_ms: None,
             caution: Caution::default(),
+            crowd: Crowd::default(),
             ledger: Ledger::default(),
             hours: (statistic == Statistic::Median).then(Hours::default),
         }
+    }
+
+    /// Is one of many that are watched.
+    pub fn among(&mut self, crowd: Crowd) {
+        self.crowd = crowd;
     }
 
     /// Takes the next unit; numbers of new regressions come from `next_number`.
@@ -245,7 +253,7 @@ impl LevelWatch {
             home,
             ..
         } = self;
-        let confirm = settings.confirm + self.caution.extra(seen.end_unix_ms);
+        let confirm = settings.confirm + self.caution.extra(seen.end_unix_ms) + self.crowd.steps();
         let accepted = |ladder: &Ladder, to: f64| self.accepted(ladder.began(), to, seen, level);
 
         if worse.height() >= confirm - SURE_STEPS

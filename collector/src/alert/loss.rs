@@ -2,6 +2,7 @@
 //! floor, on counts of sent and lost (RFC 7680). Covers unreachability, which is a lost share of one.
 
 use super::caution::{Caution, LASTING_MS};
+use super::crowd::Crowd;
 use super::event::{Change, Direction, End, Event, Statistic};
 use super::ladder::Began;
 use super::ledger::NEW_BASELINE_MS;
@@ -75,6 +76,7 @@ pub struct LossWatch {
     since: Tally,
     open: Option<Open>,
     caution: Caution,
+    crowd: Crowd,
     /// Sent and lost of the latest units, in a ring.
     recent: [(u32, u32); RECENT],
     units: usize,
@@ -94,9 +96,15 @@ impl LossWatch {
             since: Tally::default(),
             open: None,
             caution: Caution::default(),
+            crowd: Crowd::default(),
             recent: [(0, 0); RECENT],
             units: 0,
         }
+    }
+
+    /// Is one of many that are watched.
+    pub fn among(&mut self, crowd: Crowd) {
+        self.crowd = crowd;
     }
 
     /// Takes the next unit; numbers of new regressions come from `next_number`.
@@ -186,7 +194,7 @@ impl LossWatch {
         } else if is_new && self.height >= self.settings.confirm && share < UNREACHABLE {
             self.remember(self.since, unit.end_unix_ms);
             self.height = 0.0;
-        } else if self.height >= self.settings.confirm + cautious
+        } else if self.height >= self.settings.confirm + cautious + self.crowd.log_odds()
             && self.since.lost >= FEWEST_LOST
             && share >= base + self.settings.rise
         {

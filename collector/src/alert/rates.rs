@@ -10,6 +10,7 @@
 //!   level up it counts as what it says; below it says nothing.
 //! * Rates of different congestion controls are not compared: another one begins anew.
 
+use super::crowd::Crowd;
 use super::event::{Change, Direction, End, Event, Statistic};
 use super::ledger::NEW_BASELINE_MS;
 use super::reference::median_of;
@@ -65,6 +66,7 @@ struct Open {
 pub struct RateWatch {
     statistic: Statistic,
     settings: RateSettings,
+    crowd: Crowd,
     congestion_control: Box<str>,
     last_at_unix_ms: Option<u64>,
     /// Results since the last new level, oldest first; while a drop is open, those before it.
@@ -80,12 +82,18 @@ impl RateWatch {
         Self {
             statistic,
             settings,
+            crowd: Crowd::default(),
             congestion_control: Box::default(),
             last_at_unix_ms: None,
             level: Vec::new(),
             low: Vec::new(),
             open: None,
         }
+    }
+
+    /// Is one of many that are watched.
+    pub fn among(&mut self, crowd: Crowd) {
+        self.crowd = crowd;
     }
 
     /// Takes the next result; numbers of new regressions come from `next_number`. One that is not after the last is one
@@ -169,7 +177,7 @@ impl RateWatch {
                     .flat_map(|low| before.iter().map(move |usual| low / usual));
                 let is_enough = median_of(ratios)? <= 1.0 - self.settings.drop;
                 let middle = |of: &[f64]| median_of(of.iter().copied());
-                if !is_enough || chance_of_so_low(since, before) > 1.0 / ODDS {
+                if !is_enough || chance_of_so_low(since, before) > 1.0 / (ODDS * self.crowd.odds()) {
                     return None;
                 }
                 let (from, to) = (middle(before)?, middle(since)?);

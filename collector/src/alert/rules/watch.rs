@@ -270,9 +270,13 @@ impl Watch {
             readings,
             ..
         } = self;
+        let all = known.len();
         let Some(watch) = known.get_mut(&series) else {
             return Ok(());
         };
+        if let Some(regression) = &mut watch.regression {
+            regression.detector.among(all);
+        }
         let say = &mut |rule: usize, measure: &str, signal: Signal| {
             verdicts.push(Verdict {
                 key: AlertKey {
