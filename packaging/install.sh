@@ -2,6 +2,9 @@
 # Installs azimuth-agent or azimuth-collector on a Linux host from a directory of release files, or takes it away again.
 #
 #   install.sh agent|collector [--from DIR]        files are checked before anything of them is run or unpacked
+#   install.sh agent --join TOKEN --vantage-point "NAME, COUNTRY, CITY, NETWORK, ASN, LATITUDE, LONGITUDE"
+#                                                  the same, then this host joins, gets a configuration, and measures by the plan
+#                                                  (TOKEN - is read from standard input, where nobody else sees it)
 #   install.sh agent|collector --uninstall [--purge]
 #
 # Checks: the signature over SHA256SUMS by the key below, then the sum of the file that is installed. Where there is dpkg
@@ -15,17 +18,25 @@ fail() { echo "azimuth: $*" >&2; exit 1; }
 
 name=${1:-}
 case $name in agent | collector) shift ;; *) fail "say which: $0 agent|collector [--from DIR] [--uninstall [--purge]]" ;; esac
-from=$(dirname "$0") uninstall= purge= unsigned=
+from=$(dirname "$0") uninstall= purge= unsigned= token= place=
 while [ $# -gt 0 ]; do
     case $1 in
         --from) from=$2; shift 2 ;;
         --uninstall) uninstall=1; shift ;;
         --purge) purge=1; shift ;;
         --unsigned) unsigned=1; shift ;;
+        --join) token=$2; shift 2 ;;
+        --vantage-point) place=$2; shift 2 ;;
         *) fail "what is $1?" ;;
     esac
 done
 [ "$(id -u)" = 0 ] || fail "run it as root: it installs a program and a service"
+if [ -n "$token$place" ]; then
+    [ "$name" = agent ] || fail "--join is for the agent"
+    { [ -n "$token" ] && [ -n "$place" ]; } || fail "--join TOKEN and --vantage-point PLACE go together"
+    [ ! -e /etc/azimuth/agent.toml ] || fail "/etc/azimuth/agent.toml is there: this host is set up. Install without --join"
+    [ "$token" != - ] || read -r token
+fi
 package=azimuth-$name
 list=/usr/local/share/azimuth/$package.files
 
@@ -98,6 +109,22 @@ case $file in
         id "$package" >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin "$package"
         ;;
 esac
+if [ -n "$token" ]; then
+    home=/var/lib/azimuth-agent program=$(command -v azimuth-agent)
+    say "joining, into $home/identity.json, and writing /etc/azimuth/agent.toml"
+    install -d -m 755 /etc/azimuth
+    install -d -m 750 "$home"
+    printf '%s\n' "$token" | "$program" join - --identity "$home/identity.json" --write-config /etc/azimuth/agent.toml --vantage-point "$place" ||
+        fail "installed, but not joined; the line above says why"
+    chown -R "$package:$package" "$home"
+    if [ -d /run/systemd/system ]; then
+        say "systemctl enable and restart $package"
+        systemctl daemon-reload; systemctl enable --quiet "$package.service"; systemctl restart "$package.service"
+    else
+        say "no systemd runs here; start it with: $program run --config /etc/azimuth/agent.toml"
+    fi
+    exit 0
+fi
 case $name in
     agent) say "installed. Write /etc/azimuth/agent.toml (an example is in the package), then: systemctl restart azimuth-agent" ;;
     collector) say "installed. systemctl enable --now azimuth-collector, then http://127.0.0.1:8360/" ;;

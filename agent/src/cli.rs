@@ -176,6 +176,13 @@ pub struct JoinArgs {
     /// Send the token in the clear, where something else protects the way
     #[arg(long)]
     pub allow_plain_http: bool,
+    /// Also write a configuration, so that the agent can be started and measures what the collector's plan says
+    #[arg(long, value_name = "FILE", requires = "vantage_point")]
+    pub write_config: Option<PathBuf>,
+    /// Where its users are, for --write-config: NAME, COUNTRY, CITY, NETWORK, ASN, LATITUDE, LONGITUDE, for example "Brest (Orange), FR,
+    /// Brest, Orange, 3215, 48.39, -4.49"
+    #[arg(long, value_name = "PLACE", requires = "write_config")]
+    pub vantage_point: Option<String>,
 }
 
 /// `locate`.

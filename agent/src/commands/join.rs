@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow, bail};
 use azimuth_measurement::enrolment::Token;
 
+use super::first_config::FirstConfig;
 use crate::cli::{JoinArgs, RotateKeyArgs};
 use crate::config::CollectorAddress;
 use crate::config::collector::collector_address;
@@ -28,6 +29,7 @@ pub async fn join(args: &JoinArgs) -> anyhow::Result<ExitCode> {
         let file = file.clone();
         return Err(IdentityError::Exists { file }.into());
     }
+    let first = FirstConfig::asked(args)?;
     let link = Link::new(&address(&token.address, args.allow_plain_http)?, token.tls);
     // On disk before the token is used up: asked again with the same key, the collector gives the same name.
     let pending = file.with_extension("pending");
@@ -36,6 +38,9 @@ pub async fn join(args: &JoinArgs) -> anyhow::Result<ExitCode> {
     identity.save(file)?;
     // The identity holds the key; what is left over hurts nobody and is said.
     std::fs::remove_file(&pending).with_context(|| pending.display().to_string())?;
+    if let Some(first) = &first {
+        first.write(file)?;
+    }
     if args.json {
         println!(
             "{}",
@@ -43,10 +48,13 @@ pub async fn join(args: &JoinArgs) -> anyhow::Result<ExitCode> {
         );
     } else {
         println!("joined {} as {} of {site}", identity.collector, identity.agent);
-        println!(
-            "Now: identity = {:?} in the agent's configuration, instead of agent and [collector]",
-            file
-        );
+        match &args.write_config {
+            Some(config) => println!("Now: azimuth-agent run --config {}", config.display()),
+            None => println!(
+                "Now: identity = {:?} in the agent's configuration, instead of agent and [collector]",
+                file
+            ),
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
