@@ -1,6 +1,6 @@
 # Azimuth: the commands a person types. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture bench bench-alerting bench-dashboards bench-footprint bench-probing bench-store bench-throughput build dashboards package test-packages audit lint clean
+.PHONY: help demo test torture test-versions bench bench-alerting bench-dashboards bench-footprint bench-probing bench-store bench-throughput build dashboards package test-packages audit lint clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ package: dashboards ## deb, rpm, tarball, checksums, signature and installer, in
 test-packages: ## install, run, upgrade and purge the debs in a chroot, check the units (root), run static programs for both processors
 	@packaging/test
 	@packaging/test-static
+
+test-versions: ## earlier agents against this collector and this agent against earlier collectors, built from their commits (half an hour)
+	@ci/test-versions
 
 audit: ## licences, sources and known holes of what is built in, against deny.toml
 	@ci/audit

@@ -32,3 +32,4 @@ mod snapshots;
 mod status;
 mod surface;
 mod tickets;
+mod versions;
