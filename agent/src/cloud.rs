@@ -5,9 +5,11 @@
 pub mod ask;
 pub mod dmi;
 pub mod recipe;
+pub mod standing;
 
 use std::net::SocketAddr;
 
+use azimuth_measurement::CloudPlace;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -34,6 +36,16 @@ impl Labels {
             provider: self.provider.or(found.provider),
             region: self.region.or(found.region),
             zone: self.zone.or(found.zone),
+        }
+    }
+
+    /// As it is reported; what is not known is empty there.
+    #[must_use]
+    pub fn into_place(self) -> CloudPlace {
+        CloudPlace {
+            provider: self.provider.unwrap_or_default(),
+            region: self.region.unwrap_or_default(),
+            zone: self.zone.unwrap_or_default(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! [`document`] reads TOML and names mistakes; this file knows the keys and their ranges, [`leaving`] those about sockets; [`plan`] turns a
 //! configuration into what the prober and the reports need.
 
+pub mod cloud;
 pub mod collector;
 pub mod document;
 pub mod leaving;
@@ -20,6 +21,7 @@ use azimuth_measurement::enrolment::TlsTrust;
 use azimuth_measurement::series::{MAX_SERIES, MAX_WAITING_TIME_MS};
 use azimuth_measurement::{AgentId, Granularity, Method, VantagePoint, ZoneKey};
 
+use self::cloud::CloudConfig;
 pub use self::collector::CollectorAddress;
 use self::collector::{collector_address, read_collector};
 use self::document::{Document, Section, Wrong, boolean, integer, number, parsed, shown, text};
@@ -70,6 +72,8 @@ pub struct Config {
     pub source_ports: PortRange,
     /// How names are turned into addresses.
     pub names: NamesConfig,
+    /// Where the host stands, if in a cloud.
+    pub cloud: CloudConfig,
     /// What the plan of the collector may add, where the agent has joined.
     pub policy: Policy,
     /// What to measure.
@@ -247,6 +251,7 @@ fn read_config(mut root: Section<'_>) -> Option<Config> {
         collector.as_ref(),
     );
     let names = read_names(root.optional_section("names"));
+    let cloud = cloud::read(root.optional_section("cloud"));
     let policy = policy::read(root.optional_section("plan"));
     let targets = read_targets(&mut root, joined.is_some(), throughput.is_some());
     let config = agent.zip(collector).zip(vantage_point).zip(Some(targets));
@@ -265,6 +270,7 @@ fn read_config(mut root: Section<'_>) -> Option<Config> {
             interval_ms: u32::try_from(interval_ms.unwrap_or(DEFAULT_INTERVAL_MS)).ok()?,
             source_ports: source_ports.unwrap_or(PortRange::DEFAULT),
             names,
+            cloud,
             policy,
             targets,
         })

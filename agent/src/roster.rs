@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
 use azimuth_measurement::series::MAX_SERIES;
-use azimuth_measurement::{Manifest, Method, PlanRefusal, SeriesDescriptor};
+use azimuth_measurement::{CloudPlace, Manifest, Method, PlanRefusal, SeriesDescriptor};
 
 use crate::config::leaving::Leaving;
 use crate::config::plan::descriptors;
@@ -103,6 +103,8 @@ struct Name {
 #[derive(Debug)]
 pub struct Roster {
     config: Config,
+    /// Where the host stands: what the configuration says, until more is found.
+    place: CloudPlace,
     series: Vec<SeriesDescriptor>,
     names: Vec<Name>,
     /// Of the series at addresses, those that the collector's plan asked for.
@@ -145,6 +147,7 @@ impl Roster {
         }
         Self {
             series: config.manifest().series,
+            place: config.cloud.place.clone(),
             config,
             names,
             planned,
@@ -186,10 +189,18 @@ impl Roster {
             .any(|probe| probe.request.is_some())
     }
 
+    /// The host stands there.
+    pub fn set_place(&mut self, place: CloudPlace) {
+        self.place = place;
+    }
+
     /// What is measured as of now.
     #[must_use]
     pub fn manifest(&self) -> Manifest {
-        self.config.manifest_of(self.series.clone())
+        Manifest {
+            cloud: self.place.clone(),
+            ..self.config.manifest_of(self.series.clone())
+        }
     }
 
     /// What has happened since the start.

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
 use crate::clock::{self, NS_PER_MS, NS_PER_S};
+use crate::cloud::standing::{Standing, Surroundings};
 use crate::config::{Config, PathConfig};
 use crate::identity::Identity;
 use crate::outbox::Outbox;
@@ -46,6 +47,14 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// # Errors
 /// When the sockets, the thread or the HTTP client cannot be had.
 pub async fn run(file: &Path, config: Config) -> anyhow::Result<ExitCode> {
+    run_in(file, config, Surroundings::default()).await
+}
+
+/// The same in other surroundings, where a test stands in for the firmware's tables and the metadata service.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_in(file: &Path, config: Config, surroundings: Surroundings) -> anyhow::Result<ExitCode> {
     let mut orders = Orders {
         stop: Stop::new()?,
         hangup: Hangup::new()?,
@@ -58,6 +67,8 @@ pub async fn run(file: &Path, config: Config) -> anyhow::Result<ExitCode> {
     let keeper = keeper.as_ref();
     let mut reporter = Reporter::new(config.agent.clone(), manifest.id());
     let mut deliver = Box::pin(uplink.run_with_plan(&outbox, keeper, now));
+    let standing = Standing::new(surroundings, &config.cloud);
+    let mut looking = Box::pin(standing.look());
     let mut alive = Box::pin(supervisor::keep_alive());
     let (mut config, mut before) = (config, None);
     // What asks for a plan that this host cannot carry out does not keep it from what it is configured to.
@@ -65,10 +76,12 @@ pub async fn run(file: &Path, config: Config) -> anyhow::Result<ExitCode> {
     let stopped = loop {
         let merged = merged(&config, keeper.filter(|_| !without_plan));
         let has_plan = merged.planned > 0;
+        standing.say(&config.cloud);
         let measuring = measure(
             &config,
             merged,
             keeper,
+            &standing,
             (file, &outbox),
             &mut reporter,
             &mut orders,
@@ -76,6 +89,7 @@ pub async fn run(file: &Path, config: Config) -> anyhow::Result<ExitCode> {
         let ended = tokio::select! {
             ended = Box::pin(measuring) => ended,
             () = &mut deliver => Ok(None),
+            never = &mut looking => match never {},
             never = &mut alive => match never {},
         };
         match (ended, before.take()) {
@@ -193,6 +207,7 @@ async fn measure(
     own: &Config,
     mut merged: Merged,
     keeper: Option<&Keeper>,
+    standing: &Standing,
     (file, outbox): (&Path, &Outbox),
     reporter: &mut Reporter,
     orders: &mut Orders,
@@ -200,6 +215,7 @@ async fn measure(
     let first = merged.config.clone();
     let config = &first;
     let mut roster = Roster::new(config.clone());
+    roster.set_place(standing.place());
     let (out, mut intervals) = mpsc::channel(CHANNEL_INTERVALS);
     let every = Duration::from_secs(config.names.every_s.into());
     let mut resolver = Resolver::start_some(roster.wanted_hosts(), every).context("starting the resolver")?;
@@ -249,6 +265,13 @@ async fn measure(
                     warn!("the probing thread takes no messages; stopping");
                     stopper.stop();
                 }
+                continue
+            }
+            () = standing.changed() => {
+                roster.set_place(standing.place());
+                let manifest = roster.manifest();
+                outbox.set_manifest(&manifest);
+                reporter.set_manifest(manifest.id());
                 continue
             }
             () = replanned(keeper), if order.is_none() => {

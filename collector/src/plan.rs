@@ -6,6 +6,7 @@
 //! | [`file`] | the file: its entries, what they choose from the catalogue, and what is wrong with them, by line (pure but for reading) |
 //! | [`agents`] | choosing agents by what is known of them (pure) |
 //! | [`expand`] | from entries and one agent to what that agent is to measure (pure) |
+//! | [`reflectors`] | reflectors of one's own, where their hosts say that they stand (pure) |
 //! | [`desk`] | which version it is, whether everything is stopped, and the signed plan of each agent |
 //! | [`admin`] | the same for the command line |
 
@@ -14,3 +15,4 @@ pub mod agents;
 pub mod desk;
 pub mod expand;
 pub mod file;
+pub mod reflectors;

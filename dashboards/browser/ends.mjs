@@ -117,6 +117,7 @@ export function endTests({ open, api, best, screens }) {
                   ...one,
                   series: 5,
                   series_admitted: 2,
+                  cloud: { provider: 'aws', region: 'eu-west-3', zone: null },
                   identity_conflicts: 17,
                   last_identity_conflict_at: '2026-11-23T10:00:00Z',
                 })),
@@ -126,7 +127,8 @@ export function endTests({ open, api, best, screens }) {
       });
       const told = await page.textContent('.conflict');
       for (const part of [words, agent.agent, '17']) assert.ok(told.includes(part), `${part} in ${told}`);
-      assert.ok((await page.textContent('dl')).includes(series));
+      for (const part of [series, 'aws/eu-west-3'])
+        assert.ok((await page.textContent('dl')).includes(part), part);
       await clean();
     }
     const { page, clean } = await open(`${screens.agent.path}&refresh=0`);

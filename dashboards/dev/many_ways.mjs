@@ -24,6 +24,7 @@ export function agents(query, now_s) {
         reports_stored: 8640,
         send_lateness_p99_us: 40 + (hash(one.agent, 'late') % 60),
         plan: null,
+        cloud: null,
         identity_conflicts: 0,
         last_identity_conflict_at: null,
       };

@@ -79,6 +79,7 @@ export function makeAgent(agent: string, city: string, more: Partial<Agent> = {}
     reports_stored: 1,
     send_lateness_p99_us: 40,
     plan: null,
+    cloud: null,
     ...more,
   };
 }

@@ -6,6 +6,7 @@
 //! | room | what it holds |
 //! |---|---|
 //! | [`zone`], [`vantage`], [`method`], [`series`] | where from, where to, by which method: the identity of a series |
+//! | [`cloud`] | where in a cloud an agent's host stands |
 //! | [`interval`], [`counts`], [`histogram`] | what one series saw in one interval |
 //! | [`path`] | the routers on the way to a target, and the event that they changed |
 //! | [`throughput`] | what one throughput test found, and how sure that is |
@@ -19,6 +20,7 @@
 pub mod agent_id;
 #[cfg(feature = "catalogue")]
 pub mod catalogue;
+pub mod cloud;
 pub mod codec;
 pub mod counts;
 pub mod enrolment;
@@ -42,6 +44,7 @@ pub mod variation;
 pub mod zone;
 
 pub use agent_id::AgentId;
+pub use cloud::CloudPlace;
 pub use counts::ProbeCounts;
 pub use errors::{ErrorCounts, ErrorKind};
 pub use facet::Facet;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use thiserror::Error;
 
 use crate::agent_id::AgentId;
+use crate::cloud::{CloudPlace, CloudPlaceError};
 use crate::facet::Facet;
 use crate::interval::MAX_LENGTH_MS;
 use crate::method::{Granularity, LoadLabel, Method};
@@ -73,6 +74,8 @@ pub struct Manifest {
     pub agent_version: String,
     /// Where it stands.
     pub vantage_point: VantagePoint,
+    /// Where in a cloud its host stands, if in one.
+    pub cloud: CloudPlace,
     /// Its series; a report names them by their position here.
     pub series: Vec<SeriesDescriptor>,
 }
@@ -90,6 +93,9 @@ pub enum ManifestError {
     /// The vantage point is not a place.
     #[error(transparent)]
     VantagePoint(#[from] VantagePointError),
+    /// Nor is where its host stands.
+    #[error(transparent)]
+    Cloud(#[from] CloudPlaceError),
     /// Beyond [`MAX_SERIES`].
     #[error("{0} series; an agent may declare at most {MAX_SERIES}")]
     TooManySeries(usize),
@@ -132,6 +138,7 @@ impl Manifest {
     pub fn check(&self) -> Result<(), ManifestError> {
         text::check("agent version", &self.agent_version)?;
         self.vantage_point.check()?;
+        self.cloud.check()?;
         if self.series.len() > MAX_SERIES {
             return Err(ManifestError::TooManySeries(self.series.len()));
         }

@@ -12,8 +12,8 @@ use azimuth_measurement::codec::{
 };
 use azimuth_measurement::path::{MAX_HOPS, MAX_PATH_EVENTS};
 use azimuth_measurement::{
-    AgentHealth, Answer, DelayHistogram, Facet, Granularity, Interval, LoadLabel, LossCause, Manifest,
-    ManifestId, Method, Outgoing, Path, PathEvent, PathHop, PathReason, Phase, ProbeCounts, Report,
+    AgentHealth, Answer, CloudPlace, DelayHistogram, Facet, Granularity, Interval, LoadLabel, LossCause,
+    Manifest, ManifestId, Method, Outgoing, Path, PathEvent, PathHop, PathReason, Phase, ProbeCounts, Report,
     SeriesDescriptor, SeriesRecord, StampClock, Tombstone, VantagePoint, ZoneKey,
 };
 use peak_alloc::PeakAlloc;
@@ -196,6 +196,7 @@ fn manifest() -> Manifest {
     Manifest {
         agent: "brest-orange-1".parse().unwrap(),
         agent_version: "0.1.0".into(),
+        cloud: CloudPlace::default(),
         vantage_point: VantagePoint {
             name: "Brest (Orange)".into(),
             country: "FR".into(),

@@ -34,6 +34,7 @@ impl Config {
             agent: self.agent.clone(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             vantage_point: self.vantage_point.clone(),
+            cloud: self.cloud.place.clone(),
             series,
         }
     }

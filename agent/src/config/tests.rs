@@ -117,7 +117,7 @@ fn unknown_keys_are_refused_wherever_they_are() {
     );
     assert_eq!(
         message("agent =", "agents = 1\nagent ="),
-        "agent.toml:2: agents: unknown key. Keys allowed here: identity, agent, interval_ms, source_ports, collector, vantage_point, spool, path, throughput, names, plan, target"
+        "agent.toml:2: agents: unknown key. Keys allowed here: identity, agent, interval_ms, source_ports, collector, vantage_point, spool, path, throughput, names, cloud, plan, target"
     );
     assert_eq!(
         message("  port = 443", "  prot = 443"),
@@ -140,7 +140,7 @@ fn the_spool_has_a_directory_and_a_bound_and_nothing_else() {
     );
     assert_eq!(
         message("[[target]]", "[queue]\nmax_bytes = 65536\n[[target]]"),
-        "agent.toml:13: queue: unknown key. Keys allowed here: identity, agent, interval_ms, source_ports, collector, vantage_point, spool, path, throughput, names, plan, target"
+        "agent.toml:13: queue: unknown key. Keys allowed here: identity, agent, interval_ms, source_ports, collector, vantage_point, spool, path, throughput, names, cloud, plan, target"
     );
 }
 

@@ -102,6 +102,7 @@ fn manifest(agent: &str) -> Manifest {
     Manifest {
         agent: agent.parse().unwrap(),
         agent_version: "0.1.0".to_owned(),
+        cloud: azimuth_measurement::CloudPlace::default(),
         vantage_point: VantagePoint {
             name: "Paris".to_owned(),
             country: "FR".to_owned(),

@@ -176,6 +176,7 @@ impl Agent {
         let manifest = Manifest {
             agent: name.parse().expect("a valid id"),
             agent_version: "0.1.0".to_owned(),
+            cloud: azimuth_measurement::CloudPlace::default(),
             vantage_point: VantagePoint {
                 name: format!("Vantage point {vantage}"),
                 country: "FR".to_owned(),

@@ -291,6 +291,9 @@ pub struct AgentAnswer {
     pub version: String,
     /// Where it stands.
     pub vantage_point: VantagePointAnswer,
+    /// Where in a cloud its host stands, found by itself or said by its owner; null when that is not known.
+    #[schema(required)]
+    pub cloud: Option<CloudAnswer>,
     /// How recently it was heard.
     pub state: AgentState,
     /// When its last report was received.
@@ -317,6 +320,31 @@ pub struct AgentAnswer {
     /// When the last of them was received; null when there was none.
     #[schema(required)]
     pub last_identity_conflict_at: Option<UtcInstant>,
+}
+
+/// Where in a cloud a host stands, as the catalogue names it.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct CloudAnswer {
+    /// The provider.
+    pub provider: String,
+    /// Its region; null when that is not known.
+    #[schema(required)]
+    pub region: Option<String>,
+    /// The physical zone; null when that is not known.
+    #[schema(required)]
+    pub zone: Option<String>,
+}
+
+impl CloudAnswer {
+    /// `None` for a host in no cloud.
+    pub fn of(place: &azimuth_measurement::CloudPlace) -> Option<Self> {
+        let known = |part: &String| (!part.is_empty()).then(|| part.clone());
+        Some(Self {
+            provider: known(&place.provider)?,
+            region: known(&place.region),
+            zone: known(&place.zone),
+        })
+    }
 }
 
 /// Which plan an agent measures by, and what of it it does not do.

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use azimuth_measurement::ZoneKey;
 use azimuth_measurement::catalogue::Catalogue;
 
-use super::answers::{AgentAnswer, AgentsAnswer, VantagePointAnswer, ZoneAnswer, ZonesAnswer};
+use super::answers::{AgentAnswer, AgentsAnswer, CloudAnswer, VantagePointAnswer, ZoneAnswer, ZonesAnswer};
 use super::context::Context;
 use super::params::Params;
 use super::reply::Reply;
@@ -84,6 +84,7 @@ fn agent_answer(status: &AgentStatus, dictionary: &Dictionary, now_unix_ms: u64)
             latitude: place.latitude_deg,
             longitude: place.longitude_deg,
         },
+        cloud: CloudAnswer::of(&status.manifest.cloud),
         state: freshness(status.last_report_at_unix_ms, now_unix_ms),
         last_report_at: UtcInstant::from_unix_ms(status.last_report_at_unix_ms),
         last_interval_end_at: UtcInstant::from_unix_ms(status.last_interval_end_unix_ms),

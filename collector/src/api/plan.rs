@@ -16,6 +16,7 @@ use super::context::Context;
 use super::enrolment::sender;
 use crate::clock;
 use crate::plan::agents::Labels;
+use crate::plan::reflectors::Places;
 use crate::problem::Problem;
 use crate::store::StoreError;
 
@@ -124,6 +125,7 @@ pub(crate) fn learn(context: &Context) -> Result<(), StoreError> {
         .collect();
     all.sort_by(|one, other| one.agent.cmp(&other.agent));
     let mut running = BTreeMap::new();
+    let mut places = Places::new();
     for status in context.store.agents()? {
         let place = &status.manifest.vantage_point;
         // Who never joined is given no plan: there is no key to sign it for.
@@ -135,9 +137,11 @@ pub(crate) fn learn(context: &Context) -> Result<(), StoreError> {
             labels.network.clone_from(&place.network);
             labels.asn = place.asn.to_string();
             labels.vantage_point.clone_from(&place.name);
+            labels.stand_in(&status.manifest.cloud);
+            places.insert(status.agent.to_string(), status.manifest.cloud.clone());
             running.extend(status.plan.map(|plan| (status.agent.to_string(), plan)));
         }
     }
-    context.plan.learn(all, running, now);
+    context.plan.learn(all, places, running, now);
     Ok(())
 }

@@ -210,6 +210,7 @@ fn take(args: &ImportArgs) -> Result<Tally, String> {
     let manifest = Manifest {
         agent: args.agent.clone(),
         agent_version: VERSION.to_owned(),
+        cloud: azimuth_measurement::CloudPlace::default(),
         vantage_point: contents.place_of(args)?,
         series: contents.series,
     };

@@ -4,11 +4,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use azimuth_measurement::CloudPlace;
 use serde::Serialize;
 use thiserror::Error;
 
 /// What agents may be chosen by.
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 10] = [
     "agent",
     "site",
     "country",
@@ -16,6 +17,9 @@ const KEYS: [&str; 7] = [
     "network",
     "asn",
     "vantage_point",
+    "provider",
+    "region",
+    "zone",
 ];
 /// Everybody.
 const ALL: &str = "all";
@@ -37,9 +41,34 @@ pub struct Labels {
     pub asn: String,
     /// Name of the vantage point.
     pub vantage_point: String,
+    /// Provider of the cloud its host stands in.
+    pub provider: String,
+    /// Region there, `provider/region`.
+    pub region: String,
+    /// Physical zone there, `provider/region/zone`.
+    pub zone: String,
 }
 
 impl Labels {
+    /// Takes in where the host stands.
+    pub fn stand_in(&mut self, place: &CloudPlace) {
+        let CloudPlace {
+            provider,
+            region,
+            zone,
+        } = place;
+        let joined = |parts: &[&String]| {
+            if parts.iter().any(|part| part.is_empty()) {
+                return String::new();
+            }
+            let parts: Vec<&str> = parts.iter().map(|part| part.as_str()).collect();
+            parts.join("/")
+        };
+        self.provider = joined(&[provider]);
+        self.region = joined(&[provider, region]);
+        self.zone = joined(&[provider, region, zone]);
+    }
+
     fn of(&self, key: &str) -> &str {
         match key {
             "agent" => &self.agent,
@@ -48,6 +77,9 @@ impl Labels {
             "city" => &self.city,
             "network" => &self.network,
             "asn" => &self.asn,
+            "provider" => &self.provider,
+            "region" => &self.region,
+            "zone" => &self.zone,
             _ => &self.vantage_point,
         }
     }
@@ -130,14 +162,20 @@ mod tests {
     use super::*;
 
     fn labels() -> Labels {
-        Labels {
+        let mut labels = Labels {
             agent: "paris-1".to_owned(),
             site: "paris".to_owned(),
             country: "FR".to_owned(),
             network: "Free".to_owned(),
             asn: "12322".to_owned(),
             ..Labels::default()
-        }
+        };
+        labels.stand_in(&CloudPlace {
+            provider: "aws".to_owned(),
+            region: "eu-west-3".to_owned(),
+            zone: String::new(),
+        });
+        labels
     }
 
     #[test]
@@ -151,6 +189,10 @@ mod tests {
             ("agent=paris-1", true),
             ("agent=paris", false),
             ("city=Paris", false),
+            ("provider=aws,provider=gcp", true),
+            ("region=aws/eu-west-3", true),
+            ("region=eu-west-3", false),
+            ("zone=aws/eu-west-3/", false),
         ] {
             let selector: AgentSelector = text.parse().expect(text);
             assert_eq!(selector.chooses(&labels()), chosen, "{text}");

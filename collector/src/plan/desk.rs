@@ -19,6 +19,7 @@ use thiserror::Error;
 use super::agents::Labels;
 use super::expand::{Expanded, expand};
 use super::file::{Entry, PlanFile};
+use super::reflectors::Places;
 use crate::fleet::keys::CollectorKey;
 use crate::secret::{hex, sha256};
 use crate::whole_file::{Readers, replace};
@@ -116,6 +117,9 @@ pub struct PlanDesk {
 struct Inner {
     standing: Standing,
     labels: BTreeMap<String, Labels>,
+    /// The plan with its reflectors where they stand, and where that is.
+    placed: Arc<PlanFile>,
+    places: Places,
     /// What agents say that they measure by.
     running: BTreeMap<String, PlanStanding>,
     looked_at: Option<Instant>,
@@ -145,11 +149,13 @@ impl PlanDesk {
             }
         };
         Ok(Self {
-            plan,
+            plan: Arc::clone(&plan),
             file,
             inner: Mutex::new(Inner {
                 standing,
                 labels: BTreeMap::new(),
+                placed: plan,
+                places: Places::new(),
                 running: BTreeMap::new(),
                 looked_at: None,
                 tags: HashMap::new(),
@@ -157,9 +163,9 @@ impl PlanDesk {
         })
     }
 
-    /// The plan as it was written.
-    pub fn plan(&self) -> &PlanFile {
-        &self.plan
+    /// The plan as it was written, with the reflectors whose place is known.
+    pub fn plan(&self) -> Arc<PlanFile> {
+        Arc::clone(&self.lock().placed)
     }
 
     /// Which version it is.
@@ -208,10 +214,26 @@ impl PlanDesk {
     pub fn learn(
         &self,
         labels: impl IntoIterator<Item = Labels>,
+        mut places: Places,
         running: BTreeMap<String, PlanStanding>,
         now: Instant,
     ) {
+        let has_reflector = |agent: &String| {
+            let mut reflectors = self.plan.reflectors.iter();
+            reflectors.any(|reflector| reflector.agent.as_str() == agent)
+        };
+        places.retain(|agent, place| has_reflector(agent) && !place.is_unknown());
+        // Most plans name none, and where hosts stand rarely changes: only then is there anything to work out.
+        let placed = (self.lock().places != places).then(|| self.plan.placed(&places));
         let mut inner = self.lock();
+        if let Some((plan, left)) = placed {
+            for agent in left {
+                tracing::warn!(%agent, "its reflector has no place: the agent does not say where its host stands, or the catalogue does not know the region");
+            }
+            inner.placed = Arc::new(plan);
+            inner.places = places;
+            inner.tags.clear();
+        }
         inner.running = running;
         inner.labels = labels
             .into_iter()
@@ -234,7 +256,7 @@ impl PlanDesk {
 
     /// What `labels` is to measure, stopped or not.
     pub fn expanded(&self, labels: &Labels) -> Expanded {
-        expand(&self.plan, labels)
+        expand(&self.plan(), labels)
     }
 
     /// The tag of the plan of one agent.
@@ -341,7 +363,11 @@ fn digest(plan: &PlanFile) -> String {
             entry.chosen,
         ])
     };
-    let rows: Vec<_> = plan.entries.iter().map(row).collect();
+    let reflectors = plan.reflectors.iter().map(|one| {
+        let methods: Vec<_> = one.methods.iter().map(|method| method.as_str()).collect();
+        serde_json::json!([one.agent.as_str(), one.host, one.port, methods])
+    });
+    let rows: Vec<_> = plan.entries.iter().map(row).chain(reflectors).collect();
     hex(&sha256(serde_json::Value::from(rows).to_string().as_bytes()))
 }
 

@@ -24,7 +24,11 @@ pub fn expand(file: &PlanFile, labels: &Labels) -> Expanded {
     let mut measured = HashSet::new();
     let mut places: BTreeMap<(&str, &str, &str, &str), usize> = BTreeMap::new();
     for entry in file.entries.iter().filter(|entry| entry.agents.chooses(labels)) {
-        for chosen in &entry.chosen {
+        for chosen in entry
+            .chosen
+            .iter()
+            .filter(|chosen| !is_its_own(file, labels, chosen))
+        {
             if !measured.insert((&chosen.host, chosen.port, entry.method)) {
                 expanded.shadowed += 1;
                 continue;
@@ -50,6 +54,13 @@ pub fn expand(file: &PlanFile, labels: &Labels) -> Expanded {
         }
     }
     expanded
+}
+
+/// Whether it is the reflector on that agent's own host.
+fn is_its_own(file: &PlanFile, labels: &Labels, chosen: &Chosen) -> bool {
+    let mut reflectors = file.reflectors.iter();
+    reflectors
+        .any(|one| one.agent.as_str() == labels.agent && (&one.host, one.port) == (&chosen.host, chosen.port))
 }
 
 /// Named by its host; with the region where another target has that name.

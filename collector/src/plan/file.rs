@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use azimuth_measurement::catalogue::select::Selector;
 use azimuth_measurement::catalogue::{Catalogue, CatalogueEndpoint, CatalogueZone, Ownership};
 use azimuth_measurement::series::MAX_WAITING_TIME_MS;
-use azimuth_measurement::{Granularity, Method};
+use azimuth_measurement::{AgentId, Granularity, Method};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::Spanned;
 
 use super::agents::AgentSelector;
+use super::reflectors::{Places, Reflector, WrittenReflector, placed};
 
 /// A larger file is no plan, and no catalogue.
 const MAX_FILE_BYTES: u64 = 4 << 20;
@@ -36,6 +37,10 @@ pub struct PlanFile {
     pub entries: Vec<Entry>,
     /// What they choose from.
     pub catalogue: Catalogue,
+    /// Reflectors whose place is where their hosts stand.
+    pub reflectors: Vec<Reflector>,
+    /// The entries as they were read.
+    written: Vec<WrittenEntry>,
 }
 
 impl Default for PlanFile {
@@ -45,6 +50,8 @@ impl Default for PlanFile {
             file: None,
             entries: Vec::new(),
             catalogue: Catalogue::built_in(),
+            reflectors: Vec::new(),
+            written: Vec::new(),
         }
     }
 }
@@ -124,9 +131,11 @@ struct Written {
     catalogue: Option<PathBuf>,
     #[serde(default)]
     entry: Vec<Spanned<WrittenEntry>>,
+    #[serde(default)]
+    reflector: Vec<Spanned<WrittenReflector>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenEntry {
     name: String,
@@ -145,7 +154,7 @@ struct WrittenEntry {
 }
 
 /// How many addresses of each region, or of each zone where that is known.
-#[derive(Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Addresses {
     /// The one the catalogue lists first.
@@ -204,11 +213,18 @@ impl PlanFile {
             Some(named) => catalogue(named)?,
             None => Catalogue::built_in(),
         };
+        let mut reflectors = Vec::with_capacity(written.reflector.len());
+        for row in written.reflector {
+            let at = row.span().start;
+            let read = Reflector::read(row.into_inner());
+            reflectors.push(read.map_err(|what| wrong(at, format!("reflector: {what}")))?);
+        }
         if written.entry.len() > MAX_ENTRIES {
             let what = format!("more than {MAX_ENTRIES} entries; choose more with each");
             return Err(wrong(0, what));
         }
         let mut entries: Vec<Entry> = Vec::with_capacity(written.entry.len());
+        let mut rows = Vec::with_capacity(written.entry.len());
         for row in written.entry {
             let at = row.span().start;
             let row = row.into_inner();
@@ -219,13 +235,34 @@ impl PlanFile {
                     "the name is taken; give each entry one of its own".to_owned(),
                 ));
             }
-            entries.push(settle(row, &catalogue).map_err(told)?);
+            rows.push(row.clone());
+            entries.push(settle(row, &catalogue, &reflectors).map_err(told)?);
         }
         Ok(Self {
             file: Some(file.to_owned()),
             entries,
             catalogue,
+            reflectors,
+            written: rows,
         })
+    }
+
+    /// The same with every reflector where its host stands, and the agents whose reflectors have no place.
+    #[must_use]
+    pub fn placed(&self, places: &Places) -> (Self, Vec<AgentId>) {
+        let (catalogue, left) = placed(&self.catalogue, &self.reflectors, places);
+        let rows = self.written.iter().zip(&self.entries);
+        // A row that was good is good with more to choose from; should it not be, it stays as it was.
+        let entries = rows.map(|(row, before)| {
+            settle(row.clone(), &catalogue, &self.reflectors).unwrap_or_else(|_| before.clone())
+        });
+        let entries = entries.collect();
+        let with = Self {
+            entries,
+            catalogue,
+            ..self.clone()
+        };
+        (with, left)
     }
 }
 
@@ -243,7 +280,7 @@ fn text_of(file: &Path) -> Result<String, PlanError> {
     std::fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))
 }
 
-fn settle(row: WrittenEntry, catalogue: &Catalogue) -> Result<Entry, String> {
+fn settle(row: WrittenEntry, catalogue: &Catalogue, reflectors: &[Reflector]) -> Result<Entry, String> {
     let printable = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
     if !printable(&row.name) || row.name.len() > MAX_NAME_BYTES {
         return Err(format!(
@@ -269,6 +306,19 @@ fn settle(row: WrittenEntry, catalogue: &Catalogue) -> Result<Entry, String> {
         let given = row.waiting_time_ms;
         return Err(format!(
             "waiting_time_ms = {given} is not within 1 and {MAX_WAITING_TIME_MS}"
+        ));
+    }
+    let is_asked = |reflector: &&Reflector| {
+        reflector.methods.contains(&method) && row.ownership.is_none_or(|only| only == Ownership::Own)
+    };
+    if let Some(often) = reflectors
+        .iter()
+        .filter(is_asked)
+        .find(|one| row.period_ms < one.least_period_ms)
+    {
+        return Err(format!(
+            "period_ms = {} is too often for the reflector of {}, {} ms at least: its row says so",
+            row.period_ms, often.agent, often.least_period_ms
         ));
     }
     let found = endpoints(&row.zones, catalogue)?;
@@ -311,7 +361,8 @@ fn settle(row: WrittenEntry, catalogue: &Catalogue) -> Result<Entry, String> {
         }
         chosen.push(one);
     }
-    if chosen.is_empty() {
+    // Where the others stand is not known before their hosts have said so.
+    if chosen.is_empty() && !reflectors.iter().any(|reflector| is_asked(&reflector)) {
         return Err(format!(
             "chooses no address: {need_consent} need their owner's consent (with_consent = true, once you have it), {left} go by \
              other methods or are another's. `azimuth-collector catalogue list` shows what there is"

@@ -73,6 +73,7 @@ pub(crate) fn manifest_of(id: &str, series: u16) -> Manifest {
     Manifest {
         agent: agent(id),
         agent_version: "0.1.0".to_owned(),
+        cloud: azimuth_measurement::CloudPlace::default(),
         vantage_point: VantagePoint {
             name: format!("Vantage {id}"),
             country: "FR".to_owned(),

@@ -60,6 +60,15 @@ impl Host {
             .map_err(|error| error.to_string())
     }
 
+    /// The same under a name that is asked for.
+    pub(crate) fn join_as(&self, token: &Token, name: &str) -> Result<Identity, String> {
+        let key = Seed::random().expect("random");
+        let joined = self.runtime.block_on(join(&self.link, token, &key, Some(name)));
+        joined
+            .map(|(identity, _)| identity)
+            .map_err(|error| error.to_string())
+    }
+
     pub(crate) fn bearer(&self, sessions: &mut Sessions) -> Result<String, String> {
         let bearer = self.runtime.block_on(sessions.bearer(&self.link));
         bearer.map_err(|error| error.to_string())

@@ -17,6 +17,7 @@ pub(crate) fn manifest(agent: &str, series: u16) -> Manifest {
     Manifest {
         agent: agent.parse().expect("a valid id"),
         agent_version: "0.1.0".to_owned(),
+        cloud: azimuth_measurement::CloudPlace::default(),
         vantage_point: VantagePoint {
             name: format!("Vantage {agent}"),
             country: "FR".to_owned(),

@@ -4,6 +4,7 @@
 mod access;
 mod alerts;
 mod backup;
+mod cloud;
 mod compare;
 mod crash;
 mod desk;

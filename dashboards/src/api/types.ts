@@ -818,6 +818,7 @@ export interface components {
              * @description Agent clock minus collector clock, in milliseconds, at the last report.
              */
             clock_skew_ms: number;
+            cloud: components["schemas"]["CloudAnswer"] | null;
             /**
              * Format: int64
              * @description Reports refused because they cannot be of the same host as others of this agent: two hosts report under one id.
@@ -1168,6 +1169,15 @@ export interface components {
          * @enum {string}
          */
         ClockName: "kernel" | "kernel_rx" | "user" | "tcp_info";
+        /** @description Where in a cloud a host stands, as the catalogue names it. */
+        CloudAnswer: {
+            /** @description The provider. */
+            provider: string;
+            /** @description Its region; null when that is not known. */
+            region: string | null;
+            /** @description The physical zone; null when that is not known. */
+            zone: string | null;
+        };
         /** @description How long commits took lately. A commit is one transaction with its fsync. */
         CommitStatus: {
             /**

@@ -3,6 +3,7 @@
 use super::protobuf::{Fields, Value, Writer};
 use super::{CodecError, VERSION, frame};
 use crate::agent_id::AgentId;
+use crate::cloud::CloudPlace;
 use crate::facet::Facet;
 use crate::method::{Answer, Granularity, LoadLabel, Method, Phase};
 use crate::series::{MAX_SERIES, Manifest, ManifestId, Outgoing, SeriesDescriptor};
@@ -63,6 +64,10 @@ pub(crate) fn encode_plain(manifest: &Manifest) -> Vec<u8> {
         }
         out.message(5, &inner);
     }
+    // Not sent where nothing is known: manifests of hosts in no cloud are the bytes they always were.
+    out.text(55, &manifest.cloud.provider);
+    out.text(56, &manifest.cloud.region);
+    out.text(57, &manifest.cloud.zone);
     out.bytes
 }
 
@@ -73,6 +78,7 @@ pub fn decode_manifest(bytes: &[u8]) -> Result<(Manifest, ManifestId), CodecErro
     let mut agent = "";
     let mut agent_version = "";
     let mut vantage_point = None;
+    let mut cloud = CloudPlace::default();
     let mut series = Vec::new();
     let mut fields = Fields::of(&plain);
     while let Some((field, value)) = fields.next()? {
@@ -88,6 +94,11 @@ pub fn decode_manifest(bytes: &[u8]) -> Result<(Manifest, ManifestId), CodecErro
                 });
             }
             5 => series.push(decode_series(value.bytes(field)?)?),
+            55 => value
+                .text(field, "cloud provider")?
+                .clone_into(&mut cloud.provider),
+            56 => value.text(field, "cloud region")?.clone_into(&mut cloud.region),
+            57 => value.text(field, "cloud zone")?.clone_into(&mut cloud.zone),
             _ => {}
         }
     }
@@ -101,6 +112,7 @@ pub fn decode_manifest(bytes: &[u8]) -> Result<(Manifest, ManifestId), CodecErro
             what: "vantage point",
             given: 0,
         })?,
+        cloud,
         series,
     };
     manifest.check()?;

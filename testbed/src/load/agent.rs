@@ -283,6 +283,7 @@ fn manifest(agent: &str, series: u16) -> anyhow::Result<Manifest> {
     Ok(Manifest {
         agent: agent.parse()?,
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        cloud: azimuth_measurement::CloudPlace::default(),
         vantage_point: VantagePoint {
             name: "Load".to_owned(),
             country: "FR".to_owned(),

@@ -1,5 +1,6 @@
 //! Versions over restarts, changes and orders; tags and signatures.
 
+use azimuth_measurement::CloudPlace;
 use tempfile::TempDir;
 
 use super::*;
@@ -96,6 +97,7 @@ fn each_agent_gets_its_own_plan_signed_and_tagged() {
     let before = desk.tag(&paris);
     desk.learn(
         [labels("paris-1", "FR"), labels("berlin-1", "DE")],
+        Places::new(),
         BTreeMap::new(),
         now,
     );
@@ -125,11 +127,65 @@ fn each_agent_gets_its_own_plan_signed_and_tagged() {
     assert!(!signed(&paris, &given.signed.plan.replace("30000", "100")));
 
     // Moved: another plan of the same version.
-    desk.learn([labels("paris-1", "DE")], BTreeMap::new(), now);
+    desk.learn([labels("paris-1", "DE")], Places::new(), BTreeMap::new(), now);
     assert_ne!(desk.tag(&paris), given.tag);
     let moved = desk.tag(&paris);
     desk.set_stopped(true, T0 + 1).expect("kept");
     let stopped = read(&desk.give(&paris, &key));
     assert!(stopped.stopped && stopped.targets.is_empty());
     assert_ne!(desk.tag(&paris), moved);
+}
+
+#[test]
+fn a_reflector_is_measured_where_its_host_says_that_it_stands() {
+    const OWN: &str = "[[entry]]\nname = \"own\"\nagents = \"country=FR\"\nzones = \"provider=aws\"\nmethod = \"stamp\"\n\
+                       period_ms = 1000\n[[reflector]]\nagent = \"far-1\"\nhost = \"11.0.0.1\"\n";
+    let directory = directory();
+    let desk = open(&directory, OWN, T0);
+    let key = CollectorKey::load_or_make(&directory.path().join("collector.key")).expect("a key");
+    let now = monotonic();
+    let place = |provider: &str, region: &str, zone: &str| CloudPlace {
+        provider: provider.to_owned(),
+        region: region.to_owned(),
+        zone: zone.to_owned(),
+    };
+    let paris: AgentId = "paris-1".parse().expect("an id");
+    let told = |place: CloudPlace| {
+        let places = [("far-1".to_owned(), place)].into();
+        desk.learn(
+            [labels("paris-1", "FR"), labels("far-1", "FR")],
+            places,
+            BTreeMap::new(),
+            now,
+        );
+        let targets = read(&desk.give(&paris, &key)).targets;
+        let where_to = |target: &azimuth_measurement::plan::PlanTarget| {
+            format!(
+                "{}/{}/{} {} {}",
+                target.provider, target.region, target.zone, target.granularity, target.host
+            )
+        };
+        (desk.tag(&paris), targets.iter().map(where_to).collect::<Vec<_>>())
+    };
+    let (nowhere, none) = told(CloudPlace::default());
+    assert!(none.is_empty(), "{none:?}");
+    let (there, one) = told(place("aws", "eu-west-3", "euw3-az1"));
+    assert_eq!(one, ["aws/eu-west-3/euw3-az1 zone 11.0.0.1"]);
+    assert_ne!(there, nowhere, "the answer to the next report names another plan");
+    let (moved, one) = told(place("aws", "eu-central-1", ""));
+    assert!(
+        one[0].starts_with("aws/eu-central-1/") && one[0].ends_with(" region 11.0.0.1"),
+        "{one:?}"
+    );
+    assert_ne!(moved, there);
+    for elsewhere in [place("gcp", "europe-west9", ""), place("aws", "mars-1", "")] {
+        let (_, none) = told(elsewhere);
+        assert!(none.is_empty(), "another provider, no such region: {none:?}");
+    }
+    let far: AgentId = "far-1".parse().expect("an id");
+    told(place("aws", "eu-west-3", "euw3-az1"));
+    assert!(
+        read(&desk.give(&far, &key)).targets.is_empty(),
+        "nobody measures to its own host"
+    );
 }

@@ -178,6 +178,16 @@ fn what_cannot_be_is_named_with_its_line_and_a_remedy() {
             "line 15: entry \"stamp\": the name is taken",
         ),
         (
+            "catalogue = \"own.toml\"",
+            "catalogue = \"own.toml\"\n[[reflector]]\nagent = \"far-1\"\nhost = \"[::1]:8620\"",
+            "line 3: reflector: host: write a host name",
+        ),
+        (
+            "catalogue = \"own.toml\"",
+            "catalogue = \"own.toml\"\n[[reflector]]\nagent = \"far-1\"\nhost = \"11.0.0.1\"\nleast_period_ms = 2000",
+            "1000 is too often for the reflector of far-1, 2000 ms at least",
+        ),
+        (
             "agents = \"all\"",
             "agents = \"land=FR\"",
             "use one of: agent, site",
