@@ -1,5 +1,7 @@
 //! `azimuth-collector catalogue`: what the built-in catalogue holds, whether a file of one's own would lie over it, and what
-//! that would change. Reads files; asks no network.
+//! that would change. Reads files; asks no network, but for what [`light`] asks of a running collector.
+
+mod light;
 
 use std::fs;
 use std::io::Write;
@@ -27,6 +29,8 @@ pub enum CatalogueCommand {
     Check(FileArgs),
     /// Show what a file of your own adds, changes and hides
     Diff(FileArgs),
+    /// Show which measured delays are shorter than light allows: a wrong place, or something near that answers instead; exit 1 if any
+    Light(light::LightArgs),
 }
 
 /// `catalogue list`.
@@ -58,6 +62,7 @@ pub fn catalogue(command: &CatalogueCommand, out: &mut dyn Write) -> ExitCode {
         CatalogueCommand::List(args) => list(args, out),
         CatalogueCommand::Check(args) => check(args, out),
         CatalogueCommand::Diff(args) => diff(args, out),
+        CatalogueCommand::Light(args) => light::light(args, out),
     };
     done.unwrap_or_else(|Failed { code, line }| {
         eprintln!("{line}");

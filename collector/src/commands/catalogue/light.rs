@@ -1,0 +1,215 @@
+//! `catalogue light`: whether what a running collector has measured could be true of where the catalogue says that zones are. A delay
+//! shorter than light in straight fibre needs means a wrong place, or a front near the agent that answers instead (anycast). Reads answers
+//! of the API; sends no probe. The floor is as in `dashboards/src/numbers/floor.ts`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use azimuth_measurement::Method;
+use azimuth_measurement::catalogue::{Catalogue, CatalogueZone};
+use clap::Args;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Failed, overlaid, say};
+use crate::commands::ask::{self, Address};
+
+/// Mean radius of the earth (IUGG).
+const EARTH_RADIUS_KM: f64 = 6_371.009;
+/// In a vacuum.
+const LIGHT_KM_PER_MS: f64 = 299.792_458;
+/// Group index of G.652 fibre near 1550 nm.
+const FIBRE_INDEX: f64 = 1.468;
+/// Exit code when something is faster than light.
+const IMPOSSIBLE: u8 = 1;
+/// Exit code when the collector cannot be asked.
+const UNREACHABLE: u8 = 2;
+
+/// `catalogue light`.
+#[derive(Args)]
+pub struct LightArgs {
+    /// A catalogue of your own (TOML), laid over the built-in one
+    file: Option<PathBuf>,
+    /// Address of the collector's API: http://HOST:PORT or unix:PATH
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8360")]
+    url: Address,
+    /// How far to look back, as in the API
+    #[arg(long, value_name = "INSTANT", default_value = "now-1d")]
+    from: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Deserialize)]
+struct Agents {
+    agents: Vec<Agent>,
+}
+
+#[derive(Deserialize)]
+struct Agent {
+    agent: String,
+    vantage_point: Position,
+}
+
+#[derive(Deserialize)]
+struct Map {
+    cells: Vec<Cell>,
+}
+
+#[derive(Deserialize)]
+struct Cell {
+    agent: String,
+    zone: String,
+    min_us: Option<u32>,
+}
+
+/// Degrees, WGS 84.
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Position {
+    latitude: f64,
+    longitude: f64,
+}
+
+/// Along the great circle.
+fn distance_km(from: Position, to: Position) -> f64 {
+    let (from_latitude, to_latitude) = (from.latitude.to_radians(), to.latitude.to_radians());
+    let half = |from: f64, to: f64| ((to - from) / 2.0).sin().powi(2);
+    let longitudes = half(from.longitude.to_radians(), to.longitude.to_radians());
+    let squared = half(from_latitude, to_latitude) + from_latitude.cos() * to_latitude.cos() * longitudes;
+    2.0 * EARTH_RADIUS_KM * squared.sqrt().min(1.0).asin()
+}
+
+/// Shortest round trip that light in straight fibre allows, in microseconds, with the zone as near as its place is uncertain.
+fn floor_us(from: Position, zone: &CatalogueZone) -> f64 {
+    let to = Position {
+        latitude: zone.latitude_deg,
+        longitude: zone.longitude_deg,
+    };
+    let nearest_km = (distance_km(from, to) - zone.coordinate_accuracy_km).max(0.0);
+    2.0 * nearest_km * FIBRE_INDEX / LIGHT_KM_PER_MS * 1_000.0
+}
+
+/// Shows every pair that is faster than light. 0 when there is none, 1 when there are some, 2 when nobody could be asked.
+pub(super) fn light(args: &LightArgs, out: &mut dyn Write) -> Result<ExitCode, Failed> {
+    let catalogue = match &args.file {
+        Some(file) => overlaid(file)?,
+        None => Catalogue::built_in(),
+    };
+    let agents: Agents = answer(&args.url, "/api/v1/agents")?;
+    let places: BTreeMap<String, Position> = agents
+        .agents
+        .into_iter()
+        .map(|agent| (agent.agent, agent.vantage_point))
+        .collect();
+    let (mut held, mut unknown, mut found) = (0_u64, 0_u64, Vec::new());
+    for method in Method::ALL {
+        let map: Map = answer(
+            &args.url,
+            &format!("/api/v1/map?from={}&method={}", args.from, method.as_str()),
+        )?;
+        for cell in map.cells {
+            let zone = cell.zone.parse().ok().and_then(|key| catalogue.zone(&key));
+            let (Some(zone), Some(from), Some(min_us)) = (zone, places.get(&cell.agent), cell.min_us) else {
+                unknown += 1;
+                continue;
+            };
+            held += 1;
+            let floor_us = floor_us(*from, zone);
+            if f64::from(min_us) < floor_us {
+                found.push((cell.agent, zone, method, min_us, floor_us));
+            }
+        }
+    }
+    if args.json {
+        let rows: Vec<_> = found
+            .iter()
+            .map(|(agent, zone, method, min_us, floor_us)| {
+                json!({"agent": agent, "zone": zone.key.to_string(), "method": method.as_str(), "min_us": min_us, "floor_us": floor_us.round()})
+            })
+            .collect();
+        say(
+            out,
+            &json!({"held": held, "unknown": unknown, "impossible": rows}).to_string(),
+        );
+    } else {
+        for (agent, zone, method, min_us, floor_us) in &found {
+            let line = format!(
+                "{agent} to {} by {}: {:.2} ms, and light in fibre needs {:.2} ms to {} ({} km off at most)",
+                zone.key,
+                method.as_str(),
+                f64::from(*min_us) / 1_000.0,
+                floor_us / 1_000.0,
+                zone.city,
+                zone.coordinate_accuracy_km
+            );
+            say(out, &line);
+        }
+        let told = if found.is_empty() {
+            "none is faster than light in fibre"
+        } else {
+            "a place is wrong, of the agent or of the zone, or something near the agent answers instead (anycast)"
+        };
+        say(
+            out,
+            &format!("{held} pairs held against their places, {unknown} without one: {told}"),
+        );
+    }
+    Ok(if found.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(IMPOSSIBLE)
+    })
+}
+
+fn answer<T: serde::de::DeserializeOwned>(url: &Address, path: &str) -> Result<T, Failed> {
+    let failed = |line: String| Failed {
+        code: UNREACHABLE,
+        line,
+    };
+    let answer = ask::get(url, path).map_err(failed)?;
+    if answer.status != 200 {
+        let text = String::from_utf8_lossy(&answer.body);
+        return Err(failed(format!("{url} answered {}: {text}", answer.status)));
+    }
+    serde_json::from_slice(&answer.body)
+        .map_err(|error| failed(format!("{url}: {error}; is the collector of another release?")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_floor_is_light_in_fibre_to_the_near_edge_of_where_a_zone_may_be() {
+        let (brest, paris) = (
+            Position {
+                latitude: 48.39,
+                longitude: -4.49,
+            },
+            Position {
+                latitude: 48.86,
+                longitude: 2.35,
+            },
+        );
+        assert!(
+            (distance_km(brest, paris) - 505.0).abs() < 3.0,
+            "{}",
+            distance_km(brest, paris)
+        );
+        let catalogue = Catalogue::built_in();
+        let key = "aws/eu-west-3/euw3-az1".parse().expect("a zone");
+        let zone = catalogue.zone(&key).expect("in the catalogue");
+        let floor = floor_us(brest, zone);
+        // 0.979 ms for each 100 km there and back.
+        let expected = (distance_km(brest, paris) - zone.coordinate_accuracy_km) * 9.79;
+        assert!((floor - expected).abs() < 300.0, "{floor} and {expected}");
+        assert_eq!(
+            floor_us(paris, zone),
+            0.0,
+            "within its accuracy nothing is impossible"
+        );
+    }
+}
