@@ -32,5 +32,6 @@ mod slow;
 mod snapshots;
 mod status;
 mod surface;
+mod throughput_alerts;
 mod tickets;
 mod versions;
