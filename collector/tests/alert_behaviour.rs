@@ -1,6 +1,7 @@
 //! What the detector makes of the shapes real paths have: dips, flapping, congested evenings, slow creep, staircases.
 //! Samples every four minutes, made here.
 
+use azimuth_collector::alert::weak::Kind;
 use azimuth_collector::alert::{Change, Delays, Detector, Direction, End, Event, Statistic, Tick};
 
 const SPACING_MS: u64 = 240_000;
@@ -193,17 +194,86 @@ fn each_step_of_a_staircase_is_told_with_its_own_time() {
     );
 }
 
+/// Days with three slow hours each evening.
+fn evenings(days: usize) -> Path {
+    (0..days).fold(Path::new(), |path, _| {
+        path.at(50.0, 19 * HOUR).at(70.0, 3 * HOUR).at(50.0, 2 * HOUR)
+    })
+}
+
+/// When each alert fired, in hours since the first sample.
+fn told_at_hour(path: &Path) -> Vec<u64> {
+    let told = |change: &Change| {
+        matches!(change.direction, Direction::Worse { .. }).then_some(change.fired_at_unix_ms / 3_600_000)
+    };
+    path.changes().iter().filter_map(told).collect()
+}
+
+const TWO_WEEKS: u64 = 14 * 24;
+
 #[test]
-fn an_evening_like_the_last_two_weeks_is_marked_as_usual() {
-    let mut path = Path::new();
-    for _ in 0..22 {
-        path = path.at(50.0, 19 * HOUR).at(70.0, 3 * HOUR).at(50.0, 2 * HOUR);
-    }
-    let alerts = path
+fn an_evening_like_the_last_two_weeks_is_told_no_more() {
+    let path = evenings(22);
+    let told = told_at_hour(&path);
+    assert_eq!(told.len(), 14, "{told:?}");
+    assert!(told.iter().all(|hour| *hour < TWO_WEEKS), "{told:?}");
+    let usual = path
         .changes()
         .into_iter()
-        .filter(|c| matches!(c.direction, Direction::Worse { .. }));
-    let usual: Vec<_> = alerts.map(|change| change.usual_at_this_hour).collect();
-    assert_eq!(usual.len(), 22);
-    assert_eq!((usual[0], usual[8], usual[15]), (None, None, Some(true)));
+        .filter(|change| change.usual_at_this_hour);
+    assert_eq!(usual.count(), 8);
+}
+
+#[test]
+fn an_evening_worse_than_the_last_two_weeks_is_told() {
+    let path = evenings(15)
+        .at(50.0, 19 * HOUR)
+        .at(80.0, 3 * HOUR)
+        .at(50.0, 2 * HOUR);
+    assert_eq!(told_at_hour(&path).last(), Some(&(15 * 24 + 19)));
+    // And one that gets worse in its middle.
+    let path = evenings(15).at(50.0, 19 * HOUR).at(70.0, HOUR).at(85.0, 2 * HOUR);
+    assert_eq!(told_at_hour(&path).last(), Some(&(15 * 24 + 20)));
+}
+
+#[test]
+fn an_evening_that_does_not_end_is_told_two_hours_after_it_should_have() {
+    let path = evenings(15).at(50.0, 19 * HOUR).at(70.0, 6 * HOUR).at(50.0, HOUR);
+    let told = told_at_hour(&path);
+    assert_eq!(told[14..], [16 * 24], "{told:?}");
+    assert!(
+        matches!(
+            path.events.last(),
+            Some(Event::Ended {
+                end: End::Recovered,
+                ..
+            })
+        ),
+        "{:?}",
+        path.events.last()
+    );
+}
+
+#[test]
+fn a_busy_hour_at_another_hour_is_told() {
+    let path = evenings(15).at(50.0, 9 * HOUR).at(70.0, 3 * HOUR);
+    assert_eq!(told_at_hour(&path).last(), Some(&(15 * 24 + 9)));
+}
+
+#[test]
+fn a_usual_evening_is_no_evidence_to_pool_and_a_worse_one_is() {
+    // The most that any sample of an evening says.
+    let most = |days: usize, level_ms: f64| {
+        let mut path = evenings(days).at(50.0, 19 * HOUR);
+        let mut most = f64::MIN;
+        for _ in 0..3 * HOUR {
+            path = path.at(level_ms, 1);
+            let weak = path.detector.take_weak().find(|(kind, _)| *kind == Kind::Delay);
+            most = most.max(weak.map_or(f64::MIN, |(_, weak)| weak.score()));
+        }
+        most
+    };
+    assert!(most(10, 70.0) > 5.0, "{}", most(10, 70.0));
+    assert!(most(15, 70.0) < 1.0, "{}", most(15, 70.0));
+    assert!(most(15, 80.0) > 3.0, "{}", most(15, 80.0));
 }

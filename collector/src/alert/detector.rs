@@ -76,6 +76,12 @@ impl Detector {
         }
     }
 
+    /// What the median of an hour was of which no tick will come any more, in microseconds: for what is usual at an hour of
+    /// the week. Hours come in order.
+    pub fn remember_hour(&mut self, start_unix_ms: u64, median_us: f64) {
+        self.median.remember_hour(start_unix_ms, median_us);
+    }
+
     /// Takes the next tick and appends what it brought about to `events`. Time stands still without ticks: no data
     /// neither raises nor ends anything.
     ///

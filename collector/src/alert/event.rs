@@ -53,7 +53,7 @@ pub enum Direction {
     },
     /// Better: accepted for the reference, nobody is alerted.
     Better,
-    /// Worse, and silent: below the floor, or only back from a dip of less than an hour.
+    /// Worse, and silent: below the floor, only back from a dip of less than an hour, or as it always is at this hour.
     WorseSilently,
 }
 
@@ -75,9 +75,9 @@ pub struct Change {
     /// Standard score of the ranks since against those before (Mann-Whitney, corrected for serial correlation); for loss
     /// the log likelihood ratio.
     pub score: f64,
-    /// Whether the series was at least this bad at this hour of the week in both of the last two weeks. `None` while
-    /// there are no two weeks to compare with, or the statistic has no such memory.
-    pub usual_at_this_hour: Option<bool>,
+    /// Whether the series was at least this bad at this hour of the week in both of the last two weeks, for some hours: a busy
+    /// hour, of which nobody is told.
+    pub usual_at_this_hour: bool,
 }
 
 /// How a regression ended.

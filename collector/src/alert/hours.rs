@@ -1,6 +1,8 @@
-//! What the hours of the week were like: the median of each hour in the last two weeks, so that an alert can say that this
-//! happens every Tuesday evening. It annotates and does not suppress: on labelled data people call daily congestion a
-//! regression. Hours are UTC, so daylight-saving time moves an evening by one; the neighbouring hour is looked at too.
+//! What the hours of the week were like: the median of each hour in the last two weeks. A rise to what this hour was in
+//! both of them is the busy hour, not a regression; what is worse than that is one, and so is a rise that does not end
+//! when the busy hour did. A busy hour comes and goes: a level that stayed for longer than [`LONGEST`] was none, so a path
+//! that changes between two levels every few days has no busy hours. Hours are UTC, so daylight-saving time moves an evening by one; the next
+//! hour is looked at too.
 
 use std::num::NonZeroU16;
 
@@ -10,6 +12,10 @@ use super::settings::HOUR_MS;
 const HOURS_IN_WEEK: u64 = 168;
 /// Units of an hour that count at most: one a minute.
 const UNITS: u8 = 60;
+/// Hours a busy hour lasts at most: from morning to midnight.
+const LONGEST: u64 = 16;
+/// It may end so much later than it did, in hours.
+const LATE: u64 = 2;
 /// Steps of a kept median to an octave: one is 0.03 %, and 65,535 of them reach beyond the longest delay.
 const STEPS: f64 = 2_500.0;
 
@@ -64,15 +70,24 @@ impl Hours {
         self.units = UNITS.min(self.units + 1);
     }
 
+    /// What an hour of before was like, of which there are no units any more. Hours come in order.
+    pub fn remember(&mut self, start_unix_ms: u64, median: f64) {
+        self.note(start_unix_ms / HOUR_MS, median);
+    }
+
     fn close(&mut self, before: impl Iterator<Item = f64>) {
         let units = std::mem::take(&mut self.units);
         let Some(median) = median_of(before.take(usize::from(units))) else {
             return;
         };
+        self.note(self.hour, median);
+    }
+
+    fn note(&mut self, hour: u64, median: f64) {
         if self.slots.is_empty() {
             self.slots = vec![Slot::default(); HOURS_IN_WEEK as usize].into();
         }
-        let (at, week) = slot_of(self.hour);
+        let (at, week) = slot_of(hour);
         let slot = &mut self.slots[at];
         let a_week_ago = slot.last.filter(|_| slot.week.checked_add(1) == Some(week));
         *slot = Slot {
@@ -82,22 +97,52 @@ impl Hours {
         };
     }
 
-    /// Whether in each of the last two weeks this hour, or the one before or after, reached `level`. `None` unless both
-    /// weeks are known.
-    pub fn reached(&self, at_unix_ms: u64, level: f64) -> Option<bool> {
-        let hour = at_unix_ms / HOUR_MS;
-        let weeks = |hour: u64| {
-            let (at, week) = slot_of(hour);
-            let slot = self.slots.get(at)?;
-            let of_last_week = slot.week.checked_add(1) == Some(week);
-            of_last_week.then_some((slot.last?.level(), slot.before?.level()))
+    /// The median of an hour, counted since the epoch, if it is remembered.
+    fn level_in(&self, hour: u64) -> Option<f64> {
+        let (at, week) = slot_of(hour);
+        let slot = self.slots.get(at)?;
+        let packed = if slot.week == week {
+            slot.last
+        } else if week.checked_add(1) == Some(slot.week) {
+            slot.before
+        } else {
+            None
         };
-        let here = weeks(hour)?;
-        let (last, before) = [hour.saturating_sub(1), hour + 1]
-            .into_iter()
-            .filter_map(weeks)
-            .fold(here, |most, other| (most.0.max(other.0), most.1.max(other.1)));
-        Some(last >= level && before >= level)
+        packed.map(Packed::level)
+    }
+
+    /// When this hour should be over, Unix time in milliseconds, if it is a busy one: in each of the last two weeks it, or the
+    /// next, reached `level` and was back below `middle` not long after. `None` also while two weeks are not known.
+    pub fn busy_until(&self, at_unix_ms: u64, level: f64, middle: f64) -> Option<u64> {
+        let hour = at_unix_ms / HOUR_MS;
+        let over_in = |week: u64| {
+            let then = hour.checked_sub(week * HOURS_IN_WEEK)?;
+            self.level_in(then)?;
+            let begins = [then, then + 1]
+                .into_iter()
+                .find(|hour| self.level_in(*hour).is_some_and(|was| was >= level))?;
+            let ends = (begins + 1..=begins + LONGEST)
+                .find(|hour| self.level_in(*hour).is_none_or(|was| was < middle))?;
+            self.level_in(ends).is_some().then_some(ends - then)
+        };
+        let lasts = over_in(1)?.max(over_in(2)?);
+        Some((hour + lasts + LATE) * HOUR_MS)
+    }
+
+    /// What is usual at this hour, if it is a busy one over `base`.
+    pub fn usual(&self, at_unix_ms: u64, base: f64) -> Option<f64> {
+        let hour = at_unix_ms / HOUR_MS;
+        let most_in = |week: u64| {
+            let then = hour.checked_sub(week * HOURS_IN_WEEK)?;
+            let here = self.level_in(then)?;
+            Some(self.level_in(then + 1).map_or(here, |next| here.max(next)))
+        };
+        let usual = most_in(1)?.min(most_in(2)?);
+        (usual > base
+            && self
+                .busy_until(at_unix_ms, usual, f64::midpoint(base, usual))
+                .is_some())
+        .then_some(usual)
     }
 
     /// Bytes on the heap.
@@ -120,16 +165,42 @@ mod tests {
         let (mut answers, mut past) = (Vec::new(), Vec::new());
         while at_unix_ms < 3 * WEEK_MS {
             if at_unix_ms % WEEK_MS == 19 * HOUR_MS {
-                answers.push(hours.reached(at_unix_ms, 25.0));
+                answers.push(hours.busy_until(at_unix_ms, 25.0, 20.0));
             }
             hours.passed(at_unix_ms, past.iter().rev().copied());
             past.push(if evening(at_unix_ms) { 30.0 } else { 10.0 });
             at_unix_ms += 60_000;
         }
-        assert_eq!(answers, [None, None, Some(true)]);
-        assert_eq!(hours.reached(3 * WEEK_MS + 8 * HOUR_MS, 25.0), Some(false));
-        assert_eq!(hours.reached(9 * WEEK_MS, 25.0), None, "too long ago");
+        let over_unix_ms = 2 * WEEK_MS + 24 * HOUR_MS;
+        assert_eq!(answers, [None, None, Some(over_unix_ms)]);
+        let evening_unix_ms = 3 * WEEK_MS + 20 * HOUR_MS;
+        assert_eq!(hours.usual(evening_unix_ms, 10.0).map(f64::round), Some(30.0));
+        assert_eq!(
+            hours.busy_until(evening_unix_ms, 31.0, 20.0),
+            None,
+            "worse than usual"
+        );
+        assert_eq!(hours.busy_until(3 * WEEK_MS + 8 * HOUR_MS, 25.0, 20.0), None);
+        assert_eq!(hours.busy_until(9 * WEEK_MS, 25.0, 20.0), None, "too long ago");
         assert!(hours.heap_bytes() <= 1_024, "{}", hours.heap_bytes());
+    }
+
+    #[test]
+    fn a_level_that_stayed_was_no_busy_hour() {
+        let mut hours = Hours::default();
+        let (mut at_unix_ms, mut past) = (0, Vec::new());
+        while at_unix_ms < 2 * WEEK_MS {
+            hours.passed(at_unix_ms, past.iter().rev().copied());
+            // Up for two days of each week.
+            past.push(if at_unix_ms % WEEK_MS < 2 * 24 * HOUR_MS {
+                30.0
+            } else {
+                10.0
+            });
+            at_unix_ms += 60_000;
+        }
+        assert_eq!(hours.busy_until(2 * WEEK_MS + 5 * HOUR_MS, 25.0, 20.0), None);
+        assert_eq!(hours.usual(2 * WEEK_MS + 5 * HOUR_MS, 10.0), None);
     }
 
     #[test]

@@ -61,6 +61,15 @@ struct Before {
     at_unix_ms: u64,
 }
 
+/// A rise that is usual at its hour of the week, for as long as that lasts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Usual {
+    from: f64,
+    middle: f64,
+    score: f64,
+    over_unix_ms: u64,
+}
+
 /// One observation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Observation {
@@ -98,6 +107,7 @@ pub struct LevelWatch {
     left: Option<Left>,
     fall: Option<Fall>,
     before: Option<Before>,
+    usual: Option<Usual>,
     /// Begin of the change behind the latest alert, until the first fall after it.
     alerted_change_unix_ms: Option<u64>,
     last_end_unix_ms: Option<u64>,
@@ -121,6 +131,7 @@ impl LevelWatch {
             left: None,
             fall: None,
             before: None,
+            usual: None,
             alerted_change_unix_ms: None,
             last_end_unix_ms: None,
             caution: Caution::default(),
@@ -133,6 +144,13 @@ impl LevelWatch {
     /// Is one of many that are watched.
     pub fn among(&mut self, crowd: Crowd) {
         self.crowd = crowd;
+    }
+
+    /// What an hour of before was like, of which no unit will come any more.
+    pub fn remember_hour(&mut self, start_unix_ms: u64, median: f64) {
+        if let Some(hours) = &mut self.hours {
+            hours.remember(start_unix_ms, median);
+        }
     }
 
     /// Takes the next unit; numbers of new regressions come from `next_number`.
@@ -155,6 +173,8 @@ impl LevelWatch {
         self.reference.push(seen.value);
         if let (Some(level), Some(change)) = (level, accepted) {
             self.settle(&seen, level, change, next_number, events);
+        } else if let (Some(level), Some(usual)) = (level, self.usual) {
+            self.outstay(&seen, level, usual, next_number, events);
         }
         if let Some(hours) = &mut self.hours {
             hours.passed(seen.start_unix_ms, self.reference.youngest_first().skip(1));
@@ -183,6 +203,9 @@ impl LevelWatch {
             .fall
             .filter(|fall| within(fall.began_unix_ms, seen, LASTING_MS));
         let base = fall.map_or(reference.median, |fall| fall.from.max(reference.median));
+        let hours = self.hours.as_ref();
+        let usual = hours.and_then(|hours| hours.usual(seen.start_unix_ms, base));
+        let base = usual.map_or(base, |usual| base.max(usual));
         // Pooled with others, an error of one sigma weighs less than where it alone decides.
         let sigma = reference.sigma * (1.0 + SMALL_POOLED / reference.units as f64);
         let floor = self.settings().floor.at(base);
@@ -328,6 +351,17 @@ impl LevelWatch {
         } = accepted;
         let within_the_hour = |from_unix_ms: u64| began.at_unix_ms.saturating_sub(from_unix_ms) < LASTING_MS;
         let is_dip = to >= level.median && self.ends_a_dip(to, sizes, within_the_hour);
+        let middle = f64::midpoint(level.median, to);
+        let hours = self.hours.as_ref().filter(|_| alert && !is_dip);
+        let busy_until = hours.and_then(|hours| hours.busy_until(began.at_unix_ms, to - sizes.alert, middle));
+        let still = self.usual.filter(|usual| to >= usual.middle);
+        let begins = busy_until.map(|over_unix_ms| Usual {
+            from: level.median,
+            middle,
+            score,
+            over_unix_ms,
+        });
+        self.usual = still.or(begins);
         let direction = if to < level.median {
             if self.alerted_change_unix_ms.take().is_some_and(within_the_hour) {
                 self.caution.short_alert(now_unix_ms);
@@ -337,7 +371,7 @@ impl LevelWatch {
                 began_unix_ms: began.at_unix_ms,
             });
             Direction::Better
-        } else if alert && !is_dip {
+        } else if alert && !is_dip && busy_until.is_none() {
             self.alerted_change_unix_ms.get_or_insert(began.at_unix_ms);
             let number = *next_number;
             *next_number = next_number.wrapping_add(1);
@@ -353,19 +387,16 @@ impl LevelWatch {
             from: level.median,
             to,
             score,
-            usual_at_this_hour: self
-                .hours
-                .as_ref()
-                .and_then(|hours| hours.reached(began.at_unix_ms, to - sizes.alert)),
+            usual_at_this_hour: busy_until.is_some(),
         }));
         self.ledger.moved(to, now_unix_ms, events);
         if let Direction::Worse { number } = direction {
             self.ledger.opened(number, level.median, to, now_unix_ms, events);
         }
-        if to > level.median && !is_dip {
+        if to > level.median && !is_dip && busy_until.is_none() {
             self.before.get_or_insert(Before {
                 level,
-                middle: f64::midpoint(level.median, to),
+                middle,
                 at_unix_ms: now_unix_ms,
             });
         }
@@ -376,6 +407,37 @@ impl LevelWatch {
         });
         self.reference.begin_regime(began.unit);
         self.reset_ladders();
+    }
+
+    /// A rise that was usual and does not end when it usually does is a regression since then.
+    fn outstay(
+        &mut self,
+        seen: &Observation,
+        level: Level,
+        usual: Usual,
+        next_number: &mut u32,
+        events: &mut Vec<Event>,
+    ) {
+        let on_its_way = self.better.height().max(self.home.height()) >= FALSE_START;
+        if seen.start_unix_ms < usual.over_unix_ms || on_its_way {
+            return;
+        }
+        self.usual = None;
+        self.alerted_change_unix_ms.get_or_insert(seen.start_unix_ms);
+        let number = *next_number;
+        *next_number = next_number.wrapping_add(1);
+        events.push(Event::Changed(Change {
+            statistic: self.statistic,
+            direction: Direction::Worse { number },
+            fired_at_unix_ms: seen.end_unix_ms,
+            changed_at_unix_ms: usual.over_unix_ms.min(seen.start_unix_ms),
+            from: usual.from,
+            to: level.median,
+            score: usual.score,
+            usual_at_this_hour: false,
+        }));
+        self.ledger
+            .opened(number, usual.from, level.median, seen.end_unix_ms, events);
     }
 
     /// Whether a rise to `to` only ends a dip that did not last: back to what was usual an hour ago is no regression.

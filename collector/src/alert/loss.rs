@@ -208,7 +208,7 @@ impl LossWatch {
                 from: base,
                 to: share,
                 score: self.height,
-                usual_at_this_hour: None,
+                usual_at_this_hour: false,
             }));
             self.open = Some(Open {
                 number,

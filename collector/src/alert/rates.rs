@@ -153,7 +153,7 @@ impl RateWatch {
                 self.low.iter().map(|kept| kept.bps),
                 1.0,
             ),
-            usual_at_this_hour: None,
+            usual_at_this_hour: false,
         }));
         self.open = Some(Open {
             number,

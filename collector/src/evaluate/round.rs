@@ -5,6 +5,8 @@
 //! What the rules remember of a series is not stored: after a restart it is rebuilt from the past in front of the watermark
 //! ([`REBUILT_FROM_MS`]), without a word; only what starts after the watermark speaks.
 
+mod weeks;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -135,6 +137,9 @@ impl Evaluator {
             health: BTreeMap::new(),
         };
         evaluator.follow_series(around, now_unix_ms)?;
+        let chosen = evaluator.chosen(around);
+        let hours_to_unix_ms = watermark_unix_ms.saturating_sub(REBUILT_FROM_MS);
+        weeks::remember_hours(&mut evaluator.watch, around, &chosen, hours_to_unix_ms)?;
         let past = TimeRange {
             from_unix_ms: watermark_unix_ms.saturating_sub(REBUILT_FROM_MS),
             to_unix_ms: watermark_unix_ms,
@@ -257,6 +262,13 @@ impl Evaluator {
         Ok(())
     }
 
+    /// The series that are watched.
+    fn chosen(&self, around: &Surroundings<'_>) -> SeriesSelection {
+        let dictionary = around.store.dictionary();
+        let known = dictionary.series().map(|(id, _)| id);
+        known.filter(|id| self.watch.knows(id.0)).collect()
+    }
+
     /// Hands what was stored to the rules, and what they say to `said`.
     fn observe(
         &mut self,
@@ -265,15 +277,9 @@ impl Evaluator {
         step_ms: u64,
         said: &mut dyn FnMut(&mut Vec<Verdict>),
     ) -> Result<(), RoundError> {
+        let chosen = self.chosen(around);
         let Self { watch, health, .. } = self;
         let counters: &Counters = around.desk.counters();
-        let chosen: SeriesSelection = around
-            .store
-            .dictionary()
-            .series()
-            .map(|(id, _)| id)
-            .filter(|id| watch.knows(id.0))
-            .collect();
         let request = ScanRequest {
             range,
             series: &chosen,

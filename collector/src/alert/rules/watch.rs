@@ -3,6 +3,7 @@
 //! periods ([`super::super::lifecycle`]) run on the time of the data: without samples nothing moves.
 
 mod footprint;
+mod past;
 pub mod reading;
 
 use reading::Reading;

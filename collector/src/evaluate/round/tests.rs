@@ -21,6 +21,8 @@ struct World {
     rules: Arc<RuleSet>,
     stop: AtomicBool,
     slots: u64,
+    /// A report every so many slots.
+    every: usize,
     /// What a throughput test found that a report tells of, a minute after its end.
     rate_bps: fn(u64) -> Option<u64>,
 }
@@ -33,6 +35,7 @@ impl World {
             rules: Arc::new(read([(Path::new("r.toml"), rules)]).expect("valid rules")),
             stop: AtomicBool::new(false),
             slots: 0,
+            every: 1,
             rate_bps: |_| None,
         }
     }
@@ -45,11 +48,12 @@ impl World {
     /// Stores reports up to this slot, at this level.
     fn measure(&mut self, to: u64, level_us: u32) {
         let manifest = manifest_of("brest-1", 1);
-        for slot in self.slots..to {
+        for slot in (self.slots..to).step_by(self.every) {
             let delays: Vec<u32> = (0..10)
                 .map(|probe| level_us + ((slot * 7 + probe * 13) % 100) as u32)
                 .collect();
-            let mut report = report_of(&manifest, slot + 1, slot, &delays);
+            let sequence = slot / self.every as u64 + 1;
+            let mut report = report_of(&manifest, sequence, slot, &delays);
             report.throughput = (self.rate_bps)(slot)
                 .map(|bps| result(T0 + slot.saturating_sub(6) * SLOT_MS, 0, bps))
                 .into_iter()
@@ -269,4 +273,25 @@ fn a_drop_of_throughput_is_told_and_ended_once_wherever_it_is_restarted() {
     );
     assert_eq!(evidence.since_unix_ms, T0 + (16 * 30 + 4) * SLOT_MS);
     assert_eq!(pages(true), straight);
+}
+
+#[test]
+fn busy_hours_of_the_last_two_weeks_are_known_again_after_a_start() {
+    const HOUR: u64 = 360;
+    let pages = |days: u64| {
+        let mut world = World::new("[[regression]]\nname = \"slower\"\nstatistics = [\"p50\"]\n");
+        world.every = 30;
+        for day in 0..=days {
+            world.measure((24 * day + 19) * HOUR, 10_000);
+            world.measure((24 * day + 22) * HOUR, 30_000);
+        }
+        let before_unix_ms = T0 + (24 * days + 18) * HOUR * SLOT_MS;
+        let begun = world
+            .desk()
+            .change(|change| *change.evaluated_to_unix_ms = Some(before_unix_ms));
+        begun.expect("writable");
+        world.evaluate(false)
+    };
+    assert_eq!(told(&pages(15)), []);
+    assert_eq!(told(&pages(10)), [("slower", "p50", "fired")]);
 }
