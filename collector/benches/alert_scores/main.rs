@@ -1,7 +1,8 @@
-//! How good the detector is on labelled series, beside what others would do, in one table. `--data DIR` names a folder of
+//! How good the detector is on labelled series, beside what others would do, and on the same series changed. `--data DIR` names a folder of
 //! CSV files with the header `epoch_s,rtt_ms,cp` (one series a file, a sample every 240 s, an empty delay for a lost probe,
 //! cp = 1 on the first sample of a new regime); without it, a small set is made here. Method: docs/benchmarks.md.
 
+mod changed;
 mod made;
 mod peers;
 mod score;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     match set {
         Ok(set) => {
             table(&set);
+            changed_table(&set);
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -111,6 +113,11 @@ fn read_one(file: &Path) -> Result<Series, String> {
 
 /// What the default rule says of a series, as `rules replay --csv` does.
 fn azimuth(series: &Series) -> Said {
+    said(series, &["up"])
+}
+
+/// What the default rule says of a series; `alarms` are the directions that are alarms.
+fn said(series: &Series, alarms: &[&str]) -> Said {
     let mut replay = Replay::new(series.name.clone(), Settings::default());
     for (epoch_s, rtt_ms) in series.epoch_s.iter().zip(&series.rtt_ms) {
         let row = Row {
@@ -125,7 +132,7 @@ fn azimuth(series: &Series) -> Said {
     let mut said = Said::default();
     for alert in replay.finish() {
         said.changes.push(series.at(alert.regressed_at_s));
-        if alert.direction == "up" {
+        if alarms.contains(&alert.direction) {
             said.alarms.push(series.at(alert.fired_at_s));
         }
     }
@@ -179,4 +186,27 @@ fn table(set: &[Series]) {
         ours.days,
         ours.f1_changes()
     );
+}
+
+/// The same series changed; alerts of loss are alarms there too.
+fn changed_table(set: &[Series]) {
+    println!(
+        "\n{:<50} {:>5} {:>5} {:>5} {:>9} {:>7} {:>7} {:>10}",
+        "the default rule on the series", "P", "R", "F1", "false/s-d", "median", "p90", "changes F1"
+    );
+    for (name, changed) in changed::sets(set) {
+        let mut score = Score::default();
+        for series in &changed {
+            score.add(series, &said(series, &["up", "loss"]));
+        }
+        let (median, p90) = score.delay_min().unwrap_or((f64::NAN, f64::NAN));
+        println!(
+            "{name:<50} {:>5.3} {:>5.3} {:>5.3} {:>9.3} {median:>3.0} min {p90:>3.0} min {:>10.3}",
+            score.precision(),
+            score.recall(),
+            score.f1(),
+            score.false_per_day(),
+            score.f1_changes()
+        );
+    }
 }
