@@ -83,8 +83,26 @@ export function screenTests({ open, screens }) {
       },
     });
     await page.waitForSelector('text=azimuth-agent run', WAIT);
+    await page.click('main a:text-is("Add a host")');
+    await page.waitForSelector('section[aria-labelledby=add-host-title] form', WAIT);
     await clean();
   };
+
+  tests['on a phone the bar is name and tools, then every screen in one row, in both languages'] =
+    async () => {
+      for (const lang of ['en', 'fr']) {
+        const { page, clean } = await open('/status', { width: 390, lang });
+        await page.waitForSelector(screens.status.ready, WAIT);
+        const tops = await page.$$eval('nav a', (all) => all.map((a) => a.getBoundingClientRect().top));
+        assert.equal(new Set(tops).size, 1, `${lang}: ${tops}`);
+        const { brand, tools } = await page.evaluate(() => ({
+          brand: document.querySelector('header .brand').getBoundingClientRect().bottom,
+          tools: document.querySelector('header .prefs').getBoundingClientRect().bottom,
+        }));
+        assert.ok(tops[0] >= Math.max(brand, tools) - 8, `${lang}: ${brand} ${tools} ${tops[0]}`);
+        await clean();
+      }
+    };
 
   tests['a question the collector refuses is answered in its own words'] = async () => {
     const { page, clean } = await open('/?from=now-1m&to=now-5m', { allow: /Failed to load resource/ });

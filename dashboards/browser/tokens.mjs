@@ -179,7 +179,7 @@ export function tokenTests({ open, api, best }) {
       await told.waitFor(WAIT);
       assert.match(
         await told.innerText(),
-        /own machine: azimuth-collector token create --site paris --uses 1/,
+        /own machine:\s+azimuth-collector token create --site paris --uses 1/,
       );
       await clean();
     };
