@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::{Failed, overlaid, say};
 use crate::commands::ask::{self, Address};
+use crate::commands::credential::{Credential, CredentialArgs};
 
 /// Mean radius of the earth (IUGG).
 const EARTH_RADIUS_KM: f64 = 6_371.009;
@@ -35,6 +36,8 @@ pub struct LightArgs {
     /// Address of the collector's API: http://HOST:PORT or unix:PATH
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8360")]
     url: Address,
+    #[command(flatten)]
+    credential: CredentialArgs,
     /// How far to look back, as in the API
     #[arg(long, value_name = "INSTANT", default_value = "now-1d")]
     from: String,
@@ -98,7 +101,8 @@ pub(super) fn light(args: &LightArgs, out: &mut dyn Write) -> Result<ExitCode, F
         Some(file) => overlaid(file)?,
         None => Catalogue::built_in(),
     };
-    let agents: Agents = answer(&args.url, "/api/v1/agents")?;
+    let credential = args.credential.read(args.url.is_this_machine()).map_err(failed)?;
+    let agents: Agents = answer(&args.url, "/api/v1/agents", &credential)?;
     let places: BTreeMap<String, Position> = agents
         .agents
         .into_iter()
@@ -109,6 +113,7 @@ pub(super) fn light(args: &LightArgs, out: &mut dyn Write) -> Result<ExitCode, F
         let map: Map = answer(
             &args.url,
             &format!("/api/v1/map?from={}&method={}", args.from, method.as_str()),
+            &credential,
         )?;
         for cell in map.cells {
             let zone = cell.zone.parse().ok().and_then(|key| catalogue.zone(&key));
@@ -164,15 +169,25 @@ pub(super) fn light(args: &LightArgs, out: &mut dyn Write) -> Result<ExitCode, F
     })
 }
 
-fn answer<T: serde::de::DeserializeOwned>(url: &Address, path: &str) -> Result<T, Failed> {
-    let failed = |line: String| Failed {
+fn failed(line: String) -> Failed {
+    Failed {
         code: UNREACHABLE,
         line,
-    };
-    let answer = ask::get(url, path).map_err(failed)?;
+    }
+}
+
+fn answer<T: serde::de::DeserializeOwned>(
+    url: &Address,
+    path: &str,
+    credential: &Credential,
+) -> Result<T, Failed> {
+    let answer = ask::get(url, path, credential).map_err(failed)?;
     if answer.status != 200 {
         let text = String::from_utf8_lossy(&answer.body);
-        return Err(failed(format!("{url} answered {}: {text}", answer.status)));
+        let told = credential
+            .remedy(answer.status)
+            .unwrap_or_else(|| text.into_owned());
+        return Err(failed(format!("{url} answered {}: {told}", answer.status)));
     }
     serde_json::from_slice(&answer.body)
         .map_err(|error| failed(format!("{url}: {error}; is the collector of another release?")))
