@@ -13,7 +13,7 @@
 //! busy agents would be a city at fault.
 //!
 //! A zone is blamed by at least three agents in two networks, never by one agent. An agent that is itself sick has no
-//! vote, and is named.
+//! vote, and is named, if its sickness explains what it sees: where most of its series stand as they did, it does not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +37,8 @@ pub const LEAST_NETWORKS: usize = 2;
 pub const LEAST_ZONES: usize = 3;
 /// Explanations at most; beyond so many, nobody reads on.
 const MOST_CULPRITS: usize = 16;
+/// Score from which a series of a sick agent counts as lifted by its sickness; chance lifts one in six so far.
+const LIFTED: f64 = 1.0;
 
 /// Share of scores that come from the heavy tail although nothing happened, and how wide that tail is.
 const TAIL_SHARE: f64 = 0.02;
@@ -129,8 +131,27 @@ pub struct Blame {
     pub alone: Vec<u32>,
 }
 
-/// Explains the scores. `sick` agents have no vote.
+/// Those of the `sick` agents that have no vote: at least half of what is heard of them is lifted. What ails a host lifts
+/// all of its series; where most stand as they did, it is something else that lifted the others.
+pub fn without_vote(cells: &[Cell<'_>], sick: &BTreeMap<String, Sickness>) -> BTreeMap<String, Sickness> {
+    let is_lifted_by_it = |agent: &str| {
+        let own = || {
+            let own = cells
+                .iter()
+                .filter(|cell| cell.labels.value(Label::Agent) == Some(agent));
+            own.filter(|cell| cell.score.is_finite())
+        };
+        2 * own().filter(|cell| cell.score >= LIFTED).count() >= own().count()
+    };
+    let lifted = sick.iter().filter(|(agent, _)| is_lifted_by_it(agent));
+    lifted
+        .map(|(agent, sickness)| (agent.clone(), *sickness))
+        .collect()
+}
+
+/// Explains the scores. `sick` agents have no vote, but for those whose sickness does not explain what they see.
 pub fn blame(cells: &[Cell<'_>], sick: &BTreeMap<String, Sickness>) -> Blame {
+    let sick = &without_vote(cells, sick);
     let mut blame = Blame::default();
     let is_sick = |cell: &Cell<'_>| {
         cell.labels

@@ -215,6 +215,20 @@ fn a_sick_agent_has_no_vote_and_is_named() {
 }
 
 #[test]
+fn agents_on_busy_hosts_blame_a_zone_when_their_other_series_stand() {
+    // As all agents of one overloaded machine: none is to blame for one zone of eight.
+    let seen_by = |agent| (0..ZONES).map(move |zone| (agent, zone, if zone == 4 { 8.0 } else { 0.0 }));
+    let scores: Vec<_> = [0, 10, 20, 1].into_iter().flat_map(seen_by).collect();
+    let sick = [0, 10, 20, 1].map(|agent| (format!("a{agent}"), Sickness::Cpu));
+    let blame = named(&made(&scores), &sick.into());
+    assert_eq!(blame.culprits.len(), 1, "{blame:?}");
+    assert_eq!(
+        (blame.culprits[0].value.as_str(), blame.culprits[0].sickness),
+        (ZONE.1, None)
+    );
+}
+
+#[test]
 fn scores_that_are_no_numbers_are_left_out() {
     let scores: Vec<_> = (0..AGENTS).map(|agent| (agent, 4, f64::NAN)).collect();
     assert_eq!(named(&made(&scores), &BTreeMap::new()), Blame::default());

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Book, Entry, Told};
-use crate::alert::blame::{Cell, Culprit, Sickness, blame};
+use crate::alert::blame::{Cell, Culprit, Sickness, blame, without_vote};
 use crate::alert::incident::{
     BEFORE_MS, Incident, KEEP_FIRING_MS, MOST_WAIT_MS, Member, NEW_BASELINE_MS, PENDING_MS, RULE,
 };
@@ -143,12 +143,13 @@ impl Book {
                     })
                 })
                 .collect();
-            for culprit in blame(&cells, seen.sick).culprits {
+            let sick = without_vote(&cells, seen.sick);
+            for culprit in blame(&cells, &sick).culprits {
                 let heard = cells
                     .iter()
                     .filter(|cell| cell.labels.value(culprit.label) == Some(&culprit.value))
                     .count();
-                named.extend(self.name_culprit(&culprit, kind, heard, seen, told));
+                named.extend(self.name_culprit(&culprit, kind, heard, &sick, seen, told));
             }
         }
         named
@@ -159,6 +160,7 @@ impl Book {
         culprit: &Culprit,
         kind: Kind,
         heard: usize,
+        sick: &BTreeMap<String, Sickness>,
         seen: &Seen<'_, '_>,
         told: &mut Vec<Told>,
     ) -> Option<AlertKey> {
@@ -203,7 +205,7 @@ impl Book {
             gain: culprit.gain,
             heard,
             members: Vec::new(),
-            vetoed: seen.sick.clone(),
+            vetoed: sick.clone(),
             severity,
             route,
         };
