@@ -48,7 +48,7 @@ fn by_chance(days: u64, among: usize, confirm: f64) -> f64 {
 
 #[test]
 fn a_thousand_series_raise_no_more_each_than_ten_and_ten_thousand_less() {
-    let rate = |among| by_chance(100, among, 3.0);
+    let rate = |among| by_chance(30, among, 2.0);
     let (few, fleet, most) = (rate(10), rate(1_000), rate(10_000));
     assert!(few > 0.1, "{few}: there must be something to count");
     assert_eq!(fleet, few);
