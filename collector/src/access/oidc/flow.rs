@@ -161,6 +161,18 @@ mod tests {
                 "{what}"
             );
         }
+        let parts: Vec<&str> = begun.cookie.split('.').collect();
+        let elsewhere = BASE64.encode("https://example.org/");
+        for (forged, what) in [
+            (
+                [parts[0], parts[1], &elsewhere, parts[3]],
+                "another page to come back to",
+            ),
+            ([parts[0], "600000000", parts[2], parts[3]], "a later beginning"),
+        ] {
+            let forged = seal().resume(&forged.join("."), &begun.state, 600_000_001);
+            assert_eq!(forged, Err(Refusal::WrongState), "{what}");
+        }
         let after_a_restart = Seal::new(&[8; 32]).resume(&begun.cookie, &begun.state, 2_000);
         assert_eq!(after_a_restart, Err(Refusal::WrongState));
     }
