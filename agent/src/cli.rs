@@ -103,7 +103,8 @@ pub enum Command {
     /// Try each method on this host with real packets: which work, which clock stamps them, what to do about the rest
     #[command(
         after_help = "Sends only over loopback, to a reflector and servers it starts itself. Run it as the user the agent runs as. Exit \
-        code 1 if a method does not work or is not stamped by the kernel."
+        code 1 if a method does not work or is not stamped by the kernel, or, with --config, if part of the plan is refused, \
+        everything is stopped, or the identity cannot be used."
     )]
     Doctor(DoctorArgs),
     /// Join a collector with a token: make a key on this host, prove it, get a name
@@ -383,6 +384,9 @@ pub struct LeavingArgs {
 /// `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
+    /// The configuration file (TOML): say also as whom and by which plan this host measures
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,

@@ -5,8 +5,10 @@
 //! and never deliver a stamp.
 
 mod servers;
+mod standing;
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 
@@ -16,6 +18,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use self::servers::{NAME, Servers};
+use crate::config::Config;
 use crate::icmp::Family;
 use crate::net::clock_error::clock_error_ns;
 use crate::net::icmp::EchoSocket;
@@ -57,19 +60,30 @@ pub struct Finding {
     pub remedy: Option<String>,
 }
 
-/// Examines and prints. 0 if every method works with the clock it should have, 1 if not.
+/// Examines and prints; with a configuration also as whom and by which plan this host measures. 0 if every method works with the
+/// clock it should have, and nothing else needs a remedy, 1 if not.
 ///
 /// # Errors
 /// When not even loopback over IPv4 can be listened at.
-pub fn run(json: bool) -> anyhow::Result<ExitCode> {
+pub fn run(config: Option<&Config>, json: bool) -> anyhow::Result<ExitCode> {
     let findings = examine()?;
-    if json {
-        println!("{}", serde_json::to_string(&findings)?);
-    } else {
-        print!("{}", table(&findings));
-        println!("\n  {}", clock(clock_error_ns()));
-    }
-    let well = findings.iter().all(|finding| finding.remedy.is_none());
+    let standings = config.map(standing::examine);
+    let text = match (json, &standings) {
+        (true, None) => serde_json::to_string(&findings)? + "\n",
+        (true, Some(standings)) => {
+            serde_json::json!({ "methods": findings, "standing": standings }).to_string() + "\n"
+        }
+        (false, standings) => format!(
+            "{}\n  {}\n{}",
+            table(&findings),
+            clock(clock_error_ns()),
+            standings.as_deref().map(standing::table).unwrap_or_default()
+        ),
+    };
+    // A reader that left has nothing more to be told; the exit code still says how it is.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    let well = findings.iter().all(|finding| finding.remedy.is_none())
+        && standings.is_none_or(|all| all.iter().all(|standing| standing.remedy.is_none()));
     Ok(if well {
         ExitCode::SUCCESS
     } else {

@@ -89,7 +89,10 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Locate(args) => block_on(locate::run(args)),
         Command::RotateKey(args) => block_on(join::rotate_key(args)),
         Command::Reflect(args) => block_on(reflect::command::run(args)),
-        Command::Doctor(args) => doctor::run(args.json),
+        Command::Doctor(args) => match args.config.as_deref().map(config::load).transpose() {
+            Ok(config) => doctor::run(config.as_ref(), args.json),
+            Err(errors) => Ok(refuse(&errors)),
+        },
         Command::Probe(args) => block_on(oneshot::run(args)),
         Command::Path(args) => block_on(path::command::run(args)),
         Command::Throughput(args) => block_on(throughput::command::run(args)),
