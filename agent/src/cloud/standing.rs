@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_comes_before_what_is_found_and_a_part_alone_is_dropped() {
+    fn what_is_said_comes_before_what_is_found() {
         let place = |provider: &str, region: &str, zone: &str| CloudPlace {
             provider: provider.to_owned(),
             region: region.to_owned(),

@@ -149,7 +149,7 @@ mod tests {
         joined.save(&identity).expect("written");
         let first = FirstConfig {
             file: file.clone(),
-            place: read("Brest \"O\", FR, Brest, Orange, AS3215, 48, -4.49").expect("a place"),
+            place: read("Brest \"O\" \\u00e9, FR, Brest, Orange, AS3215, 48, -4.49").expect("a place"),
         };
         first.write(&identity).expect("written");
         let config = config::load(&file).expect("a good file");
