@@ -13,12 +13,12 @@ import sys
 import tempfile
 import time
 
+import bench_throughput_cpu
+
 # A queue of so many milliseconds at the rate of its line, so that 8Q/R is the same on all lines.
 QUEUE_MS = 50
 # Beside a test with cross traffic: this share of the line, by UDP, the way the test goes.
 CROSS_SHARE = 0.2
-# Octets of one download in the rows of processor time.
-CPU_BYTES = 2_000_000_000
 # Not 8620 and 8621, which the reflector of the testbed has.
 STAMP_PORT, TEST_PORT, IPERF_PORT, CROSS_PORT = 8630, 8631, 5201, 5202
 
@@ -175,8 +175,8 @@ def one_cell(world, near, way, cc, mbit, cross, args, key):
         received = long["end"]["sum_received"]
         tests = []
         for _ in range(args.runs):
-            # The usual cap, and beyond 160 Mbit/s what the rate needs to settle: 25 MB at 400 Mbit/s.
-            most = max(10_000_000, mbit * 62_500)
+            # As an agent gives a path whose rate it has seen: a second of it, between a usual test and a day's octets.
+            most = min(max(10_000_000, mbit * 125_000), 40_000_000)
             done = subprocess.run(["nsenter", "-t", str(near), "-n", args.agent, "throughput", f"{world.address}:{TEST_PORT}", "--key-file", key,
                                    f"--{way}", "--congestion-control", cc, "--stamp-port", str(STAMP_PORT), "--max-bytes", str(most), "--json"],
                                   capture_output=True, text=True, timeout=60)
@@ -260,97 +260,6 @@ def grid(args, directory, ccs):
               f"p95 {p95(added_errors):.1f} %")
 
 
-def cpu_seconds(pids):
-    """User and system time of processes so far (proc_pid_stat(5), fields 14 and 15)."""
-    ticks = 0
-    for pid in pids:
-        with open(f"/proc/{pid}/stat") as file:
-            fields = file.read().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def children_of(pid):
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [int(child) for child in file.read().split()]
-
-
-def cpu_per_gb(args, directory):
-    """Processor time of the sending end per GB, over the loopback of a namespace, ours and nginx's in turns."""
-    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
-    if not os.path.exists(nginx) or not shutil.which("curl"):
-        print("left out: processor time beside nginx; apt-get install -y --no-install-recommends nginx-light curl")
-        return
-    namespace = f"azbt{os.getpid()}"
-    # In memory, where there is room; nginx's own figure is then that of its sendfile.
-    shm = "/dev/shm" if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > 2 * args.file_bytes else directory
-    room = tempfile.mkdtemp(prefix="bench-throughput-", dir=shm)
-    started = []
-    try:
-        run("ip", "netns", "add", namespace)
-        run("ip", "-n", namespace, "link", "set", "lo", "up")
-        within = ["ip", "netns", "exec", namespace]
-        # nginx takes the system's. Some kernels let no namespace but the first have CUBIC as its default; Reno paces as little.
-        for cc in ("cubic", "reno"):
-            setting = ["sysctl", "-qw", f"net.ipv4.tcp_congestion_control={cc}"]
-            if subprocess.run([*within, *setting], capture_output=True).returncode == 0:
-                break
-        else:
-            print("left out: processor time beside nginx, because the namespace's congestion control cannot be set")
-            return
-        with open(os.path.join(room, "file"), "wb") as file:
-            for _ in range(args.file_bytes // (1 << 20)):
-                file.write(os.urandom(1 << 20))
-        os.chmod(room, 0o755)
-        config = os.path.join(directory, "nginx.conf")
-        with open(config, "w") as file:
-            file.write(f"daemon off;\nworker_processes 1;\npid {directory}/nginx.pid;\nerror_log stderr;\nevents {{}}\n"
-                       f"http {{ access_log off; sendfile on; client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy; "
-                       f"fastcgi_temp_path {directory}/fastcgi; uwsgi_temp_path {directory}/uwsgi; scgi_temp_path {directory}/scgi; "
-                       f"server {{ listen 127.0.0.1:8088; root {room}; }} }}\n")
-        server = subprocess.Popen([*within, nginx, "-c", config, "-g", "user root;"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        started.append(server)
-        key = os.path.join(directory, "key")
-        if not os.path.exists(key):
-            with open(key, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-                file.write(secrets.token_hex(32))
-        ours = subprocess.Popen([*within, args.agent, "reflect", "--allow", "127.0.0.0/8", "--listen", f"127.0.0.1:{STAMP_PORT}", "--throughput-listen",
-                                 f"127.0.0.1:{TEST_PORT}", "--throughput-key-file", key, "--throughput-congestion-control", cc,
-                                 "--throughput-max-bytes", str(10 * CPU_BYTES), "--throughput-month-bytes", str(1000 * CPU_BYTES)],
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        started.append(ours)
-        time.sleep(2)
-        if server.poll() is not None:
-            print(f"left out: processor time beside nginx, which did not start: {server.stderr.read().decode()[-300:]}")
-            return
-        figures = {"nginx": [], "azimuth-agent reflect": []}
-        for _ in range(args.cpu_runs):
-            workers = [server.pid, *children_of(server.pid)]
-            before, moved = cpu_seconds(workers), 0
-            while moved < CPU_BYTES:
-                moved += int(run(*within, "curl", "-s", "-o", "/dev/null", "-w", "%{size_download}", "http://127.0.0.1:8088/file"))
-            figures["nginx"].append((cpu_seconds(workers) - before) / (moved / 1e9))
-            before = cpu_seconds([ours.pid])
-            told = json.loads(subprocess.run([*within, args.agent, "throughput", f"127.0.0.1:{TEST_PORT}", "--key-file", key, "--down", "--deep", "--no-probes",
-                                              "--max-bytes", str(CPU_BYTES), "--json"], capture_output=True, text=True, timeout=60).stdout)
-            if told["bytes"] > 0:
-                figures["azimuth-agent reflect"].append((cpu_seconds([ours.pid]) - before) / (told["bytes"] / 1e9))
-        print(f"\nprocessor time of the sender per GB, {cc}, plain, loopback of a namespace, in turns, n = {args.cpu_runs}")
-        medians = {}
-        for name, found in figures.items():
-            if found:
-                medians[name] = statistics.median(found)
-                print(f"{name:>24}: median {medians[name]:.3f} s/GB ({min(found):.3f} to {max(found):.3f})")
-        if len(medians) == 2 and medians["nginx"] > 0:
-            print(f"{'ratio':>24}: {medians['azimuth-agent reflect'] / medians['nginx']:.2f} times nginx")
-    finally:
-        for child in started:
-            child.terminate()
-            child.wait()
-        subprocess.run(["ip", "netns", "del", namespace], capture_output=True)
-        shutil.rmtree(room, ignore_errors=True)
-
-
 def main():
     parser = argparse.ArgumentParser()
     numbers = lambda kind: lambda text: [kind(each) for each in text.split(",")]
@@ -383,7 +292,7 @@ def main():
             sys.stdout.flush()
             grid(args, directory, ccs)
         if args.only != "grid":
-            cpu_per_gb(args, directory)
+            bench_throughput_cpu.measure(args, directory)
 
 
 main()

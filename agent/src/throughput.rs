@@ -8,10 +8,11 @@
 //! | [`ticket`], [`challenge`], [`gate`] | who may begin a test at a reflector, and how much of it. Pure |
 //! | [`tickets`] | where the near end has its tickets from: a shared key, or its collector |
 //! | [`ndt7`] | the words both ends speak. Pure |
-//! | [`reflector`], [`serve`], [`month`], `transfer`, `quota` | the far end, and what it has spent |
+//! | [`reflector`], [`serve`], [`month`], `transfer`, `bulk`, `stall`, `quota` | the far end, and what it has spent |
 //! | [`plan`], [`ledger`] | which test is run when, and what was spent. Pure, but for the ledger's file |
 //! | [`client`], [`phases`], [`command`], [`daemon`] | the near end: the load, the probes around it, a person's command, tests by schedule |
 
+mod bulk;
 pub mod challenge;
 pub mod client;
 pub mod command;
@@ -26,6 +27,7 @@ pub mod plan;
 mod quota;
 pub mod reflector;
 pub mod serve;
+mod stall;
 pub mod ticket;
 pub mod tickets;
 mod transfer;

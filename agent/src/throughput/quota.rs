@@ -56,6 +56,10 @@ impl<S> Bounded<S> {
     pub(super) fn new(inner: S, quota: Arc<Quota>) -> Self {
         Self { inner, quota }
     }
+
+    pub(super) fn get_ref(&self) -> &S {
+        &self.inner
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {

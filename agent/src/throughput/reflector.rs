@@ -17,7 +17,9 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tracing::warn;
 
+use super::bulk::Frames;
 use super::challenge::Challenges;
 use super::gate::{Caps, Gate, Signers};
 use super::month::{Month, MonthFile};
@@ -152,6 +154,7 @@ pub async fn start(args: &ThroughputListenArgs, allowed: &Allowed) -> anyhow::Re
         ledger,
         allowed: allowed.clone(),
         congestion_control: args.throughput_congestion_control.clone(),
+        frames: if tls.is_some() { None } else { frames() },
         tls,
         counters: Counters::default(),
     });
@@ -168,6 +171,17 @@ pub async fn start(args: &ThroughputListenArgs, allowed: &Allowed) -> anyhow::Re
         _listening: listening,
         at: bound,
     }))
+}
+
+/// Where the system gives none, tests cost more processor time and are otherwise the same.
+fn frames() -> Option<Frames> {
+    match Frames::new() {
+        Ok(frames) => Some(frames),
+        Err(error) => {
+            warn!(%error, "no file in memory; throughput tests copy what they send, which costs processor time");
+            None
+        }
+    }
 }
 
 /// Under which name it serves, and whose tickets it takes.

@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use azimuth_measurement::TransferDirection;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -24,13 +23,14 @@ use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tracing::{debug, info, warn};
 
+use super::bulk::Frames;
 use super::gate::{Gate, Lease, Now};
 use super::month::{MonthError, MonthFile};
 use super::ndt7::{self, MOST_MESSAGE_BYTES, SUBPROTOCOL};
 use super::quota::{Bounded, Quota};
 use super::ticket::Refusal;
 use super::tickets::{ASK, Offer};
-use super::transfer::{self, Ended, Test};
+use super::transfer::{self, Ended, Far, Test, Wire};
 use crate::clock;
 use crate::net::tcp_info::{congestion_control, limit_rate};
 use crate::reflect::Allowed;
@@ -144,6 +144,8 @@ pub struct Service {
     pub congestion_control: Option<String>,
     /// Where the account of the month is kept; `None` keeps it in memory.
     pub ledger: Option<Mutex<MonthFile>>,
+    /// Long messages, for plain connections; without them they are copied.
+    pub frames: Option<Frames>,
     /// With it, connections are TLS.
     pub tls: Option<TlsAcceptor>,
     /// What happened.
@@ -288,12 +290,7 @@ impl Drop for Held {
     }
 }
 
-async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
-    service: &Arc<Service>,
-    stream: S,
-    facts: Facts,
-    deadline: impl Future<Output = ()>,
-) {
+async fn speak<S: Wire>(service: &Arc<Service>, stream: S, facts: Facts, deadline: impl Future<Output = ()>) {
     let mut held = None;
     let quota = Arc::new(Quota::default());
     let stream = Bounded::new(stream, Arc::clone(&quota));
@@ -341,7 +338,13 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
         max_bps: lease.max_bps,
     };
     let peer = facts.peer;
-    let (ended, moved_bytes) = transfer::serve(socket, &test, &facts, &quota, clock::monotonic).await;
+    let far = Far {
+        test: &test,
+        facts: &facts,
+        quota: &quota,
+        frames: service.frames.as_ref(),
+    };
+    let (ended, moved_bytes) = transfer::serve(socket, far, clock::monotonic).await;
     held.moved_bytes = match test.direction {
         TransferDirection::Download => moved_bytes,
         // All that came counts, whole messages or not.

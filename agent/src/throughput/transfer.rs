@@ -1,27 +1,31 @@
 //! One test at the far end, once the WebSocket stands: sends or receives until a cap, the client's end, or silence, and tells what
-//! it sees ten times a second (ndt7, section "measurement message").
+//! it sees ten times a second (ndt7, section "measurement message"). A download's long messages go from a file in memory, where the
+//! connection is plain.
 
+use std::io;
 use std::time::Duration;
 
 use azimuth_measurement::TransferDirection;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use hyper::body::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::bulk::{Frames, Place};
 use super::ndt7::{
     self, Addition, AppInfo, ConnectionInfo, FIRST_MESSAGE_BYTES, LONGEST_MESSAGE_BYTES, MEASURE_EVERY_MS,
     Measurement, TcpInfoText,
 };
-use super::quota::Quota;
+use super::quota::{Bounded, Quota};
 use super::serve::Facts;
+use super::stall::{LOOK_NS, Pulse};
 use crate::clock::{Monotonic, NS_PER_MS, NS_PER_S};
 use crate::net::tcp_info::TcpInfo;
 
-/// Nothing moved for so long is a stall.
-const STALL: Duration = Duration::from_secs(2);
 /// How long the client has to take its leave.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -93,24 +97,44 @@ impl Ended {
     }
 }
 
+/// A connection that a test runs over.
+pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin {
+    /// The socket, where octets go to it as they are.
+    fn plain(&self) -> Option<&TcpStream>;
+}
+
+impl Wire for TcpStream {
+    fn plain(&self) -> Option<&TcpStream> {
+        Some(self)
+    }
+}
+
+impl Wire for TlsStream<TcpStream> {
+    fn plain(&self) -> Option<&TcpStream> {
+        None
+    }
+}
+
+type Socket<S> = WebSocketStream<Bounded<S>>;
+
 /// Runs it; how it ended, and the octets of messages moved.
-pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
-    mut socket: WebSocketStream<S>,
-    test: &Test,
-    facts: &Facts,
-    quota: &Quota,
+pub(super) async fn serve<S: Wire>(
+    mut socket: Socket<S>,
+    far: Far<'_>,
     now: fn() -> Monotonic,
 ) -> (Ended, u64) {
-    let mut moved = 0;
+    let (mut moved, mut place) = (0, Place::default());
     let began = now();
+    let Far { test, quota, .. } = far;
     quota.begin(match test.direction {
         TransferDirection::Download => BESIDE_DOWNLOAD_BYTES,
         TransferDirection::Upload => test.max_bytes.saturating_add(BESIDE_UPLOAD_BYTES),
     });
-    let far = Far { test, facts, quota };
     let running = async {
         match test.direction {
-            TransferDirection::Download => download(&mut socket, far, (began, now), &mut moved).await,
+            TransferDirection::Download => {
+                download(&mut socket, far, (began, now), &mut moved, &mut place).await
+            }
             TransferDirection::Upload => upload(&mut socket, far, (began, now), &mut moved).await,
         }
     };
@@ -122,6 +146,13 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     // The specification lets a server close at any time. What the client still sends is read away, as far as it may send any, and
     // then left where it is for a while, so that our words arrive before a reset does.
     let farewell = async {
+        // A word within a message would be part of it.
+        while !place.is_between() {
+            let Some(Ok(sent)) = send_frames(&socket, far.frames, &mut place, 0).await else {
+                return;
+            };
+            moved += sent;
+        }
         if socket.close(None).await.is_ok() {
             while let Some(Ok(_)) = socket.next().await {}
         }
@@ -134,40 +165,74 @@ type Clock = (Monotonic, fn() -> Monotonic);
 
 /// What this end knows of a test.
 #[derive(Clone, Copy)]
-struct Far<'a> {
-    test: &'a Test,
-    facts: &'a Facts,
-    quota: &'a Quota,
+pub(super) struct Far<'a> {
+    pub(super) test: &'a Test,
+    pub(super) facts: &'a Facts,
+    pub(super) quota: &'a Quota,
+    /// `None` where the system gives no file in memory.
+    pub(super) frames: Option<&'a Frames>,
 }
 
-async fn download<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: &mut WebSocketStream<S>,
-    Far { test, facts, quota }: Far<'_>,
+/// `None` where octets have to be copied.
+async fn send_frames<S: Wire>(
+    socket: &Socket<S>,
+    frames: Option<&Frames>,
+    place: &mut Place,
+    more: u64,
+) -> Option<io::Result<u64>> {
+    let (to, frames) = (socket.get_ref().get_ref().plain()?, frames?);
+    Some(frames.send(to, place, more).await)
+}
+
+async fn download<S: Wire>(
+    socket: &mut Socket<S>,
+    far: Far<'_>,
     (began, now): Clock,
     moved: &mut u64,
+    place: &mut Place,
 ) -> Result<Ended, Error> {
+    let Far {
+        test, facts, quota, ..
+    } = far;
     let payload = payload();
     let mut last = FIRST_MESSAGE_BYTES;
     let mut tell_at = began;
     while *moved < test.max_bytes {
         let at = now();
-        if at >= tell_at {
+        if at >= tell_at && place.is_between() {
             let text = measurement(test, facts, at.since_ns(began), *moved);
-            if !send(socket, text).await? {
+            if !send(socket, text, facts, now).await? {
                 return Ok(Ended::Stalled);
             }
             tell_at = at.plus_ns(i64::from(MEASURE_EVERY_MS) * NS_PER_MS);
         }
-        let bytes = ndt7::next_message_bytes(last, *moved, test.max_bytes - *moved);
+        let left = test.max_bytes - *moved;
+        let bytes = ndt7::next_message_bytes(last, *moved, left);
         last = bytes.max(FIRST_MESSAGE_BYTES);
-        if !send(socket, Message::Binary(payload.slice(..bytes))).await? {
-            return Ok(Ended::Stalled);
+        let mut more = (left - place.left_bytes().min(left)) / LONGEST_MESSAGE_BYTES as u64;
+        if at >= tell_at {
+            more = 0;
         }
-        *moved += bytes as u64;
+        let is_long = !place.is_between() || (bytes == LONGEST_MESSAGE_BYTES && more > 0);
+        let sending = send_frames(socket, far.frames.filter(|_| is_long), place, more);
+        match unless_still(facts, now, sending).await {
+            None => return Ok(Ended::Stalled),
+            Some(Some(sent)) => *moved += sent?,
+            Some(None) => {
+                let message = Message::Binary(payload.slice(..bytes));
+                if !send(socket, message, facts, now).await? {
+                    return Ok(Ended::Stalled);
+                }
+                *moved += bytes as u64;
+            }
+        }
         if quota.is_spent() {
             return Ok(Ended::Malformed);
         }
-        while let Some(said) = socket.next().now_or_never() {
+        // Whoever reads may answer, and not within a message.
+        while place.is_between()
+            && let Some(said) = socket.next().now_or_never()
+        {
             match said {
                 None | Some(Ok(Message::Close(_))) => return Ok(Ended::ByClient),
                 Some(Ok(Message::Binary(_))) => return Ok(Ended::Malformed),
@@ -177,36 +242,65 @@ async fn download<S: AsyncRead + AsyncWrite + Unpin>(
         }
     }
     let text = measurement(test, facts, now().since_ns(began), *moved);
-    Ok(match send(socket, text).await? {
+    Ok(match send(socket, text, facts, now).await? {
         true => Ended::ByteCap,
         false => Ended::Stalled,
     })
 }
 
 /// Sends, unless nothing moves for as long as a stall takes; whether it did.
-async fn send<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: &mut WebSocketStream<S>,
+async fn send<S: Wire>(
+    socket: &mut Socket<S>,
     message: Message,
+    facts: &Facts,
+    now: fn() -> Monotonic,
 ) -> Result<bool, Error> {
-    match tokio::time::timeout(STALL, socket.send(message)).await {
-        Ok(sent) => sent.map(|()| true),
-        Err(_) => Ok(false),
+    match unless_still(facts, now, socket.send(message)).await {
+        Some(sent) => sent.map(|()| true),
+        None => Ok(false),
     }
 }
 
-async fn upload<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: &mut WebSocketStream<S>,
-    Far { test, facts, quota }: Far<'_>,
+/// Waits for `step` as long as the peer takes octets at all: room for more can be a long time coming on a slow line. `None` when
+/// it stands still.
+async fn unless_still<T>(facts: &Facts, now: fn() -> Monotonic, step: impl Future<Output = T>) -> Option<T> {
+    let look = Duration::from_nanos(LOOK_NS.unsigned_abs());
+    tokio::pin!(step);
+    // Most steps wait for nothing.
+    if let Some(done) = step.as_mut().now_or_never() {
+        return Some(done);
+    }
+    let mut pulse = Pulse::new(now());
+    loop {
+        if let Ok(done) = tokio::time::timeout(look, &mut step).await {
+            return Some(done);
+        }
+        let acked = TcpInfo::of(&facts.socket).map_or(0, |info| info.bytes_acked);
+        if pulse.stands_still(now(), acked) {
+            return None;
+        }
+    }
+}
+
+async fn upload<S: Wire>(
+    socket: &mut Socket<S>,
+    Far {
+        test, facts, quota, ..
+    }: Far<'_>,
     (began, now): Clock,
     moved: &mut u64,
 ) -> Result<Ended, Error> {
     let every = Duration::from_millis(MEASURE_EVERY_MS.into());
-    let (mut tell_at, mut quiet) = (began, Duration::ZERO);
+    let (mut tell_at, mut pulse) = (began, Pulse::new(began));
     loop {
         let at = now();
+        // Octets, and not messages: one can take long on a slow line.
+        if pulse.stands_still(at, quota.read_bytes()) && !quota.is_spent() {
+            return Ok(Ended::Stalled);
+        }
         if at >= tell_at {
             let text = measurement(test, facts, at.since_ns(began), *moved);
-            if !send(socket, text).await? {
+            if !send(socket, text, facts, now).await? {
                 return Ok(Ended::Stalled);
             }
             tell_at = at.plus_ns(i64::from(MEASURE_EVERY_MS) * NS_PER_MS);
@@ -215,13 +309,8 @@ async fn upload<S: AsyncRead + AsyncWrite + Unpin>(
             if quota.is_spent() {
                 return Ok(Ended::ByteCap);
             }
-            quiet += every;
-            if quiet >= STALL {
-                return Ok(Ended::Stalled);
-            }
             continue;
         };
-        quiet = Duration::ZERO;
         match said {
             None | Some(Ok(Message::Close(_))) => return Ok(Ended::ByClient),
             Some(Ok(Message::Binary(message))) => {

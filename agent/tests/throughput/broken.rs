@@ -54,6 +54,28 @@ async fn a_client_with_a_zero_window_is_a_stall_that_costs_what_was_sent() {
 }
 
 #[tokio::test]
+async fn a_client_that_takes_little_but_steadily_is_no_stall() {
+    let world = world(&[]).await;
+    let at = world.at;
+    // Longer than a stall takes; what the kernels hold is more than comes through in that time.
+    let ticket = text(DOWN, 100_000_000, 2_800);
+    let reads = tokio::task::spawn_blocking(move || {
+        let mut stream = begun(at, DOWN, &ticket);
+        let mut some = [0; 1_024];
+        for _ in 0..140 {
+            if !matches!(stream.read(&mut some), Ok(1..)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
+    });
+    until_ended(&world, Ended::TimeCap, 1).await;
+    assert_eq!(world.serving.counters().ended(Ended::Stalled), 0);
+    drop(world);
+    reads.await.expect("no panic");
+}
+
+#[tokio::test]
 async fn an_uploader_that_stalls_or_drips_ends_in_its_time() {
     let world = world(&["--throughput-leases", "2"]).await;
     let at = world.at;
