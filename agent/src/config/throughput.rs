@@ -66,6 +66,7 @@ pub(super) fn read(
     let port = section.optional("port", integer(1..=65_535));
     let tests_per_day = section.optional("tests_per_day", number(0.01..=1_000.0));
     let test_bytes = section.optional("test_bytes", integer(100_000..=MOST_BYTES));
+    let fast_test_bytes = section.optional("fast_test_bytes", integer(100_000..=MOST_BYTES));
     let day_bytes = section.optional("day_bytes", integer(100_000..=MOST_BYTES));
     let directory = section.required("directory", parsed("Use a path"));
     let busy_bps = section.optional("busy_bps", integer(1..=1 << 50));
@@ -74,6 +75,7 @@ pub(super) fn read(
     let budget = Budget {
         tests_per_day: tests_per_day.unwrap_or(usual.tests_per_day),
         test_bytes: test_bytes.unwrap_or(usual.test_bytes),
+        fast_test_bytes: fast_test_bytes.unwrap_or(usual.fast_test_bytes),
         day_bytes: day_bytes.unwrap_or(usual.day_bytes),
     };
     if budget.test_bytes > budget.day_bytes {

@@ -22,6 +22,8 @@ pub struct TcpInfo {
     pub rttvar_us: u32,
     /// The shortest round trip, in microseconds; 0 when there is no sample.
     pub min_rtt_us: u32,
+    /// The round trip as a receiver sees it, from time stamps in what it is sent, in microseconds; 0 when there is no sample.
+    pub rcv_rtt_us: u32,
     /// Octets sent and acknowledged.
     pub bytes_acked: u64,
     /// Octets received.
@@ -79,6 +81,7 @@ impl TcpInfo {
             rtt_us: four(68),
             rttvar_us: four(72),
             min_rtt_us: if min_rtt_us == u32::MAX { 0 } else { min_rtt_us },
+            rcv_rtt_us: four(92),
             bytes_acked: eight(120),
             bytes_received: eight(128),
             bytes_sent: eight(200),

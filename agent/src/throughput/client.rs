@@ -154,6 +154,24 @@ impl Flow {
         }
     }
 
+    /// Octets moved by now, and the round trip where it is wanted, to the estimator; its word.
+    fn look(
+        &self,
+        direction: TransferDirection,
+        estimator: &mut Estimator,
+    ) -> (Monotonic, Option<StopReason>) {
+        let now = clock::monotonic();
+        if estimator.wants_round_trip(now) {
+            let info = TcpInfo::of(&self.socket).unwrap_or_default();
+            let round_trip_us = match direction {
+                TransferDirection::Download => info.rcv_rtt_us,
+                TransferDirection::Upload => info.rtt_us,
+            };
+            estimator.note_round_trip(now, round_trip_us);
+        }
+        (now, estimator.note(now, self.moved(direction)))
+    }
+
     /// A server that has all it may have closes, and its close may be read before the last octets are counted.
     fn last_look(
         &self,
@@ -282,9 +300,8 @@ async fn download(
     watch: &mut (dyn FnMut(u64, u64) + Send),
 ) -> StopReason {
     loop {
-        let now = clock::monotonic();
-        let moved = flow.moved(TransferDirection::Download);
-        if let Some(reason) = estimator.note(now, moved) {
+        let (now, enough) = flow.look(TransferDirection::Download, estimator);
+        if let Some(reason) = enough {
             return reason;
         }
         watch(estimator.recent_bps(), estimator.bytes());
@@ -326,9 +343,8 @@ async fn upload(
         }
         // Until there is room for the next; all that time what is acknowledged is looked at, and the server heard.
         loop {
-            let now = clock::monotonic();
-            let moved = flow.moved(TransferDirection::Upload);
-            if let Some(reason) = estimator.note(now, moved) {
+            let (now, enough) = flow.look(TransferDirection::Upload, estimator);
+            if let Some(reason) = enough {
                 return reason;
             }
             watch(estimator.recent_bps(), estimator.bytes());

@@ -16,11 +16,11 @@ use azimuth_measurement::{AgentId, LoadLabel, ThroughputResult};
 use tracing::{info, warn};
 
 use super::client::Order;
-use super::estimator::Limits;
+use super::estimator::{Estimate, Limits};
 use super::ledger::{Account, LedgerFile};
 use super::phases::{self, Probing, Step};
 use super::plan::{Due, Planner};
-use crate::clock;
+use crate::clock::{self, NS_PER_US};
 use crate::config::throughput::ThroughputConfig;
 use crate::prober::inbox::{Change, Letterbox, Message};
 use crate::schedule::seed;
@@ -145,10 +145,15 @@ impl Work {
             match planner.poll(&mut book.ledger, busy, clock::wall().unix_ms()) {
                 // Looked at shortly before a test would be run, and at it.
                 Due::Wait(_) => busy = self.wait_and_look(),
-                Due::Run(account) => {
-                    let promised = self.config.budget.test_bytes;
+                Due::Run(account, promised) => {
                     let moved = match book.write() {
-                        Ok(()) => runtime.block_on(self.test(&account)),
+                        Ok(()) => {
+                            let (moved, found) = runtime.block_on(self.test(&account, promised));
+                            if let Some(found) = found {
+                                planner.note(&account, &found);
+                            }
+                            moved
+                        }
                         Err(error) => {
                             warn!(%error, "a throughput test is left out");
                             0
@@ -182,13 +187,13 @@ impl Work {
         bits.checked_div(ns).unwrap_or(0) > self.config.busy_bps.into()
     }
 
-    /// Runs one test; the octets it moved.
-    async fn test(&self, (name, direction): &Account) -> u64 {
+    /// Runs one test of at most so many octets; those it moved, and what it came to.
+    async fn test(&self, (name, direction): &Account, most_bytes: u64) -> (u64, Option<Estimate>) {
         let Some(target) = self.targets.iter().find(|target| target.name == *name) else {
-            return 0;
+            return (0, None);
         };
         let limits = Limits {
-            max_bytes: self.config.budget.test_bytes,
+            max_bytes: most_bytes,
             ..Limits::USUAL
         };
         let mut order = Order {
@@ -207,7 +212,7 @@ impl Work {
                     series: target.series,
                     ..phases::not_begun(&order, stop)
                 });
-                return 0;
+                return (0, None);
             }
         }
         let mut labelling = Labelling {
@@ -224,17 +229,23 @@ impl Work {
                 let (stop, bps) = (result.stop.as_str(), result.bps);
                 let reading = result.reading().as_str();
                 info!(target = name, %direction, reading, bps, stop, trouble, bytes = result.bytes, "throughput test");
-                let bytes = result.bytes;
+                let found = Estimate {
+                    bps: result.bps,
+                    settled: result.settled,
+                    bytes: result.bytes,
+                    duration_ns: i64::from(result.duration_us) * NS_PER_US,
+                    stop: result.stop,
+                };
                 self.keep(ThroughputResult {
                     series: target.series,
                     ..result
                 });
-                bytes
+                (found.bytes, Some(found))
             }
             Err(error) => {
                 warn!(target = name, %direction, error = format!("{error:#}"), "a throughput test could not be run");
                 // What it moved is not known; it may have been all.
-                self.config.budget.test_bytes
+                (most_bytes, None)
             }
         }
     }

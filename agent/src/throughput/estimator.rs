@@ -3,7 +3,12 @@
 //! The time is cut into windows of about two round trips. While the best window still grows by a quarter within three windows,
 //! the flow is ramping up (as BBR leaves its start-up, draft-ietf-ccwg-bbr). The rate is the mean over the last half of what came
 //! after: the mean since the start is biased low by the ramp. It has settled when both quarters of that half agree and its windows
-//! scatter little enough for their number.
+//! scatter little enough for their number; what comes of octets arriving in whole packets is no scatter.
+//!
+//! A rate can settle while the flow still fills the queue before it, and the delay under load would be read too early: while round
+//! trips grow, a settled flow goes on for up to a second.
+
+use std::collections::VecDeque;
 
 use azimuth_measurement::StopReason;
 
@@ -24,6 +29,19 @@ const ERROR_SHARE: f64 = 0.015;
 /// No estimate before so many round trips, and not before [`LEAST_NS`].
 const LEAST_ROUND_TRIPS: i64 = 10;
 const LEAST_NS: i64 = 500 * NS_PER_MS;
+/// What one packet carries. A window may have one more or less of them than its share.
+const PACKET_BITS: f64 = 1_460.0 * 8.0;
+/// Fewer packets in the settled half say nothing, however even they are: windows in step with them look steady.
+const FEWEST_PACKETS: f64 = 20.0;
+/// Packets that the settled half must have for that to be excused: one more or less of all is within [`ERROR_SHARE`].
+const LEAST_PACKETS: f64 = 1.0 / ERROR_SHARE;
+/// Round trips grow when one is longer by so many percent than one was [`GROWS_OVER_NS`] before.
+const GROWS_PERCENT: u64 = 3;
+const GROWS_OVER_NS: i64 = 100 * NS_PER_MS;
+/// From one look at round trips to the next.
+const ROUND_TRIPS_EVERY_NS: i64 = 25 * NS_PER_MS;
+/// A settled flow whose round trips grow is ended after this anyway.
+const PATIENCE_NS: i64 = NS_PER_S;
 /// Windows kept; when there are more, neighbours become one, so that memory stays and long tests still see all of their time.
 const MOST_WINDOWS: usize = 2_048;
 
@@ -101,6 +119,8 @@ pub struct Estimator {
     /// Windows before the ramp-up had ended; `None` while it goes on.
     ramp: Option<usize>,
     settled: bool,
+    /// Round trips of the last [`GROWS_OVER_NS`] and the one before them, in microseconds.
+    round_trips: VecDeque<(Monotonic, u32)>,
 }
 
 impl Estimator {
@@ -121,6 +141,26 @@ impl Estimator {
             last_at: began,
             ramp: None,
             settled: false,
+            round_trips: VecDeque::new(),
+        }
+    }
+
+    /// Whether it would be told of the round trip now.
+    #[must_use]
+    pub fn wants_round_trip(&self, now: Monotonic) -> bool {
+        let last = self.round_trips.back();
+        last.is_none_or(|(at, _)| now.since_ns(*at) >= ROUND_TRIPS_EVERY_NS)
+    }
+
+    /// The flow's own round trip as the kernel has it now, in microseconds; 0 when it has none.
+    pub fn note_round_trip(&mut self, now: Monotonic, round_trip_us: u32) {
+        if round_trip_us == 0 || !self.wants_round_trip(now) {
+            return;
+        }
+        self.round_trips.push_back((now, round_trip_us));
+        let is_old = |at: &Monotonic| now.since_ns(*at) >= GROWS_OVER_NS;
+        while self.round_trips.get(1).is_some_and(|(at, _)| is_old(at)) {
+            self.round_trips.pop_front();
         }
     }
 
@@ -153,7 +193,11 @@ impl Estimator {
         let lasted_ns = now.since_ns(self.began);
         if self.bytes >= self.limits.max_bytes {
             Some(StopReason::ByteCap)
-        } else if self.settled && !self.limits.to_the_end && lasted_ns >= self.least_ns {
+        } else if self.settled
+            && !self.limits.to_the_end
+            && lasted_ns >= self.least_ns
+            && (lasted_ns >= PATIENCE_NS || !self.queue_grows())
+        {
             Some(StopReason::Stable)
         } else if lasted_ns >= self.limits.max_ns {
             Some(StopReason::TimeCap)
@@ -220,6 +264,14 @@ impl Estimator {
         self.settled = self.ramp.is_some() && is_settled(self.half());
     }
 
+    fn queue_grows(&self) -> bool {
+        let ends = self.round_trips.front().zip(self.round_trips.back());
+        ends.is_some_and(|((from, before_us), (to, now_us))| {
+            to.since_ns(*from) >= GROWS_OVER_NS
+                && u64::from(*now_us) * 100 > u64::from(*before_us) * (100 + GROWS_PERCENT)
+        })
+    }
+
     /// The last half of the windows after the ramp-up, or of all while it goes on.
     fn half(&self) -> &[Window] {
         let after = &self.windows[self.ramp.unwrap_or(0).min(self.windows.len())..];
@@ -243,22 +295,37 @@ fn is_settled(half: &[Window]) -> bool {
     if half.len() < LEAST_WINDOWS {
         return false;
     }
+    let packets = total_ns(half) as f64 / NS_PER_S as f64 * mean_bps(half) as f64 / PACKET_BITS;
+    let in_packets = if packets >= LEAST_PACKETS { 1.0 } else { 0.0 };
+    packets >= FEWEST_PACKETS && agrees(half, in_packets)
+}
+
+/// Whether its quarters and its windows agree, each within so many packets more than they may scatter.
+fn agrees(half: &[Window], packets: f64) -> bool {
     let (first, second) = half.split_at(half.len() / 2);
     let mean = mean_bps(half) as f64;
-    if mean <= 0.0 || mean_bps(first).abs_diff(mean_bps(second)) as f64 > mean * QUARTERS_SHARE {
+    let slack_bps = |ns: i64| packets * PACKET_BITS * NS_PER_S as f64 / ns as f64;
+    let quarter_ns = total_ns(first).min(total_ns(second));
+    let apart = mean_bps(first).abs_diff(mean_bps(second)) as f64 - slack_bps(quarter_ns);
+    if mean <= 0.0 || apart > mean * QUARTERS_SHARE {
         return false;
     }
     let n = half.len() as f64;
-    let squares = half.iter().map(|window| (window.bps() as f64 - mean).powi(2));
+    let squares = half.iter().map(|window| {
+        let off = (window.bps() as f64 - mean).abs() - slack_bps(window.ns);
+        off.max(0.0).powi(2)
+    });
     let deviation = (squares.sum::<f64>() / (n - 1.0)).sqrt();
     deviation / n.sqrt() <= mean * ERROR_SHARE
 }
 
+fn total_ns(windows: &[Window]) -> i64 {
+    windows.iter().map(|window| window.ns).sum::<i64>().max(1)
+}
+
 fn mean_bps(windows: &[Window]) -> u64 {
-    bps(
-        windows.iter().map(|window| window.bytes).sum(),
-        windows.iter().map(|window| window.ns).sum(),
-    )
+    let bytes = windows.iter().map(|window| window.bytes).sum();
+    bps(bytes, total_ns(windows))
 }
 
 fn bps(bytes: u64, ns: i64) -> u64 {

@@ -4,8 +4,11 @@
 //! Exponential gaps are what ndt7 asks of programs that test by themselves, and what keeps agents from meeting: everyone who tests on
 //! the hour measures everyone else who does.
 
-use azimuth_measurement::TransferDirection;
+use std::collections::BTreeMap;
 
+use azimuth_measurement::{StopReason, TransferDirection};
+
+use super::estimator::Estimate;
 use super::ledger::{Account, DAY_MS, Ledger};
 
 /// No test begins so close to a full hour, on either side, in milliseconds.
@@ -21,8 +24,10 @@ const LONGEST: f64 = 10.0;
 pub struct Budget {
     /// Tests a day of each target and direction, on average.
     pub tests_per_day: f64,
-    /// Most octets of one test.
+    /// Most octets of one test, unless its path is known to be faster than they can tell.
     pub test_bytes: u64,
+    /// Most octets of one test of such a path; it is tested less often, because a day has no more.
+    pub fast_test_bytes: u64,
     /// Most octets a day of each target and direction.
     pub day_bytes: u64,
 }
@@ -32,6 +37,7 @@ impl Default for Budget {
         Self {
             tests_per_day: 4.0,
             test_bytes: 10_000_000,
+            fast_test_bytes: 40_000_000,
             day_bytes: 40_000_000,
         }
     }
@@ -57,8 +63,8 @@ impl Budget {
 pub enum Due {
     /// Nothing before then, Unix time in milliseconds.
     Wait(u64),
-    /// This test, which was promised its octets.
-    Run(Account),
+    /// This test, which was promised so many octets.
+    Run(Account, u64),
 }
 
 /// What did not happen, since the start.
@@ -76,6 +82,8 @@ pub struct Planner {
     budget: Budget,
     /// Each account and when it is due.
     due: Vec<(Account, u64)>,
+    /// What a test of an account may cost, where that is more than usual.
+    fast: BTreeMap<Account, u64>,
     random: fastrand::Rng,
     skipped: Skipped,
 }
@@ -87,6 +95,7 @@ impl Planner {
         let mut planner = Self {
             budget,
             due: Vec::new(),
+            fast: BTreeMap::new(),
             random: fastrand::Rng::with_seed(seed),
             skipped: Skipped::default(),
         };
@@ -132,11 +141,36 @@ impl Planner {
             // The next counts from when this one was due to be run, as gaps of a Poisson process do; one that is long overdue, after
             // a suspend, is run once.
             self.due[index].1 = self.next_at(now_unix_ms, self.mean_ms());
-            if ledger.promise(&account, self.budget.test_bytes, self.budget.day_bytes) {
-                return Due::Run(account);
+            let bytes = self.test_bytes(&account);
+            if ledger.promise(&account, bytes, self.budget.day_bytes) {
+                return Due::Run(account, bytes);
             }
             self.skipped.spent += 1;
         }
+    }
+
+    /// What a test of the account came to. A second of the path's rate is what a rate takes to settle, and a tenth of what a test of ten
+    /// seconds moves; a path whose octets ran out before it had settled is faster than it seemed.
+    pub fn note(&mut self, account: &Account, found: &Estimate) {
+        let second = found.bps / 8;
+        let wanted = match found.stop {
+            StopReason::ByteCap if !found.settled => second.max(found.bytes.saturating_mul(2)),
+            _ if found.settled => second,
+            // It says nothing of what the path could do.
+            _ => return,
+        };
+        let most = self.budget.fast_test_bytes.min(self.budget.day_bytes);
+        if wanted > self.budget.test_bytes && most > self.budget.test_bytes {
+            self.fast.insert(account.clone(), wanted.min(most));
+        } else {
+            self.fast.remove(account);
+        }
+    }
+
+    /// Most octets of the next test of the account.
+    fn test_bytes(&self, account: &Account) -> u64 {
+        let fast = self.fast.get(account).copied();
+        fast.unwrap_or(self.budget.test_bytes)
     }
 
     /// What did not happen so far.
@@ -175,12 +209,12 @@ mod tests {
         let targets = ["a", "b", "c"].map(str::to_owned);
         let mut random = fastrand::Rng::with_seed(seed);
         let (mut planner, mut ledger) = (Planner::new(&targets, budget, seed, NOW), Ledger::new(NOW));
-        let (mut now, mut sent, mut tests, mut lives) = (NOW, std::collections::BTreeMap::new(), 0, 0);
+        let (mut now, mut sent, mut tests, mut lives) = (NOW, BTreeMap::new(), 0, 0);
         let end = NOW + 30 * DAY_MS;
         while now < end {
             match planner.poll(&mut ledger, false, now) {
                 Due::Wait(at) => now = at.min(end),
-                Due::Run(account) => {
+                Due::Run(account, _) => {
                     assert!(
                         (now + OFF_THE_HOUR_MS) % HOUR_MS >= 2 * OFF_THE_HOUR_MS,
                         "on the hour"
@@ -233,6 +267,67 @@ mod tests {
         assert!((500..=830).contains(&tests), "{tests}");
         assert!(days.iter().all(|day| *day <= Budget::default().day_bytes));
         assert_eq!(Budget::default().usual_month_bytes(6), 7_200_000_000);
+    }
+
+    #[test]
+    fn a_path_that_is_fast_gets_the_octets_to_say_so_and_the_day_no_more() {
+        let targets = ["a".to_owned()];
+        let down = ("a".to_owned(), TransferDirection::Download);
+        let (mut planner, mut ledger) = (
+            Planner::new(&targets, Budget::default(), 1, NOW),
+            Ledger::new(NOW),
+        );
+        // 400 Mbit/s: cut twice, then an estimate.
+        let test = |cap: u64| Estimate {
+            bps: if cap < 40_000_000 {
+                200_000_000
+            } else {
+                386_000_000
+            },
+            settled: cap >= 40_000_000,
+            bytes: cap.min(30_000_000),
+            duration_ns: 1,
+            stop: if cap < 40_000_000 {
+                StopReason::ByteCap
+            } else {
+                StopReason::Stable
+            },
+        };
+        let (mut now, mut caps, mut days) = (NOW, Vec::new(), BTreeMap::<u64, u64>::new());
+        while now < NOW + 30 * DAY_MS {
+            match planner.poll(&mut ledger, false, now) {
+                Due::Wait(at) => now = at,
+                Due::Run(account, cap) => {
+                    let found = test(cap);
+                    ledger.settle(&account, cap, found.bytes);
+                    planner.note(&account, &found);
+                    if account == down {
+                        caps.push(cap);
+                        *days.entry(now / DAY_MS).or_default() += found.bytes;
+                    }
+                    now += 5_000;
+                }
+            }
+        }
+        assert_eq!(caps[..3], [10_000_000, 25_000_000, 40_000_000]);
+        assert!(caps[3..].iter().all(|cap| *cap == 40_000_000), "{caps:?}");
+        assert!(days.values().all(|bytes| *bytes <= Budget::default().day_bytes));
+        // Most days have one, since four a day are due on average.
+        assert!((20..=33).contains(&caps.len()), "{}", caps.len());
+        // A broken test says nothing, and a slower path needs no more than any.
+        let found = Estimate {
+            stop: StopReason::PeerClosed,
+            settled: false,
+            ..test(0)
+        };
+        planner.note(&down, &found);
+        assert_eq!(planner.test_bytes(&down), 40_000_000);
+        let slower = Estimate {
+            bps: 50_000_000,
+            ..test(40_000_000)
+        };
+        planner.note(&down, &slower);
+        assert_eq!(planner.test_bytes(&down), 10_000_000);
     }
 
     #[test]

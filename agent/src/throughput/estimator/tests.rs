@@ -55,6 +55,62 @@ fn a_clean_link_is_estimated_within_a_second_of_its_octets() {
     }
 }
 
+/// A line that delivers whole packets, as real ones do.
+fn in_packets(rate_bps: f64) -> impl Fn(i64) -> u64 {
+    move |at_ns| (rate_bps / 8.0 * at_ns as f64 / 1e9 / 1_448.0) as u64 * 1_448
+}
+
+#[test]
+fn a_slow_and_steady_line_is_estimated_though_its_packets_come_one_by_one() {
+    for rate in [1e6, 2e6, 5e6, 20e6] {
+        let found = run(Limits::USUAL, 30 * NS_PER_MS, in_packets(rate));
+        assert_eq!(
+            (found.stop, found.settled),
+            (StopReason::Stable, true),
+            "{rate} {found:?}"
+        );
+        assert!(error_percent(found, rate) < 2.5, "{rate} {found:?}");
+    }
+    // In step with the windows for a while: no estimate from a dozen packets.
+    let found = run(Limits::USUAL, 30 * NS_PER_MS, in_packets(250e3));
+    assert!(error_percent(found, 250e3) < 5.0, "{found:?}");
+    // Too few packets to say it that well: what came, and by name.
+    for rate in [20e3, 100e3] {
+        let found = run(Limits::USUAL, 30 * NS_PER_MS, in_packets(rate));
+        assert_eq!(
+            (found.stop, found.settled),
+            (StopReason::TimeCap, false),
+            "{rate} {found:?}"
+        );
+        assert!(
+            (rate * 0.8..rate * 1.2).contains(&(found.bps as f64)),
+            "{rate} {found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_settled_flow_goes_on_while_round_trips_grow_and_no_longer_than_a_second() {
+    let moved = slow_start(50e6, 10 * NS_PER_MS);
+    let lasts = |round_trip_us: &dyn Fn(i64) -> u32| {
+        let mut estimator = Estimator::new(Limits::USUAL, 10 * NS_PER_MS, START);
+        let stopped_ms = (1..2_000).find(|ms| {
+            let now = START.plus_ns(ms * NS_PER_MS);
+            estimator.note_round_trip(now, round_trip_us(*ms));
+            estimator.note(now, moved(ms * NS_PER_MS)) == Some(StopReason::Stable)
+        });
+        stopped_ms.expect("it settles")
+    };
+    let alone = lasts(&|_| 0);
+    assert!((500..530).contains(&alone), "{alone}");
+    assert_eq!(lasts(&|_| 60_000), alone, "full from the start");
+    // Fills within 800 ms, and then the sender backs off.
+    let fills = lasts(&|ms| if ms < 800 { 10_000 + ms as u32 * 60 } else { 45_000 });
+    assert!((800..850).contains(&fills), "{fills}");
+    let endless = lasts(&|ms| 10_000 + ms as u32 * 100);
+    assert!((1_000..1_030).contains(&endless), "{endless}");
+}
+
 #[test]
 fn a_fast_link_is_cut_by_its_octets_and_that_is_a_lower_bound() {
     let round_trip_ns = 10 * NS_PER_MS;
