@@ -143,6 +143,19 @@ pub struct RunArgs {
     /// The configuration file (TOML)
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Say what it would measure and what its throughput tests come to in 30 days, in GB and money, and end: nothing is sent
+    #[arg(long)]
+    pub dry_run: bool,
+    /// What a GB that leaves a cloud costs, in any currency [default: the file's price_per_gb]
+    #[arg(long, value_name = "PRICE", requires = "dry_run", value_parser = price)]
+    pub price_per_gb: Option<f64>,
+}
+
+fn price(text: &str) -> Result<f64, String> {
+    let price: Option<f64> = text.parse().ok();
+    price
+        .filter(|price| (0.0..=1_000.0).contains(price))
+        .ok_or_else(|| "not a price from 0 to 1000; write 0.09".to_owned())
 }
 
 /// `plan`.
@@ -470,6 +483,22 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_price_is_for_a_dry_run_and_a_number() {
+        let parsed = |arguments: &[&str]| {
+            let all = ["azimuth-agent", "run", "--config", "a.toml"]
+                .iter()
+                .chain(arguments);
+            Cli::try_parse_from(all).map_err(|error| error.to_string())
+        };
+        assert!(parsed(&["--dry-run", "--price-per-gb", "0.09"]).is_ok());
+        assert!(parsed(&["--price-per-gb", "0.09"]).is_err());
+        for wrong in ["nan", "-1", "cheap"] {
+            let said = parsed(&["--dry-run", &format!("--price-per-gb={wrong}")]).expect_err(wrong);
+            assert!(said.contains("write 0.09"), "{said}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The binary: parses the command line, sets up logging, runs one command, turns its outcome into an exit code.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 
 use azimuth_agent::cli::{Cli, Command, ConfigCommand, SpoolCommand};
@@ -65,19 +66,14 @@ fn dispatch(command: &Command) -> anyhow::Result<ExitCode> {
                 println!("{}", config.summary_json()?);
                 Ok(ExitCode::SUCCESS)
             }
-            Ok(config) => {
-                println!("{}: fine. {}", file.display(), config.summary());
-                if let Some(plan) = config.throughput_plan() {
-                    println!("{plan}.");
-                }
-                Ok(ExitCode::SUCCESS)
-            }
+            Ok(config) => Ok(tell(file, &config)),
             Err(errors) => Ok(refuse(&errors)),
         },
         Command::Spool(SpoolCommand::Check { directory, json }) => {
             Ok(spool_check::run(directory, *json, &mut std::io::stdout().lock()))
         }
         Command::Run(args) => match config::load(&args.config) {
+            Ok(config) if args.dry_run => Ok(tell(&args.config, &config.priced(args.price_per_gb))),
             Ok(config) => block_on(run::run(&args.config, config)),
             Err(errors) => Ok(refuse(&errors)),
         },
@@ -104,6 +100,15 @@ fn block_on(future: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::R
         .enable_all()
         .build()?
         .block_on(future)
+}
+
+/// What a configuration comes to.
+fn tell(file: &Path, config: &config::Config) -> ExitCode {
+    println!("{}: fine. {}", file.display(), config.summary());
+    if let Some(plan) = config.throughput_plan() {
+        println!("{plan}.");
+    }
+    ExitCode::SUCCESS
 }
 
 fn refuse(errors: &config::Mistakes) -> ExitCode {

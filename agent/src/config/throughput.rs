@@ -154,6 +154,15 @@ impl Config {
         self.throughput.is_some()
     }
 
+    /// The same with another price of a gigabyte, if one is given.
+    #[must_use]
+    pub fn priced(mut self, price_per_gb: Option<f64>) -> Self {
+        if let (Some(throughput), Some(price)) = (&mut self.throughput, price_per_gb) {
+            throughput.price_per_gb = Some(price);
+        }
+        self
+    }
+
     /// What the plan of tests comes to in 30 days, for people: octets, and money where a price is stated.
     #[must_use]
     pub fn throughput_plan(&self) -> Option<String> {
@@ -247,6 +256,11 @@ mod tests {
         assert!(
             plan.contains("at most 2.4 GB each way") && plan.contains("at most 0.24"),
             "{plan}"
+        );
+        let dearer = config.priced(Some(10.0)).throughput_plan().expect("a plan");
+        assert!(
+            dearer.contains("at most 24.00") && dearer.contains("at 10 per GB"),
+            "{dearer}"
         );
     }
 
