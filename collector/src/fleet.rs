@@ -40,7 +40,7 @@ use self::book::{AgentEntry, Book, Event, Refusal, TokenEntry};
 use self::journal::{Journal, JournalError};
 use self::keys::{CollectorKey, verify};
 use self::sessions::{Sessions, Standing};
-use self::tickets::Signed;
+use self::tickets::{Signed, TicketBounds};
 use crate::problem::Problem;
 use crate::secret::{random, sha256};
 use crate::whole_file::private_directory;
@@ -116,7 +116,7 @@ impl Fleet {
             inner: Mutex::new(Inner {
                 book,
                 sessions: Sessions::new(random()),
-                signed: Signed::default(),
+                signed: Signed::new(TicketBounds::default()),
                 journal,
             }),
         })
@@ -139,6 +139,14 @@ impl Fleet {
     /// The port of its door, where it has one.
     pub fn door_port(&self) -> Option<u16> {
         self.door_port
+    }
+
+    /// The same, which signs throughput tickets within these bounds.
+    #[must_use]
+    pub fn with_ticket_bounds(mut self, bounds: TicketBounds) -> Self {
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        inner.signed = Signed::new(bounds);
+        self
     }
 
     /// SHA-256 of the public key of its door, where that was made here.

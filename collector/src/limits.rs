@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::fleet::tickets::TicketBounds;
 use crate::ingest::arrival::BodyLimits;
 use crate::ingest::committer::MAX_QUEUED_BYTES;
 use crate::ingest::share::AGENT_QUEUED_BYTES;
@@ -27,6 +28,8 @@ pub struct Limits {
     pub series: SeriesLimits,
     /// Most bytes of one agent that may wait for a commit.
     pub agent_queued_bytes: u32,
+    /// What throughput tickets are signed for.
+    pub tickets: TicketBounds,
 }
 
 impl Default for Limits {
@@ -36,6 +39,7 @@ impl Default for Limits {
             bodies: BodyLimits::default(),
             series: SeriesLimits::default(),
             agent_queued_bytes: AGENT_QUEUED_BYTES,
+            tickets: TicketBounds::default(),
         }
     }
 }
@@ -58,6 +62,9 @@ pub(crate) struct LimitsTable {
     new_series_per_hour: Option<Spanned<i64>>,
     new_series_per_agent_per_hour: Option<Spanned<i64>>,
     new_manifests_per_agent_per_hour: Option<Spanned<i64>>,
+    ticket_bytes: Option<Spanned<i64>>,
+    ticket_load: Option<Spanned<String>>,
+    tickets_per_agent_per_hour: Option<Spanned<i64>>,
 }
 
 /// From none at all, which freezes what there is, to as many as a store can number.
@@ -74,7 +81,7 @@ impl LimitsTable {
     pub(crate) fn resolve(&self) -> Result<Limits, Vec<Mistake>> {
         let mut reader = Reader::default();
         let (connections, bodies) = (ConnectionLimits::default(), BodyLimits::default());
-        let series = SeriesLimits::default();
+        let (series, tickets) = (SeriesLimits::default(), TicketBounds::default());
         let limits = Limits {
             connections: ConnectionLimits {
                 connections: reader.count(
@@ -137,6 +144,22 @@ impl LimitsTable {
                     1..=100_000,
                 ),
             },
+            tickets: TicketBounds {
+                // What `azimuth-agent throughput --max-bytes` takes.
+                bytes: reader.count(
+                    "ticket_bytes",
+                    &self.ticket_bytes,
+                    tickets.bytes,
+                    10_000..=100_000_000_000,
+                ),
+                load_ms: reader.load_ms(&self.ticket_load, tickets.load_ms),
+                per_agent_per_hour: reader.count(
+                    "tickets_per_agent_per_hour",
+                    &self.tickets_per_agent_per_hour,
+                    tickets.per_agent_per_hour,
+                    0..=100_000,
+                ),
+            },
         };
         if reader.mistakes.is_empty() {
             Ok(limits)
@@ -172,6 +195,13 @@ impl Reader {
             },
             Duration::from_millis,
         )
+    }
+
+    /// Within the range of all spans here.
+    fn load_ms(&mut self, written: &Option<Spanned<String>>, default_ms: u32) -> u32 {
+        let default = Duration::from_millis(default_ms.into());
+        let load = self.span("ticket_load", written, default);
+        u32::try_from(load.as_millis()).unwrap_or(default_ms)
     }
 
     fn count<N>(
@@ -218,6 +248,32 @@ mod tests {
             (64, 7)
         );
         assert_eq!(limits.connections.head_timeout, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn bounds_of_tickets_are_read_and_held_to_their_ranges() {
+        let limits =
+            resolve("ticket_bytes = 40000000\nticket_load = \"2s\"\ntickets_per_agent_per_hour = 0\n");
+        let tickets = limits.expect("sound").tickets;
+        assert_eq!(
+            (tickets.bytes, tickets.load_ms, tickets.per_agent_per_hour),
+            (40_000_000, 2_000, 0)
+        );
+        let mistakes =
+            resolve("ticket_bytes = 9999\nticket_load = \"10ms\"\ntickets_per_agent_per_hour = -1\n");
+        let told: Vec<_> = mistakes
+            .expect_err("three")
+            .into_iter()
+            .map(|(_, reason)| reason)
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "limits.ticket_bytes = 9999 is not a number from 10000 to 100000000000; write 250000000",
+                "limits.ticket_load = \"10ms\" is not a span between 1s and 1h; write \"10s\"",
+                "limits.tickets_per_agent_per_hour = -1 is not a number from 0 to 100000; write 120",
+            ]
+        );
     }
 
     #[test]

@@ -230,7 +230,8 @@ async fn round(
     let fleet = Arc::new(
         fleet
             .with_tls_pin(tls.as_ref().and_then(|tls| tls.pin))
-            .with_door_port(door_port),
+            .with_door_port(door_port)
+            .with_ticket_bounds(config.limits.tickets),
     );
     let (directory, plan) = (config.data_dir.clone(), Arc::clone(&config.plan));
     let plan = tokio::task::spawn_blocking(move || PlanDesk::open(&directory, plan, clock::unix_ms()));

@@ -10,19 +10,47 @@ use azimuth_measurement::enrolment::ticket::{LONGEST_TICKET_MS, TestTicket};
 
 use crate::problem::Problem;
 
-/// Most octets of a ticket.
-const MOST_BYTES: u64 = 250_000_000;
-/// Longest load of a ticket, in milliseconds.
-const LONGEST_MS: u32 = 10_000;
-/// Tickets of one agent within [`PACE_OVER`]: a hundred reflectors, tested each way every two hours.
-const MOST_AN_HOUR: usize = 120;
+/// What "lately" is.
 const PACE_OVER: Duration = Duration::from_secs(3_600);
 
+/// What is signed for at most; `[limits]` of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TicketBounds {
+    /// Octets of a ticket.
+    pub bytes: u64,
+    /// Load of a ticket, in milliseconds.
+    pub load_ms: u32,
+    /// Tickets of one agent within an hour; 0 signs none.
+    pub per_agent_per_hour: usize,
+}
+
+impl Default for TicketBounds {
+    /// A test in depth; and a hundred reflectors, tested each way every two hours.
+    fn default() -> Self {
+        Self {
+            bytes: 250_000_000,
+            load_ms: 10_000,
+            per_agent_per_hour: 120,
+        }
+    }
+}
+
 /// What was signed lately, by agent.
-#[derive(Default)]
-pub struct Signed(HashMap<AgentId, VecDeque<Instant>>);
+pub struct Signed {
+    bounds: TicketBounds,
+    lately: HashMap<AgentId, VecDeque<Instant>>,
+}
 
 impl Signed {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(bounds: TicketBounds) -> Self {
+        Self {
+            bounds,
+            lately: HashMap::new(),
+        }
+    }
+
     /// Whether a ticket is signed for the agent that proved to have asked for it; noted if so.
     ///
     /// # Errors
@@ -33,8 +61,8 @@ impl Signed {
             return Err(Problem::new(StatusCode::FORBIDDEN, "ticket_agent", detail));
         }
         let over = [
-            ("octets", ticket.max_bytes, MOST_BYTES),
-            ("ms of load", ticket.max_ms.into(), LONGEST_MS.into()),
+            ("octets", ticket.max_bytes, self.bounds.bytes),
+            ("ms of load", ticket.max_ms.into(), self.bounds.load_ms.into()),
             (
                 "ms to begin in",
                 ticket.good_for_ms.into(),
@@ -47,15 +75,16 @@ impl Signed {
                 return Err(Problem::new(StatusCode::FORBIDDEN, "ticket_over_cap", detail));
             }
         }
-        let lately = self.0.entry(asker.clone()).or_default();
+        let most = self.bounds.per_agent_per_hour;
+        let lately = self.lately.entry(asker.clone()).or_default();
         while lately
             .front()
             .is_some_and(|at| now.saturating_duration_since(*at) >= PACE_OVER)
         {
             lately.pop_front();
         }
-        if lately.len() >= MOST_AN_HOUR {
-            let detail = format!("an agent gets {MOST_AN_HOUR} tickets an hour; test less often");
+        if lately.len() >= most {
+            let detail = format!("an agent gets {most} tickets an hour; test less often");
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "ticket_pace", detail);
             return Err(problem.retry_after_s(60));
         }
@@ -65,7 +94,7 @@ impl Signed {
 
     /// Nothing is known of an agent any more.
     pub fn forget(&mut self, agent: &str) {
-        self.0.retain(|known, _| known.as_str() != agent);
+        self.lately.retain(|known, _| known.as_str() != agent);
     }
 }
 
@@ -81,8 +110,8 @@ mod tests {
             agent: "brest-1".parse().expect("an id"),
             reflector: "paris-a".parse().expect("a name"),
             direction: TransferDirection::Download,
-            max_bytes: MOST_BYTES,
-            max_ms: LONGEST_MS,
+            max_bytes: 250_000_000,
+            max_ms: 10_000,
             max_bps: 0,
             good_for_ms: LONGEST_TICKET_MS,
             challenge: [0; 32],
@@ -91,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_ticket_is_for_its_asker_and_within_bounds() {
-        let (mut signed, now) = (Signed::default(), monotonic());
+        let (mut signed, now) = (Signed::new(TicketBounds::default()), monotonic());
         let mut judge = |asker: &str, change: fn(&mut TestTicket)| {
             let mut ticket = ticket();
             change(&mut ticket);
@@ -118,7 +147,7 @@ mod tests {
 
     #[test]
     fn an_agent_gets_so_many_an_hour_and_others_do_not_pay_for_it() {
-        let (mut signed, began) = (Signed::default(), monotonic());
+        let (mut signed, began) = (Signed::new(TicketBounds::default()), monotonic());
         let mut judge = |agent: &str, after: Duration| {
             let agent: AgentId = agent.parse().expect("an id");
             let ticket = TestTicket {
@@ -129,7 +158,7 @@ mod tests {
                 .judge(&agent, &ticket, began + after)
                 .map_err(|problem| problem.reason())
         };
-        for second in 0..MOST_AN_HOUR as u64 {
+        for second in 0..120 {
             assert_eq!(judge("a", Duration::from_secs(second)), Ok(()));
         }
         let nearly = PACE_OVER - Duration::from_millis(1);
@@ -137,5 +166,35 @@ mod tests {
         assert_eq!(judge("b", nearly), Ok(()));
         assert_eq!(judge("a", PACE_OVER), Ok(()), "the first is an hour old");
         assert_eq!(judge("a", PACE_OVER), Err("ticket_pace"));
+    }
+
+    #[test]
+    fn bounds_are_the_configurations() {
+        let bounds = TicketBounds {
+            bytes: 1_000,
+            load_ms: 50,
+            per_agent_per_hour: 1,
+        };
+        let (mut signed, now) = (Signed::new(bounds), monotonic());
+        let mut judge = |max_bytes, max_ms| {
+            let ticket = TestTicket {
+                max_bytes,
+                max_ms,
+                ..ticket()
+            };
+            let asker = ticket.agent.clone();
+            let judged = signed.judge(&asker, &ticket, now);
+            judged.map_err(|problem| problem.reason())
+        };
+        assert_eq!(judge(1_001, 50), Err("ticket_over_cap"));
+        assert_eq!(judge(1_000, 51), Err("ticket_over_cap"));
+        assert_eq!(judge(1_000, 50), Ok(()));
+        assert_eq!(judge(1_000, 50), Err("ticket_pace"));
+        let mut none = Signed::new(TicketBounds {
+            per_agent_per_hour: 0,
+            ..TicketBounds::default()
+        });
+        let refused = none.judge(&ticket().agent, &ticket(), now).expect_err("none");
+        assert_eq!(refused.reason(), "ticket_pace");
     }
 }
