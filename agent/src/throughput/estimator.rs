@@ -119,6 +119,8 @@ pub struct Estimator {
     /// Windows before the ramp-up had ended; `None` while it goes on.
     ramp: Option<usize>,
     settled: bool,
+    /// The rate when it had settled and only the queue was waited for: what comes after, losses too, is not its business.
+    kept_bps: Option<u64>,
     /// Round trips of the last [`GROWS_OVER_NS`] and the one before them, in microseconds.
     round_trips: VecDeque<(Monotonic, u32)>,
 }
@@ -141,6 +143,7 @@ impl Estimator {
             last_at: began,
             ramp: None,
             settled: false,
+            kept_bps: None,
             round_trips: VecDeque::new(),
         }
     }
@@ -191,14 +194,14 @@ impl Estimator {
             self.look();
         }
         let lasted_ns = now.since_ns(self.began);
-        if self.bytes >= self.limits.max_bytes {
-            Some(StopReason::ByteCap)
-        } else if self.settled
-            && !self.limits.to_the_end
-            && lasted_ns >= self.least_ns
-            && (lasted_ns >= PATIENCE_NS || !self.queue_grows())
-        {
+        if self.kept_bps.is_none() && self.settled && !self.limits.to_the_end && lasted_ns >= self.least_ns {
+            self.kept_bps = Some(mean_bps(self.half())).filter(|bps| *bps > 0);
+        }
+        let is_spent = self.bytes >= self.limits.max_bytes;
+        if self.kept_bps.is_some() && (is_spent || lasted_ns >= PATIENCE_NS || !self.queue_grows()) {
             Some(StopReason::Stable)
+        } else if is_spent {
+            Some(StopReason::ByteCap)
         } else if lasted_ns >= self.limits.max_ns {
             Some(StopReason::TimeCap)
         } else if now.since_ns(self.moved_at) >= self.limits.stall_ns {
@@ -214,6 +217,15 @@ impl Estimator {
         let duration_ns = self.last_at.since_ns(self.began);
         // The time of a stall is no part of the rate before it, and the rate before it is no estimate.
         let settled = self.settled && stop != StopReason::Stalled;
+        if let Some(kept) = self.kept_bps.filter(|_| stop == StopReason::Stable) {
+            return Estimate {
+                bps: kept,
+                settled: true,
+                bytes: self.bytes,
+                duration_ns,
+                stop,
+            };
+        }
         let half = self.half();
         let rate = if half.is_empty() {
             bps(self.bytes, duration_ns)
