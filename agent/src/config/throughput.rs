@@ -64,7 +64,7 @@ pub(super) fn read(
         })
     });
     let port = section.optional("port", integer(1..=65_535));
-    let tests_per_day = section.optional("tests_per_day", number(0.01..=1_000.0));
+    let tests_per_day = section.optional("tests_per_day", number(0.01..=10_000.0));
     let test_bytes = section.optional("test_bytes", integer(100_000..=MOST_BYTES));
     let fast_test_bytes = section.optional("fast_test_bytes", integer(100_000..=MOST_BYTES));
     let day_bytes = section.optional("day_bytes", integer(100_000..=MOST_BYTES));
