@@ -125,6 +125,20 @@ export function tokenTests({ open, api, best }) {
       await clean();
     };
 
+  tests['a command that is told whole scrolls by itself, and the screen fits a phone'] = async () => {
+    const answers = (page) =>
+      page.route('**/api/v1/api-tokens', (route) =>
+        route.fulfill(json({ tokens: [], needs_administrator: true })),
+      );
+    const { page, clean } = await open('/settings', { width: 390, route: answers });
+    const command = page.locator(`${API} code:has-text("user add NAME")`);
+    await command.waitFor(WAIT);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    assert.ok(wide <= 0, `${wide} px too wide`);
+    assert.ok(await command.evaluate((code) => code.scrollWidth > code.clientWidth));
+    await clean();
+  };
+
   tests['who lacks the right is told which role it takes, and nothing is asked that would be refused'] =
     async () => {
       for (const [role, missing, tables] of [
