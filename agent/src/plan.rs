@@ -10,6 +10,8 @@
 //! Not the policy itself: that is [`crate::policy`]. Not the way to the collector: that is [`crate::uplink`].
 
 pub mod command;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod judge;
 pub mod keeper;
 pub mod merge;

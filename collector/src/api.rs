@@ -9,6 +9,7 @@ mod alerts;
 pub mod answers;
 mod api_tokens;
 mod backup;
+mod blocking;
 mod body;
 mod catalogue;
 mod compare;

@@ -12,6 +12,7 @@
 //! | [`exposition`] | the measurements for Prometheus, and the two forms of `/metrics` |
 //! | [`remote_write`] | the same, sent to a receiver |
 //! | [`notify`] | pages to people: Alertmanager, webhook, chat, mail |
+//! | [`outgoing`] | what each request of the collector's own begins with, and whom it believes |
 //! | [`evaluate`] | from what is stored to what the rules are held against |
 //! | [`access`] | who may do what: accounts, tokens, sessions, the gate before the API |
 //! | [`fleet`] | who may report: tokens, agents, sessions |
@@ -39,6 +40,7 @@ pub mod ingest;
 pub mod limits;
 pub mod metrics;
 pub mod notify;
+pub mod outgoing;
 pub mod plan;
 pub mod problem;
 pub mod query;

@@ -35,6 +35,7 @@ use self::message::{Frame, frames};
 use self::queue::Queue;
 use self::settings::Settings;
 use crate::exposition::family::Family;
+use crate::outgoing::USER_AGENT;
 
 /// A post that takes longer has failed.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -91,7 +92,7 @@ impl RemoteWrite {
             .connect_timeout(CONNECT_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            .user_agent(concat!("azimuth-collector/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .build()?;
         let (outbox, source) = (
             Arc::new(Outbox::new(counters)),

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`zone`], [`vantage`], [`method`], [`series`] | where from, where to, by which method: the identity of a series |
 //! | [`cloud`] | where in a cloud an agent's host stands |
+//! | [`place`] | how far two places are apart, and how long light in fibre takes |
 //! | [`interval`], [`counts`], [`histogram`] | what one series saw in one interval |
 //! | [`path`] | the routers on the way to a target, and the event that they changed |
 //! | [`throughput`] | what one throughput test found, and how sure that is |
@@ -33,6 +34,7 @@ pub mod interval;
 pub mod method;
 pub mod one_way;
 pub mod path;
+pub mod place;
 #[cfg(feature = "plan")]
 pub mod plan;
 pub mod report;

@@ -181,54 +181,14 @@ pub(super) fn table(standings: &[Standing]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use azimuth_measurement::plan::{PlanProbe, PlanTarget};
+    use azimuth_measurement::plan::PlanTarget;
 
     use super::*;
-    use crate::config::parse;
-
-    fn configuration() -> Config {
-        let text = r#"
-agent = "paris-1"
-[collector]
-url = "http://127.0.0.1:1"
-[vantage_point]
-name = "Paris"
-country = "FR"
-city = "Paris"
-network = "Free"
-asn = 12322
-latitude = 48.86
-longitude = 2.35
-[[target]]
-name = "own"
-provider = "mine"
-region = "r"
-zone = "z"
-address = "127.0.0.1"
-  [[target.probe]]
-  method = "stamp"
-  period_ms = 50
-"#;
-        parse(text, Path::new("agent.toml")).expect("a good file")
-    }
+    use crate::plan::fixtures::{self, own};
 
     fn target(host: &str) -> PlanTarget {
-        PlanTarget {
-            name: format!("aws/eu-west-3/{host}"),
-            provider: "aws".to_owned(),
-            region: "eu-west-3".to_owned(),
-            zone: "euw3-az1".to_owned(),
-            granularity: "region".to_owned(),
-            host: host.to_owned(),
-            probes: vec![PlanProbe {
-                method: "tcp_connect".to_owned(),
-                port: 443,
-                period_ms: 30_000,
-                waiting_time_ms: 2_000,
-            }],
-        }
+        let probes = vec![fixtures::probe("tcp_connect", 443, 30_000)];
+        fixtures::target(&format!("aws/eu-west-3/{host}"), host, probes)
     }
 
     fn plan(stopped: bool, targets: Vec<PlanTarget>) -> Plan {
@@ -242,7 +202,7 @@ address = "127.0.0.1"
 
     #[test]
     fn a_plan_is_named_with_its_version_and_signer_and_what_is_refused_has_its_reason() {
-        let config = configuration();
+        let config = own();
         let of = |plan| of_plan(&config, plan, "KEY");
         let one = of(Ok(Some(plan(
             false,
@@ -284,7 +244,7 @@ address = "127.0.0.1"
         );
         assert!(pinned.found.contains("its key alone"), "{pinned:?}");
         assert!(allowed(&Policy::default()).contains("ports 80 443 862"));
-        let said = table(&examine(&configuration()));
+        let said = table(&examine(&own()));
         assert!(
             said.contains("ok  identity") && said.contains("on this host"),
             "{said}"

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use super::alert_answers::{
     AcknowledgeBody, AlertAnswer, AlertsAnswer, MaintenanceAnswer, RuleAnswer, RulesAnswer, selected,
 };
+use super::blocking::blocking;
 use super::body;
 use super::context::Context;
 use super::params::{Params, invalid};
@@ -292,11 +293,7 @@ pub(super) async fn change<T: Send + 'static>(
     work: impl FnOnce(Change<'_>) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
     let desk = Arc::clone(&context.desk);
-    let changed = tokio::task::spawn_blocking(move || desk.change(work)).await;
-    let changed = changed.map_err(|_| {
-        let detail = "the change panicked; see the log";
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
-    })?;
+    let changed = blocking("the change", move || desk.change(work)).await?;
     changed.map_err(|error| {
         tracing::error!("{error}");
         let detail = "it holds now but could not be written to disk; see the log and free some space. It is written with \

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Noted;
+use super::blocking::blocking;
 use super::body;
 use super::context::Context;
-use super::fleet::{answered, asking, gone};
+use super::fleet::{asking, gone};
 use super::params::Params;
 use crate::access::accounts::Token;
 use crate::access::files::FileError;
@@ -110,7 +111,7 @@ pub(super) async fn api_tokens(State(context): State<Arc<Context>>, RawQuery(que
         };
         Ok(Json(answer).into_response())
     };
-    answered(&context, "api_tokens", told.await)
+    context.counted("api_tokens", told.await)
 }
 
 /// Makes an API token: its text is in the answer, and nowhere else. Needs the role `administer`.
@@ -153,7 +154,7 @@ pub(super) async fn make_api_token(
         });
         Ok((StatusCode::CREATED, Extension(Noted), Json(token.await?)).into_response())
     };
-    answered(&context, "api_token_made", made.await)
+    context.counted("api_token_made", made.await)
 }
 
 /// Takes an API token away, from now on. Needs the role `administer`.
@@ -180,7 +181,7 @@ pub(super) async fn revoke_api_token(
         let revoked = guard.revoke_token(&name, &asking.name, asking.peer);
         revoked.map_err(|error| problem(error, StatusCode::NOT_FOUND, "unknown_api_token"))
     });
-    answered(&context, "api_token_revoked", done.await.map(|()| gone()))
+    context.counted("api_token_revoked", done.await.map(|()| gone()))
 }
 
 /// A refusal with a word of its own, or files that cannot be had; where they are is in the log alone.
@@ -201,9 +202,5 @@ async fn at_the_guard<T: Send + 'static>(
     ask: impl FnOnce(&Guard) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
     let guard = Arc::clone(&context.guard);
-    let done = tokio::task::spawn_blocking(move || ask(&guard)).await;
-    done.map_err(|error| {
-        let detail = format!("a look at the accounts panicked: {error}; see the log");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
-    })?
+    blocking("a look at the accounts", move || ask(&guard)).await?
 }

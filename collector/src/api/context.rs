@@ -225,6 +225,13 @@ impl Context {
         problem
     }
 
+    /// Counts how a request went that is no question to the store, and makes its answer.
+    pub(super) fn counted(&self, request: &'static str, done: Result<Response, Problem>) -> Response {
+        let outcome = done.as_ref().map_or_else(Problem::reason, |_| "ok");
+        self.metrics.queries.count(request, outcome);
+        done.unwrap_or_else(IntoResponse::into_response)
+    }
+
     /// Counts what a scan could not read, and passes it on.
     pub(super) fn note_coverage(&self, coverage: Coverage) -> Coverage {
         self.metrics.reports_unreadable.add(coverage.unreadable_reports);

@@ -12,6 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Noted;
+use super::blocking::blocking;
 use super::body;
 use super::context::Context;
 use super::params::Params;
@@ -190,8 +191,7 @@ impl From<AgentEntry> for JoinedAgent {
     )
 )]
 pub(super) async fn join_tokens(State(context): State<Arc<Context>>, RawQuery(query): RawQuery) -> Response {
-    answered(
-        &context,
+    context.counted(
         "join_tokens",
         Params::read(query.as_deref(), &[]).map(|_| {
             let now_unix_ms = (context.now_unix_ms)();
@@ -257,7 +257,7 @@ pub(super) async fn make_join_token(
         };
         Ok((StatusCode::CREATED, Extension(Noted), Json(made)).into_response())
     };
-    answered(&context, "join_token_made", made.await)
+    context.counted("join_token_made", made.await)
 }
 
 /// Ends a token: nobody joins with it any more, who has joined stays. Needs the role `administer`.
@@ -281,7 +281,7 @@ pub(super) async fn revoke_join_token(
 ) -> Response {
     let asking = asking(&asker, request.extensions().get::<Peer>().copied());
     let done = at_the_desk(&context, move |desk| desk.revoke_token(&id, &asking)).await;
-    answered(&context, "join_token_revoked", done.map(|()| gone()))
+    context.counted("join_token_revoked", done.map(|()| gone()))
 }
 
 /// The agents that joined, and by which token. Needs the role `operate`.
@@ -298,8 +298,7 @@ pub(super) async fn joined_agents(
     State(context): State<Arc<Context>>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    answered(
-        &context,
+    context.counted(
         "joined_agents",
         Params::read(query.as_deref(), &[]).map(|_| {
             let agents = context
@@ -334,7 +333,7 @@ pub(super) async fn revoke_agent(
 ) -> Response {
     let asking = asking(&asker, request.extensions().get::<Peer>().copied());
     let done = at_the_desk(&context, move |desk| desk.revoke_agent(&agent, &asking)).await;
-    answered(&context, "agent_revoked", done.map(|()| gone()))
+    context.counted("agent_revoked", done.map(|()| gone()))
 }
 
 /// The plan in force: what the agents that joined are to measure, and how many do.
@@ -372,7 +371,7 @@ pub(super) async fn plan_in_force(
         };
         Ok(Json(answer).into_response())
     };
-    answered(&context, "plan", told.await)
+    context.counted("plan", told.await)
 }
 
 /// How the audit log is to name who asks.
@@ -390,28 +389,13 @@ pub(super) fn gone() -> Response {
     (StatusCode::NO_CONTENT, Extension(Noted)).into_response()
 }
 
-/// Counts how it went.
-pub(super) fn answered(
-    context: &Context,
-    request: &'static str,
-    done: Result<Response, Problem>,
-) -> Response {
-    let outcome = done.as_ref().map_or_else(Problem::reason, |_| "ok");
-    context.metrics.queries.count(request, outcome);
-    done.unwrap_or_else(IntoResponse::into_response)
-}
-
 /// On a thread that may wait for the disk.
 async fn at_the_desk<T: Send + 'static>(
     context: &Context,
     change: impl FnOnce(&FleetDesk) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
     let desk = context.fleet_desk();
-    let changed = tokio::task::spawn_blocking(move || change(&desk)).await;
-    changed.map_err(|error| {
-        let detail = format!("a change of the fleet panicked: {error}; see the log");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
-    })?
+    blocking("a change of the fleet", move || change(&desk)).await?
 }
 
 #[cfg(test)]

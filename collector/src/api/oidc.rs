@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 
+use super::blocking::blocking;
 use super::context::Context;
 use super::session::cookie_of_session;
 use crate::access::guard::cookie;
@@ -94,9 +95,10 @@ pub(super) async fn callback(State(context): State<Arc<Context>>, request: Reque
     let (role, longest_ms) = (arrival.person.role, sign_in.session_ms());
     let subject = format!("subject {}", arrival.person.subject);
     let guard = Arc::clone(&context.guard);
-    let let_in =
-        tokio::task::spawn_blocking(move || guard.let_in(&name, role, longest_ms, &subject, peer)).await;
-    match let_in {
+    let let_in = blocking("signing in", move || {
+        guard.let_in(&name, role, longest_ms, &subject, peer)
+    });
+    match let_in.await {
         Ok(Ok(secret)) => {
             let cookies = [
                 cookie_of_session(&secret, secure(sign_in)),
@@ -105,10 +107,7 @@ pub(super) async fn callback(State(context): State<Arc<Context>>, request: Reque
             see_other(&arrival.return_to, &cookies)
         }
         Ok(Err(why)) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why).into_response(),
-        Err(_) => {
-            let detail = "signing in panicked; see the log";
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).into_response()
-        }
+        Err(problem) => problem.into_response(),
     }
 }
 

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::blocking::blocking;
 use super::context::Context;
 use super::openapi::Description;
 use crate::exposition::negotiate::{self, Form};
@@ -29,7 +30,7 @@ pub(super) async fn metrics(State(context): State<Arc<Context>>, headers: Header
     let accept: Vec<&str> = accept.filter_map(|value| value.to_str().ok()).collect();
     let form = negotiate::form(&accept.join(","));
     // Thousands of histograms are written out, and procfs is read.
-    let page = tokio::task::spawn_blocking(move || {
+    let page = blocking("writing the page", move || {
         let families = context.families();
         match form {
             Form::Text => (text::CONTENT_TYPE, text::render(&families).into_bytes()),
@@ -41,10 +42,7 @@ pub(super) async fn metrics(State(context): State<Arc<Context>>, headers: Header
             let headers = [(header::CONTENT_TYPE, content_type), (header::VARY, "accept")];
             (headers, page).into_response()
         }
-        Err(_) => {
-            let detail = "writing the page panicked; see the log";
-            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).into_response()
-        }
+        Err(problem) => problem.into_response(),
     }
 }
 

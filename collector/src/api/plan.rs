@@ -12,6 +12,7 @@ use azimuth_measurement::AgentId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::blocking::blocking;
 use super::context::Context;
 use super::enrolment::sender;
 use crate::clock;
@@ -94,19 +95,11 @@ async fn look(context: &Arc<Context>, agent: &AgentId) -> Result<(), Problem> {
         return Ok(());
     }
     let reading = Arc::clone(context);
-    let read = tokio::task::spawn_blocking(move || learn(&reading)).await;
-    match read {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => {
-            let detail = error.to_string();
-            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_unreadable", detail).retry_after_s(15))
-        }
-        Err(error) => Err(Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            format!("reading what is known of agents panicked: {error}"),
-        )),
-    }
+    let read = blocking("reading what is known of agents", move || learn(&reading)).await?;
+    read.map_err(|error| {
+        let detail = error.to_string();
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_unreadable", detail).retry_after_s(15)
+    })
 }
 
 /// Reads what is known of every agent: of those that joined, and of those that have reported. Blocks.

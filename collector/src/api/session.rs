@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::blocking::blocking;
 use super::body;
 use super::context::Context;
 use crate::access::gate::{Asker, Caller, Known, is_own_site, is_this_machine};
@@ -97,23 +98,21 @@ pub(super) async fn log_in(State(context): State<Arc<Context>>, request: Request
         let body: SessionBody = body::read(request).await?;
         let guard = Arc::clone(&context);
         let name = body.name.clone();
-        let logged_in =
-            tokio::task::spawn_blocking(move || guard.guard.log_in(&body.name, &body.password, peer)).await;
-        let (secret, role) = logged_in
-            .map_err(|_| internal("logging in panicked; see the log"))?
-            .map_err(|refusal| match refusal {
-                LoginRefusal::Wrong => Problem::new(
-                    StatusCode::UNAUTHORIZED,
-                    "wrong_password",
-                    "name or password are wrong",
-                ),
-                LoginRefusal::Throttled(seconds) => {
-                    let detail = format!("too many tries; try again in {seconds} s");
-                    Problem::new(StatusCode::TOO_MANY_REQUESTS, "login_throttled", detail)
-                        .retry_after_s(seconds)
-                }
-                LoginRefusal::Failed(why) => internal(&why),
-            })?;
+        let logged_in = blocking("logging in", move || {
+            guard.guard.log_in(&body.name, &body.password, peer)
+        });
+        let (secret, role) = logged_in.await?.map_err(|refusal| match refusal {
+            LoginRefusal::Wrong => Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "wrong_password",
+                "name or password are wrong",
+            ),
+            LoginRefusal::Throttled(seconds) => {
+                let detail = format!("too many tries; try again in {seconds} s");
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, "login_throttled", detail).retry_after_s(seconds)
+            }
+            LoginRefusal::Failed(why) => internal(&why),
+        })?;
         let caller = Caller {
             name,
             role,

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use tower::ServiceExt;
 use utoipa::ToSchema;
 
+use super::blocking::blocking;
 use super::body;
 use super::context::Context;
 use crate::access::gate::Asker;
@@ -70,8 +71,12 @@ async fn deleted(
     State(snapshots): State<Arc<Snapshots>>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let gone = tokio::task::spawn_blocking(move || snapshots.forget(&id)).await;
-    match gone.map_err(|_| panicked())? {
+    removed(snapshots, id).await
+}
+
+/// Removes a snapshot: there is nothing to say of it any more.
+async fn removed(snapshots: Arc<Snapshots>, id: String) -> Result<StatusCode, Problem> {
+    match blocking("removing the snapshot", move || snapshots.forget(&id)).await? {
         Err(error) => Err(unreadable(&error)),
         Ok(false) => Err(unknown()),
         Ok(true) => Ok(StatusCode::NO_CONTENT),
@@ -209,7 +214,7 @@ pub(super) async fn keep(
         }
         let now_unix_ms = (context.now_unix_ms)();
         let keeping = Arc::clone(&context);
-        let kept = tokio::task::spawn_blocking(move || {
+        let kept = blocking("keeping the snapshot", move || {
             let document = |head: &Head| {
                 let document = SnapshotAnswer {
                     id: head.id.clone(),
@@ -224,13 +229,10 @@ pub(super) async fn keep(
                 .snapshots
                 .keep(&body.title, &body.view, kept_by, now_unix_ms, document)
         });
-        let kept = kept
-            .await
-            .map_err(|_| panicked())?
-            .map_err(|error| not_kept(&error))?;
+        let kept = kept.await?.map_err(|error| not_kept(&error))?;
         Ok((StatusCode::CREATED, Json(SnapshotHead::from(&kept))).into_response())
     };
-    counted(&context, "keep_snapshot", done.await)
+    context.counted("keep_snapshot", done.await)
 }
 
 /// A view as it was kept.
@@ -246,17 +248,13 @@ pub(super) async fn keep(
     )
 )]
 pub(super) async fn snapshot(State(context): State<Arc<Context>>, Path(id): Path<String>) -> Response {
-    let reading = Arc::clone(&context);
-    let read = tokio::task::spawn_blocking(move || reading.snapshots.read(&id)).await;
-    let done = match read {
-        Err(_) => Err(panicked()),
-        Ok(Err(error)) => Err(unreadable(&error)),
-        Ok(Ok(None)) => Err(unknown()),
-        Ok(Ok(Some(document))) => {
-            Ok(([(header::CONTENT_TYPE, "application/json")], document).into_response())
-        }
+    let snapshots = Arc::clone(&context.snapshots);
+    let done = async {
+        let read = blocking("reading the snapshot", move || snapshots.read(&id)).await?;
+        let document = read.map_err(|error| unreadable(&error))?.ok_or_else(unknown)?;
+        Ok(([(header::CONTENT_TYPE, "application/json")], document).into_response())
     };
-    counted(&context, "snapshot", done)
+    context.counted("snapshot", done.await)
 }
 
 /// Deletes a snapshot.
@@ -273,17 +271,8 @@ pub(super) async fn snapshot(State(context): State<Arc<Context>>, Path(id): Path
     )
 )]
 pub(super) async fn forget(State(context): State<Arc<Context>>, Path(id): Path<String>) -> Response {
-    let done = async {
-        let forgetting = Arc::clone(&context);
-        let gone = tokio::task::spawn_blocking(move || forgetting.snapshots.forget(&id));
-        match gone.await {
-            Err(_) => Err(panicked()),
-            Ok(Err(error)) => Err(unreadable(&error)),
-            Ok(Ok(false)) => Err(unknown()),
-            Ok(Ok(true)) => Ok(StatusCode::NO_CONTENT.into_response()),
-        }
-    };
-    counted(&context, "forget_snapshot", done.await)
+    let done = removed(Arc::clone(&context.snapshots), id).await;
+    context.counted("forget_snapshot", done.map(IntoResponse::into_response))
 }
 
 /// For Prometheus.
@@ -378,12 +367,6 @@ async fn ask(context: &Arc<Context>, url: &str, room: &mut usize) -> Result<Snap
     })
 }
 
-fn counted(context: &Context, endpoint: &'static str, done: Result<Response, Problem>) -> Response {
-    let outcome = done.as_ref().map_or_else(Problem::reason, |_| "ok");
-    context.metrics.queries.count(endpoint, outcome);
-    done.unwrap_or_else(IntoResponse::into_response)
-}
-
 fn not_kept(error: &KeepError) -> Problem {
     let detail = error.to_string();
     match error {
@@ -403,11 +386,6 @@ fn unreadable(error: &std::io::Error) -> Problem {
 fn unknown() -> Problem {
     let detail = "there is no such snapshot; GET /api/v1/snapshots lists what there is";
     Problem::new(StatusCode::NOT_FOUND, "unknown_snapshot", detail)
-}
-
-fn panicked() -> Problem {
-    let detail = "keeping or reading the snapshot panicked; see the log";
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
 }
 
 #[cfg(test)]

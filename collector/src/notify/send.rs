@@ -7,13 +7,12 @@
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::body::Body;
 use http_body_util::{BodyExt, Limited};
 use hyper::client::conn::http1;
-use hyper::{Request, header};
+use hyper::{Method, header};
 use hyper_util::rt::TokioIo;
 use lettre::message::header::ContentType;
 use lettre::transport::smtp::authentication::Credentials;
@@ -25,16 +24,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls;
-use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::authorities::system;
 use super::form::{Post, alertmanager, chat, delivery, webhook};
 use super::outbox::Outcome;
 use super::page::Page;
 use super::reach::{Network, may_reach};
 use super::settings::{Channel, Endpoint, Kind, Mail, MailTls};
 use super::text::{Style, write};
+use crate::outgoing::{head, tls};
 
 /// An attempt that takes longer has failed.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -142,22 +140,14 @@ async fn try_post(endpoint: &Endpoint, channel: &Channel, post: Post) -> Result<
     if endpoint.url.scheme() == "https" {
         let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(name).map_err(|error| Attempt::again("tls", error.to_string()))?;
-        let connector = TlsConnector::from(tls(channel)?);
+        let config = tls(channel.authorities.as_ref()).map_err(|why| Attempt::again("tls", why))?;
+        let connector = TlsConnector::from(config);
         let stream = connector.connect(name, stream).await;
         let stream = stream.map_err(|error| Attempt::again("tls", error.to_string()))?;
         exchange(stream, endpoint, post).await
     } else {
         exchange(stream, endpoint, post).await
     }
-}
-
-/// The channel's authorities, or the system's.
-fn tls(channel: &Channel) -> Result<Arc<ClientConfig>, Attempt> {
-    let made = channel
-        .authorities
-        .as_ref()
-        .map_or_else(system, |authorities| authorities.client().map(Arc::new));
-    made.map_err(|why| Attempt::again("tls", why))
 }
 
 async fn exchange<S>(stream: S, endpoint: &Endpoint, post: Post) -> Result<Attempt, Attempt>
@@ -167,23 +157,7 @@ where
     let broken = |error: hyper::Error| Attempt::again("broken", error.to_string());
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let connection = tokio::spawn(connection);
-    let url = &endpoint.url;
-    let host = url.host_str().unwrap_or_default();
-    let host = url
-        .port()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    let target = match url.query() {
-        None => url.path().to_owned(),
-        Some(query) => format!("{}?{query}", url.path()),
-    };
-    let mut request = Request::post(target)
-        .header(header::HOST, host)
-        .header(header::CONTENT_TYPE, "application/json")
-        .header(header::CONNECTION, "close")
-        .header(
-            header::USER_AGENT,
-            concat!("azimuth-collector/", env!("CARGO_PKG_VERSION")),
-        );
+    let mut request = head(Method::POST, &endpoint.url).header(header::CONTENT_TYPE, "application/json");
     for (name, value) in post.headers {
         request = request.header(name, value);
     }

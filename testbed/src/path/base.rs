@@ -3,34 +3,10 @@
 //! Physics: light in silica travels at c / 1.468, so 100 km of fibre cost 0.979 ms there and back. Everything above
 //! that is how networks are built, and is drawn once per world from its seed.
 
+use azimuth_measurement::place::FIBRE_ROUND_TRIP_US_PER_KM;
+pub use azimuth_measurement::place::Place;
+
 use super::dice::Dice;
-
-/// Round-trip nanoseconds per kilometre of fibre: 2 * 1.468 / 299,792.458 km/s.
-const FIBRE_RTT_NS_PER_KM: f64 = 2.0 * 1.468 / 299_792.458 * 1e9;
-
-/// Mean radius of the Earth, IUGG.
-const EARTH_RADIUS_KM: f64 = 6371.0088;
-
-/// Where something stands.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Place {
-    /// Degrees north.
-    pub latitude_deg: f64,
-    /// Degrees east.
-    pub longitude_deg: f64,
-}
-
-impl Place {
-    /// Great-circle distance (haversine on the mean sphere, within 0.5 % of the ellipsoid).
-    #[must_use]
-    pub fn distance_km(self, other: Self) -> f64 {
-        let (from, to) = (self.latitude_deg.to_radians(), other.latitude_deg.to_radians());
-        let half_latitude = (to - from) / 2.0;
-        let half_longitude = (other.longitude_deg - self.longitude_deg).to_radians() / 2.0;
-        let haversine = half_latitude.sin().powi(2) + from.cos() * to.cos() * half_longitude.sin().powi(2);
-        2.0 * EARTH_RADIUS_KM * haversine.sqrt().min(1.0).asin()
-    }
-}
 
 /// Length of the way from `from` to `to` over whichever of `exchanges` is shortest; straight if there is none.
 ///
@@ -80,7 +56,7 @@ impl Draws<'_> {
 /// Round-trip milliseconds of `km` of great circle laid with `path_factor` times as much fibre.
 #[must_use]
 pub fn fibre_rtt_ms(km: f64, path_factor: f64) -> f64 {
-    km * path_factor * FIBRE_RTT_NS_PER_KM / 1e6
+    km * path_factor * FIBRE_ROUND_TRIP_US_PER_KM / 1e3
 }
 
 #[cfg(test)]

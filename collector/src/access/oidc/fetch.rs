@@ -1,7 +1,6 @@
 //! The rim: one request to the provider, over https, or over http on this machine. Redirects are not followed, an answer has a
 //! bound, and all of it a time. Decides nothing.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -9,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Limited};
 use hyper::client::conn::http1;
-use hyper::{Request, StatusCode, header};
+use hyper::{Method, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use reqwest::Url;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -17,7 +16,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::notify::authorities::{Authorities, system};
+use crate::notify::authorities::Authorities;
+use crate::outgoing::{head, tls};
 
 /// A request that takes longer has failed: somebody looks at a blank page meanwhile.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -70,11 +70,7 @@ async fn try_fetch(
     if url.scheme() == "http" {
         return exchange(stream, url, ask).await;
     }
-    let config = match authorities {
-        Some(authorities) => authorities.client().map(Arc::new),
-        None => system(),
-    };
-    let config = config.map_err(|why| failed("tls", why))?;
+    let config = tls(authorities).map_err(|why| failed("tls", why))?;
     let name = ServerName::try_from(bare.to_owned()).map_err(|error| failed("tls", error))?;
     let stream = TlsConnector::from(config)
         .connect(name, stream)
@@ -90,28 +86,13 @@ where
     let broken = |error: hyper::Error| failed("broken", error);
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let connection = tokio::spawn(connection);
-    let host = url.host_str().unwrap_or_default();
-    let host = url
-        .port()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    let target = match url.query() {
-        None => url.path().to_owned(),
-        Some(query) => format!("{}?{query}", url.path()),
-    };
     let builder = match &ask {
-        Ask::Get => Request::get(target),
+        Ask::Get => head(Method::GET, url),
         Ask::Post(..) => {
-            Request::post(target).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            head(Method::POST, url).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         }
     };
-    let builder = builder
-        .header(header::HOST, host)
-        .header(header::ACCEPT, "application/json")
-        .header(header::CONNECTION, "close")
-        .header(
-            header::USER_AGENT,
-            concat!("azimuth-collector/", env!("CARGO_PKG_VERSION")),
-        );
+    let builder = builder.header(header::ACCEPT, "application/json");
     let request = match ask {
         Ask::Get => builder.body(Body::empty()),
         Ask::Post(form, None) => builder.body(Body::from(form)),

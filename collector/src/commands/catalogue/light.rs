@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use azimuth_measurement::Method;
 use azimuth_measurement::catalogue::{Catalogue, CatalogueZone};
+use azimuth_measurement::place::{FIBRE_ROUND_TRIP_US_PER_KM, Place};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
@@ -17,12 +18,6 @@ use super::{Failed, overlaid, say};
 use crate::commands::ask::{self, Address};
 use crate::commands::credential::{Credential, CredentialArgs};
 
-/// Mean radius of the earth (IUGG).
-const EARTH_RADIUS_KM: f64 = 6_371.009;
-/// In a vacuum.
-const LIGHT_KM_PER_MS: f64 = 299.792_458;
-/// Group index of G.652 fibre near 1550 nm.
-const FIBRE_INDEX: f64 = 1.468;
 /// Exit code when something is faster than light.
 const IMPOSSIBLE: u8 = 1;
 /// Exit code when the collector cannot be asked.
@@ -70,29 +65,29 @@ struct Cell {
 }
 
 /// Degrees, WGS 84.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Deserialize)]
 struct Position {
     latitude: f64,
     longitude: f64,
 }
 
-/// Along the great circle.
-fn distance_km(from: Position, to: Position) -> f64 {
-    let (from_latitude, to_latitude) = (from.latitude.to_radians(), to.latitude.to_radians());
-    let half = |from: f64, to: f64| ((to - from) / 2.0).sin().powi(2);
-    let longitudes = half(from.longitude.to_radians(), to.longitude.to_radians());
-    let squared = half(from_latitude, to_latitude) + from_latitude.cos() * to_latitude.cos() * longitudes;
-    2.0 * EARTH_RADIUS_KM * squared.sqrt().min(1.0).asin()
+impl From<Position> for Place {
+    fn from(Position { latitude, longitude }: Position) -> Self {
+        Self {
+            latitude_deg: latitude,
+            longitude_deg: longitude,
+        }
+    }
 }
 
 /// Shortest round trip that light in straight fibre allows, in microseconds, with the zone as near as its place is uncertain.
-fn floor_us(from: Position, zone: &CatalogueZone) -> f64 {
-    let to = Position {
-        latitude: zone.latitude_deg,
-        longitude: zone.longitude_deg,
+fn floor_us(from: Place, zone: &CatalogueZone) -> f64 {
+    let to = Place {
+        latitude_deg: zone.latitude_deg,
+        longitude_deg: zone.longitude_deg,
     };
-    let nearest_km = (distance_km(from, to) - zone.coordinate_accuracy_km).max(0.0);
-    2.0 * nearest_km * FIBRE_INDEX / LIGHT_KM_PER_MS * 1_000.0
+    let nearest_km = (from.distance_km(to) - zone.coordinate_accuracy_km).max(0.0);
+    nearest_km * FIBRE_ROUND_TRIP_US_PER_KM
 }
 
 /// Shows every pair that is faster than light. 0 when there is none, 1 when there are some, 2 when nobody could be asked.
@@ -103,10 +98,10 @@ pub(super) fn light(args: &LightArgs, out: &mut dyn Write) -> Result<ExitCode, F
     };
     let credential = args.credential.read(args.url.is_this_machine()).map_err(failed)?;
     let agents: Agents = answer(&args.url, "/api/v1/agents", &credential)?;
-    let places: BTreeMap<String, Position> = agents
+    let places: BTreeMap<String, Place> = agents
         .agents
         .into_iter()
-        .map(|agent| (agent.agent, agent.vantage_point))
+        .map(|agent| (agent.agent, agent.vantage_point.into()))
         .collect();
     let (mut held, mut unknown, mut found) = (0_u64, 0_u64, Vec::new());
     for method in Method::ALL {
@@ -200,26 +195,26 @@ mod tests {
     #[test]
     fn the_floor_is_light_in_fibre_to_the_near_edge_of_where_a_zone_may_be() {
         let (brest, paris) = (
-            Position {
-                latitude: 48.39,
-                longitude: -4.49,
+            Place {
+                latitude_deg: 48.39,
+                longitude_deg: -4.49,
             },
-            Position {
-                latitude: 48.86,
-                longitude: 2.35,
+            Place {
+                latitude_deg: 48.86,
+                longitude_deg: 2.35,
             },
         );
         assert!(
-            (distance_km(brest, paris) - 505.0).abs() < 3.0,
+            (brest.distance_km(paris) - 505.0).abs() < 3.0,
             "{}",
-            distance_km(brest, paris)
+            brest.distance_km(paris)
         );
         let catalogue = Catalogue::built_in();
         let key = "aws/eu-west-3/euw3-az1".parse().expect("a zone");
         let zone = catalogue.zone(&key).expect("in the catalogue");
         let floor = floor_us(brest, zone);
         // 0.979 ms for each 100 km there and back.
-        let expected = (distance_km(brest, paris) - zone.coordinate_accuracy_km) * 9.79;
+        let expected = (brest.distance_km(paris) - zone.coordinate_accuracy_km) * 9.79;
         assert!((floor - expected).abs() < 300.0, "{floor} and {expected}");
         assert_eq!(
             floor_us(paris, zone),
