@@ -19,6 +19,7 @@ import bench_throughput_cpu
 QUEUE_MS = 50
 # Beside a test with cross traffic: this share of the line, by UDP, the way the test goes.
 CROSS_SHARE = 0.2
+MOST_BUFFER_BYTES = 32 << 20
 # Not 8620 and 8621, which the reflector of the testbed has.
 STAMP_PORT, TEST_PORT, IPERF_PORT, CROSS_PORT = 8630, 8631, 5201, 5202
 
@@ -131,6 +132,9 @@ class World:
         self.far = others[0]
         self.near = {line: next(pid for name, pid in agents.items() if name.endswith(line)) for line in lines_by_name}
         self.address = address_of(self.far)
+        # By the kernel's own 4 MB a sender with BBR runs out of buffer at 400 Mbit/s (`app_limited` in ss), and no line is measured.
+        for pid in (self.far, *self.near.values()):
+            inside(pid, "sysctl", "-qw", f"net.ipv4.tcp_wmem=4096 65536 {MOST_BUFFER_BYTES}", f"net.ipv4.tcp_rmem=4096 131072 {MOST_BUFFER_BYTES}")
 
     def start(self, pid, *words):
         self.started.append(subprocess.Popen(["nsenter", "-t", str(pid), "-n", *words], stdout=subprocess.DEVNULL, stderr=self.log))
@@ -161,6 +165,14 @@ def inside(pid, *words, timeout=120):
     return run("nsenter", "-t", str(pid), "-n", *words, timeout=timeout)
 
 
+def iperf3(world, near, cc, reverse, args):
+    """Bits per second that arrived, and octets of the whole, the second of warming up too."""
+    long = json.loads(inside(near, "iperf3", "-c", world.address, "-p", str(IPERF_PORT), "-t", str(args.seconds), "-O", "1", "-J", "-C", cc,
+                             *reverse, timeout=args.seconds + 60))
+    received = long["end"]["sum_received"]
+    return received["bits_per_second"], received["bytes"] * (args.seconds + 1) / args.seconds
+
+
 def one_cell(world, near, way, cc, mbit, cross, args, key):
     """iperf3 and ours, one after the other on the same line; `None` where one of them failed, which is said."""
     reverse = ["-R"] if way == "down" else []
@@ -168,11 +180,10 @@ def one_cell(world, near, way, cc, mbit, cross, args, key):
     try:
         if cross:
             beside = world.start(near, "iperf3", "-c", world.address, "-p", str(CROSS_PORT), "-u", "-b", f"{mbit * CROSS_SHARE:.0f}M",
-                                 "-l", "1200", "-t", str(args.seconds + 20 + 8 * args.runs), *reverse)
+                                 "-l", "1200", "-t", str((1 + args.again) * args.seconds + 20 + 8 * args.runs), *reverse)
             time.sleep(1)
-        long = json.loads(inside(near, "iperf3", "-c", world.address, "-p", str(IPERF_PORT), "-t", str(args.seconds), "-O", "1", "-J", "-C", cc,
-                                 *reverse, timeout=args.seconds + 60))
-        received = long["end"]["sum_received"]
+        reference_bps, reference_bytes = iperf3(world, near, cc, reverse, args)
+        again_bps = iperf3(world, near, cc, reverse, args)[0] if args.again else None
         tests = []
         for _ in range(args.runs):
             # As an agent gives a path whose rate it has seen: a second of it, between a usual test and a day's octets.
@@ -184,7 +195,7 @@ def one_cell(world, near, way, cc, mbit, cross, args, key):
                 tests.append(json.loads(done.stdout))
             except ValueError:
                 print(f"   a test printed no result: {done.stderr.strip()[-300:]}")
-        return received["bits_per_second"], received["bytes"] * (args.seconds + 1) / args.seconds, tests
+        return reference_bps, reference_bytes, again_bps, tests
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired, ValueError, KeyError) as error:
         said = getattr(error, "stdout", "") or getattr(error, "stderr", "") or ""
         print(f"   no figure: {type(error).__name__} {str(said)[-300:]}")
@@ -197,12 +208,14 @@ def one_cell(world, near, way, cc, mbit, cross, args, key):
 
 def grid(args, directory, ccs):
     lines = [(f"line-{mbit}-{delay}", mbit, delay) for mbit in args.rates for delay in args.delays]
-    errors, shares, added_errors, readings = [], [], [], []
+    shares, added_errors, readings = [], [], []
+    # Of estimates, and of a second iperf3 against the first, by congestion control and loss.
+    errors, own_errors = {}, {}
     key = os.path.join(directory, "key")
     with open(key, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         file.write(secrets.token_hex(32))
-    print(f"queue {QUEUE_MS} ms (8Q/R) on every line; each row: a {args.seconds} s iperf3, then {args.runs} tests of ours on the same line")
-    print(f"{'line':>16} {'cc':>5} {'loss':>5} {'cross':>5} {'way':>4} {'iperf3':>8} {'ours':>8} {'error':>7} {'octets':>7} {'reading':>12} "
+    print(f"queue {QUEUE_MS} ms (8Q/R) on every line; each row: a {args.seconds} s iperf3{' twice' if args.again else ''}, then {args.runs} tests of ours on the same line")
+    print(f"{'line':>16} {'cc':>5} {'loss':>5} {'cross':>5} {'way':>4} {'iperf3':>8} {'again':>7} {'ours':>8} {'error':>7} {'octets':>7} {'reading':>12} "
           f"{'stop':>9} {'added':>8} {'top/8Q/R':>8}")
     for loss in args.losses:
         room = os.path.join(directory, f"loss-{loss}")
@@ -220,7 +233,10 @@ def grid(args, directory, ccs):
                     found = one_cell(world, world.near[name], way, cc, mbit, cross, args, key)
                     if found is None:
                         continue
-                    reference, reference_bytes, tests = found
+                    reference, reference_bytes, again_bps, tests = found
+                    again = 100 * (again_bps / reference - 1) if again_bps is not None else None
+                    if again is not None:
+                        own_errors.setdefault((cc, loss), []).append(abs(again))
                     for ours in tests:
                         bps, reading = ours["bps"] or 0, ours["reading"]
                         readings.append((reading, ours["stop"]))
@@ -228,7 +244,7 @@ def grid(args, directory, ccs):
                             print(f"   a test failed: {ours['trouble']}")
                         error, share = 100 * (bps / reference - 1), ours["bytes"] / reference_bytes
                         if reading == "estimate":
-                            errors.append(abs(error))
+                            errors.setdefault((cc, loss), []).append(abs(error))
                         shares.append(share)
                         added_us, of_queue = ours["added_delay_us"], None
                         top_us, idle_us = ours["loaded"]["p99_us"], ours["idle"]["p50_us"]
@@ -239,7 +255,7 @@ def grid(args, directory, ccs):
                                 added_errors.append(abs(of_queue - 1) * 100)
                         added = f"{added_us / 1000:.1f} ms" if added_us is not None else "-"
                         print(f"{mbit:>6} Mb/s {delay:>2} ms {cc:>5} {100 * loss:>4.1f}% {'yes' if cross else 'no':>5} {way:>4} {reference / 1e6:>8.1f} "
-                              f"{bps / 1e6:>8.1f} {error:>+6.1f}% {100 * share:>6.1f}% {reading:>12} {ours['stop']:>9} {added:>8} "
+                              f"{f'{again:+.1f}%' if again is not None else '-':>7} {bps / 1e6:>8.1f} {error:>+6.1f}% {100 * share:>6.1f}% {reading:>12} {ours['stop']:>9} {added:>8} "
                               f"{100 * of_queue if of_queue is not None else float('nan'):>7.0f}%", flush=True)
                 reflector.terminate()
                 reflector.wait()
@@ -247,8 +263,12 @@ def grid(args, directory, ccs):
             world.remove()
     p95 = lambda found: sorted(found)[min(len(found) - 1, int(0.95 * len(found)))]
     print()
-    if errors:
-        print(f"estimates: n = {len(errors)}, median error {statistics.median(errors):.1f} %, p95 {p95(errors):.1f} %")
+    for what, found in [("estimates", errors), ("a second iperf3 against the first", own_errors)]:
+        for (cc, loss), some in sorted(found.items()):
+            print(f"{what}, {cc}, {100 * loss:.1f} % loss: n = {len(some)}, median error {statistics.median(some):.1f} %, p95 {p95(some):.1f} %")
+        every = [each for some in found.values() for each in some]
+        if len(found) > 1:
+            print(f"{what}: n = {len(every)}, median error {statistics.median(every):.1f} %, p95 {p95(every):.1f} %")
     if shares:
         print(f"octets: median {100 * statistics.median(shares):.1f} % of iperf3's, most {100 * max(shares):.1f} %")
     for reading in sorted({reading for reading, _ in readings}):
@@ -270,6 +290,7 @@ def main():
     parser.add_argument("--cross", type=numbers(lambda text: text == "yes"), default=[False, True], help="no,yes")
     parser.add_argument("--ways", type=numbers(str), default=["down", "up"])
     parser.add_argument("--runs", type=int, default=2, help="tests of ours a row")
+    parser.add_argument("--again", action="store_true", help="iperf3 twice a row: what it says of its own figure")
     parser.add_argument("--seconds", type=int, default=10, help="of iperf3")
     parser.add_argument("--cpu-runs", type=int, default=5)
     parser.add_argument("--file-bytes", type=int, default=500_000_000)
@@ -288,7 +309,7 @@ def main():
         ccs = congestion_controls(args.cc)
         if args.only != "cpu" and ccs:
             cells = len(args.rates) * len(args.delays) * len(ccs) * len(args.losses) * len(args.cross) * len(args.ways)
-            print(f"{cells} rows, about {cells * (args.seconds + 3 + 7 * args.runs) // 60 + 1} minutes")
+            print(f"{cells} rows, about {cells * ((1 + args.again) * args.seconds + 3 + 7 * args.runs) // 60 + 1} minutes")
             sys.stdout.flush()
             grid(args, directory, ccs)
         if args.only != "grid":
