@@ -5,6 +5,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | [`estimator`] | when to stop, and what the rate is. Pure |
+//! | [`losses`] | whether losses, and not a full queue, hold the flow back. Pure |
 //! | [`ticket`], [`challenge`], [`gate`] | who may begin a test at a reflector, and how much of it. Pure |
 //! | [`tickets`] | where the near end has its tickets from: a shared key, or its collector |
 //! | [`ndt7`] | the words both ends speak. Pure |
@@ -20,6 +21,7 @@ pub mod daemon;
 pub mod estimator;
 pub mod gate;
 pub mod ledger;
+pub mod losses;
 pub mod month;
 pub mod ndt7;
 pub mod phases;

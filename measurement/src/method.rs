@@ -196,6 +196,8 @@ closed_set! {
     Unreachable = 8, "unreachable";
     /// The other end said what the protocol does not know.
     Malformed = 9, "malformed";
+    /// It lost packets before its queue was full: the losses, and not the line, are what a long transfer would be held back by.
+    Losses = 10, "losses";
 }
 
 closed_set! {

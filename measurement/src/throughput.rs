@@ -122,8 +122,8 @@ pub enum ThroughputError {
         /// Microseconds.
         duration_us: u32,
     },
-    /// It ended because the rate was stable, but the rate was not.
-    #[error("stopped as stable with a rate that had not settled")]
+    /// It ended because the rate was stable, and it was not; or for losses, and it was.
+    #[error("why it stopped contradicts whether its rate had settled")]
     NotSettled,
     /// More answers than probes.
     #[error("{phase} has more losses and delays than probes")]
@@ -185,7 +185,8 @@ impl ThroughputResult {
                 duration_us: self.duration_us,
             });
         }
-        if self.stop == StopReason::Stable && !self.settled {
+        if self.stop == StopReason::Stable && !self.settled || self.stop == StopReason::Losses && self.settled
+        {
             return Err(ThroughputError::NotSettled);
         }
         if let Some(sender) = &self.sender {

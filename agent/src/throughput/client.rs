@@ -23,6 +23,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::estimator::{Estimate, Estimator, Limits};
+use super::losses::{LossSample, heeds_losses};
 use super::ndt7::{self, FIRST_MESSAGE_BYTES, Measurement, SUBPROTOCOL, TcpInfoText};
 use super::serve::socket_config;
 use super::transfer::payload;
@@ -168,6 +169,9 @@ impl Flow {
                 TransferDirection::Upload => info.rtt_us,
             };
             estimator.note_round_trip(now, round_trip_us);
+            if direction == TransferDirection::Upload && heeds_losses(&self.congestion_control) {
+                estimator.note_losses(now, LossSample::from(&TcpInfoText::of(&info, 0)));
+            }
         }
         (now, estimator.note(now, self.moved(direction)))
     }
@@ -205,6 +209,14 @@ impl Flow {
                 Some(ndt7::sender_view(&info, &self.congestion_control, load_us))
             }
         }
+    }
+
+    /// What the server last told of its losses, if it slows down for them.
+    fn told_losses(&self) -> Option<LossSample> {
+        let told = self.told.as_ref()?;
+        let own = told.azimuth.as_ref();
+        let heeds = heeds_losses(own.map_or("", |own| own.congestion_control.as_str()));
+        told.tcp_info.filter(|_| heeds).as_ref().map(LossSample::from)
     }
 
     fn hear(&mut self, text: &str) {
@@ -313,7 +325,12 @@ async fn download(
             () = until(estimator.next_at(), now) => continue,
         };
         match said {
-            Some(Ok(Message::Text(text))) => flow.hear(&text),
+            Some(Ok(Message::Text(text))) => {
+                flow.hear(&text);
+                if let Some(sample) = flow.told_losses() {
+                    estimator.note_losses(clock::monotonic(), sample);
+                }
+            }
             Some(Ok(Message::Close(_))) | None => return StopReason::PeerClosed,
             Some(Ok(_)) => {}
             Some(Err(error)) => return flow.broke(&error),

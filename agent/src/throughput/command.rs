@@ -321,6 +321,9 @@ fn why(stop: StopReason) -> &'static str {
         StopReason::Stalled => "nothing moved any more",
         StopReason::Refused => "the other end would not begin",
         StopReason::Unreachable => "there was no connection",
+        StopReason::Losses => {
+            "it lost packets before its queue was full: by this congestion control a long transfer settles lower than a short one"
+        }
         StopReason::Malformed => "the other end does not speak ndt7",
     }
 }

@@ -7,11 +7,15 @@
 //!
 //! A rate can settle while the flow still fills the queue before it, and the delay under load would be read too early: while round
 //! trips grow, a settled flow goes on for up to a second.
+//!
+//! A rate that [`losses`](super::losses) will take from a long transfer is no estimate, however steady: the test ends, and what the
+//! path carried so far is a lower bound.
 
 use std::collections::VecDeque;
 
 use azimuth_measurement::StopReason;
 
+use super::losses::{LossSample, Losses};
 use crate::clock::{Monotonic, NS_PER_MS, NS_PER_S};
 
 /// The shortest and the longest window.
@@ -123,6 +127,9 @@ pub struct Estimator {
     kept_bps: Option<u64>,
     /// Round trips of the last [`GROWS_OVER_NS`] and the one before them, in microseconds.
     round_trips: VecDeque<(Monotonic, u32)>,
+    losses: Losses,
+    /// Whether losses would hold a long transfer below the rate.
+    held_back: bool,
 }
 
 impl Estimator {
@@ -145,6 +152,8 @@ impl Estimator {
             settled: false,
             kept_bps: None,
             round_trips: VecDeque::new(),
+            losses: Losses::new(began),
+            held_back: false,
         }
     }
 
@@ -165,6 +174,12 @@ impl Estimator {
         while self.round_trips.get(1).is_some_and(|(at, _)| is_old(at)) {
             self.round_trips.pop_front();
         }
+    }
+
+    /// What the sending end says of its losses; not for a congestion control that does not heed them.
+    pub fn note_losses(&mut self, now: Monotonic, sample: LossSample) {
+        self.losses.note(now, sample);
+        self.held_back = self.losses.hold_back(mean_bps(self.half()));
     }
 
     /// When to look again, even if nothing moves.
@@ -198,7 +213,10 @@ impl Estimator {
             self.kept_bps = Some(mean_bps(self.half())).filter(|bps| *bps > 0);
         }
         let is_spent = self.bytes >= self.limits.max_bytes;
-        if self.kept_bps.is_some() && (is_spent || lasted_ns >= PATIENCE_NS || !self.queue_grows()) {
+        let is_over = self.held_back && self.ramp.is_some() && lasted_ns >= self.least_ns;
+        if is_over && !self.limits.to_the_end {
+            Some(StopReason::Losses)
+        } else if self.kept_bps.is_some() && (is_spent || lasted_ns >= PATIENCE_NS || !self.queue_grows()) {
             Some(StopReason::Stable)
         } else if is_spent {
             Some(StopReason::ByteCap)
@@ -216,7 +234,7 @@ impl Estimator {
     pub fn finish(&self, stop: StopReason) -> Estimate {
         let duration_ns = self.last_at.since_ns(self.began);
         // The time of a stall is no part of the rate before it, and the rate before it is no estimate.
-        let settled = self.settled && stop != StopReason::Stalled;
+        let settled = self.settled && !self.held_back && stop != StopReason::Stalled;
         if let Some(kept) = self.kept_bps.filter(|_| stop == StopReason::Stable) {
             return Estimate {
                 bps: kept,
@@ -274,6 +292,7 @@ impl Estimator {
             self.ramp = ramp(&self.windows);
         }
         self.settled = self.ramp.is_some() && is_settled(self.half());
+        self.held_back = self.losses.hold_back(mean_bps(self.half()));
     }
 
     fn queue_grows(&self) -> bool {

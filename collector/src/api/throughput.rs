@@ -140,6 +140,8 @@ pub enum StopName {
     Unreachable,
     /// The other end said what the protocol does not know.
     Malformed,
+    /// It lost packets before its queue was full: a long transfer settles lower.
+    Losses,
 }
 
 /// What held the sender back.
@@ -276,6 +278,7 @@ impl From<StopReason> for StopName {
             StopReason::Refused => Self::Refused,
             StopReason::Unreachable => Self::Unreachable,
             StopReason::Malformed => Self::Malformed,
+            StopReason::Losses => Self::Losses,
         }
     }
 }

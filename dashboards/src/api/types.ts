@@ -2839,7 +2839,7 @@ export interface components {
          * @description Why a test ended.
          * @enum {string}
          */
-        StopName: "stable" | "byte_cap" | "time_cap" | "aborted" | "peer_closed" | "stalled" | "refused" | "unreachable" | "malformed";
+        StopName: "stable" | "byte_cap" | "time_cap" | "aborted" | "peer_closed" | "stalled" | "refused" | "unreachable" | "malformed" | "losses";
         /** @description What is kept. */
         StoreStatus: {
             /**

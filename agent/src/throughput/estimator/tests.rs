@@ -233,3 +233,33 @@ proptest! {
         prop_assert!(found.bps <= fastest.max(bps(bytes, at_ns)));
     }
 }
+
+#[test]
+fn a_steady_rate_that_losses_will_take_is_a_lower_bound_and_one_they_leave_is_not() {
+    let moved = slow_start(48e6, 10 * NS_PER_MS);
+    let run = |limits: Limits, one_in_packets: u64| {
+        let mut estimator = Estimator::new(limits, 10 * NS_PER_MS, START);
+        for ms in 1..9_000 {
+            let now = START.plus_ns(ms * NS_PER_MS);
+            let acked_bytes = moved(ms * NS_PER_MS);
+            let sample = LossSample {
+                retransmitted_bytes: acked_bytes / (one_in_packets * 1_448) * 1_448,
+                acked_bytes,
+                round_trip_us: 11_000,
+                min_round_trip_us: 10_000,
+            };
+            estimator.note_losses(now, sample);
+            if let Some(stop) = estimator.note(now, acked_bytes) {
+                return estimator.finish(stop);
+            }
+        }
+        panic!("it never stops");
+    };
+    let held_back = run(Limits::USUAL, 700);
+    assert_eq!((held_back.stop, held_back.settled), (StopReason::Losses, false));
+    assert!(held_back.duration_ns < 550 * NS_PER_MS, "{held_back:?}");
+    assert!(held_back.bps > 40_000_000, "{held_back:?}");
+    assert_eq!(run(Limits::USUAL, 1_000_000).stop, StopReason::Stable);
+    let in_depth = run(Limits::DEEP, 700);
+    assert_eq!((in_depth.stop, in_depth.settled), (StopReason::TimeCap, true));
+}
