@@ -147,6 +147,8 @@ pub struct Probe {
     pub request: Option<Request>,
     /// How its probes leave the host.
     pub leaving: Leaving,
+    /// The address is somebody else's, and is asked less often while it fails.
+    pub public: bool,
 }
 
 impl Probe {
@@ -470,6 +472,7 @@ fn read_target(mut section: Section<'_>, seen: &mut Seen) -> Option<Target> {
             })
             .ok()
     });
+    let public = section.optional("public", boolean).unwrap_or(false);
     let leaving = leaving::read(&mut section);
     let mut probes = Vec::new();
     let probe_sections = section.sections("probe");
@@ -478,7 +481,8 @@ fn read_target(mut section: Section<'_>, seen: &mut Seen) -> Option<Target> {
         section.wrong("probe", Wrong("nothing to measure here".into(), remedy.into()));
     }
     for probe in probe_sections {
-        probes.extend(read_probe(probe, address.as_ref(), &leaving, seen));
+        let probe = read_probe(probe, address.as_ref(), &leaving, seen);
+        probes.extend(probe.map(|probe| Probe { public, ..probe }));
     }
     section.finish();
     Some(Target {
@@ -610,6 +614,7 @@ fn read_probe(
         key,
         request,
         leaving,
+        public: false,
     };
     let host = endpoint?.host().unwrap_or_default();
     let told_apart = match &probe.request {

@@ -216,6 +216,7 @@ fn plan(address: SocketAddr, method: Method) -> SeriesPlan {
         key: None,
         lane: Lane::default(),
         request: None,
+        backs_off: None,
     }
 }
 

@@ -113,6 +113,7 @@ fn plans(targets: &[Target], lanes: Vec<Lane>, args: &ProbeArgs) -> anyhow::Resu
         key: key.clone(),
         lane,
         request: request(target, args),
+        backs_off: None,
     });
     Ok(plans.collect())
 }

@@ -10,6 +10,9 @@
 //! | [`history`] | whether a probe long settled was answered before |
 //! | [`stamp_session`] | one STAMP Session-Sender: which reply answers which probe |
 //! | [`icmp_session`] | one series of ICMP echoes |
+//! | [`back_off`] | how an address that is somebody else's is asked less often while it fails |
+//! | [`back_offs`] | the same for all series, with what is said of it |
+//! | [`heard`] | what the end of a probe says of how the other side fares |
 //! | [`attempts`] | numbers and waiting times of what ends once |
 //! | [`connect_session`] | one series of TCP connects |
 //! | [`exchange`] | what an exchange of several steps asks, and which series show its sides |
@@ -20,6 +23,8 @@
 //! | [`core`] | all series together: schedule, sessions, tally |
 
 pub mod attempts;
+pub mod back_off;
+pub mod back_offs;
 pub mod connect_session;
 pub mod core;
 pub mod delay;
@@ -28,6 +33,7 @@ pub mod exchange;
 pub mod exchange_session;
 pub mod exchange_tally;
 pub mod finding_tally;
+mod heard;
 pub mod history;
 pub mod icmp_session;
 pub mod lane;

@@ -18,8 +18,8 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use azimuth_measurement::ErrorKind;
@@ -28,7 +28,7 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use self::inbox::{Change, Inbox, Letterbox, Message, inbox};
-use crate::clock::{self, Moment, Monotonic, NS_PER_MS};
+use crate::clock::{self, Moment, Monotonic, NS_PER_MS, NS_PER_S};
 use crate::net::batch::{BATCH, Batch, Queue};
 use crate::net::clock_error::ClockWatch;
 use crate::net::control::IcmpError;
@@ -37,6 +37,7 @@ use crate::net::outgoing::LaneError;
 use crate::net::tcp::{Connecting, Progress};
 use crate::net::thread;
 use crate::net::wait::{Waker, wait};
+use crate::probe::back_offs::{BackOffCounters, Turned};
 use crate::probe::connect_session::ConnectEnd;
 use crate::probe::core::Strays;
 use crate::probe::lane::Lanes;
@@ -90,6 +91,7 @@ pub struct Delivery {
 pub struct Prober {
     stop: Arc<Stop>,
     counting: Arc<Counting>,
+    back_offs: Arc<Mutex<BackOffCounters>>,
     letterbox: Letterbox,
     thread: JoinHandle<Strays>,
 }
@@ -182,12 +184,14 @@ impl Prober {
         let lanes = Lanes::of(plans);
         let sockets = LaneSockets::open(lanes.all(), Arc::clone(&counting), clock::monotonic())?;
         let (letterbox, inbox) = inbox()?;
+        let back_offs = Arc::new(Mutex::new(BackOffCounters::default()));
         let core = core(clock::moment().plus_ns(STAMPS_SETTLE_NS));
         let reply_bytes = reply_bytes(plans);
         let mut turning = Turning {
             core,
             clock_watch: ClockWatch::default(),
             sockets,
+            back_offs: Arc::clone(&back_offs),
             icmp_errors: HashMap::new(),
             connecting: HashMap::new(),
             batch: Batch::new(reply_bytes),
@@ -212,6 +216,7 @@ impl Prober {
         Ok(Self {
             stop,
             counting,
+            back_offs,
             letterbox,
             thread,
         })
@@ -241,6 +246,12 @@ impl Prober {
         self.counting.now()
     }
 
+    /// What came of asking failing addresses less often so far.
+    #[must_use]
+    pub fn back_offs(&self) -> BackOffCounters {
+        *self.back_offs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits for the thread to end; what came in and belonged to nothing. `None` if the thread panicked.
     #[must_use]
     pub fn join(self) -> Option<Strays> {
@@ -263,6 +274,8 @@ struct Turning {
     core: Core,
     clock_watch: ClockWatch,
     sockets: LaneSockets,
+    /// What came of asking failing addresses less often, for others to read.
+    back_offs: Arc<Mutex<BackOffCounters>>,
     /// What was last said instead of an answer, per series.
     icmp_errors: HashMap<u32, IcmpError>,
     connecting: HashMap<ProbeToken, Attempt>,
@@ -299,6 +312,7 @@ impl Turning {
             let now = clock::moment();
             self.sockets.retry(now.monotonic);
             self.core.handle_timeout(now);
+            self.say_back_offs();
             self.connecting
                 .retain(|_, attempt| attempt.give_up_at > now.monotonic);
             while let Some(closed) = self.core.poll_closed(now.monotonic) {
@@ -323,6 +337,33 @@ impl Turning {
             );
         }
         closed.into_iter().for_each(|interval| self.deliver(interval));
+    }
+
+    /// Once when an address begins to be asked less often, and once when it no longer is.
+    fn say_back_offs(&mut self) {
+        while let Some(notice) = self.core.poll_notice() {
+            let counters = self.core.back_offs();
+            *self.back_offs.lock().unwrap_or_else(PoisonError::into_inner) = counters;
+            let series = notice.series;
+            let address = self.core.address(series).map(|address| address.to_string());
+            let address = address.unwrap_or_default();
+            match notice.what {
+                Turned::Slower(why) => warn!(
+                    series,
+                    address,
+                    why = why.as_str(),
+                    ?counters,
+                    "a public address fails and is asked less often until it answers; what is not sent is no loss"
+                ),
+                Turned::AsEver(after_ns) => info!(
+                    series,
+                    address,
+                    after_s = after_ns / NS_PER_S,
+                    ?counters,
+                    "a public address answers again and is asked as often as before"
+                ),
+            }
+        }
     }
 
     fn take_messages(&mut self) {

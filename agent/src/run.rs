@@ -333,9 +333,9 @@ async fn measure(
         let age_ms = u64::try_from(age_ns / NS_PER_MS).unwrap_or(0);
         outbox.push(gap, report, now.monotonic_ms.saturating_sub(age_ms), now);
     }
-    let refusals = prober.refusals();
+    let (refusals, back_offs) = (prober.refusals(), prober.back_offs());
     let strays = prober.join().context("the probing thread panicked")?;
-    info!(?strays, ?refusals, "measured");
+    info!(?strays, ?refusals, ?back_offs, "measured");
     Ok(order)
 }
 

@@ -137,14 +137,35 @@ impl Schedule {
         if rhythm.remaining == Some(0) {
             return;
         }
-        let next = if let Some(gaps) = &mut rhythm.gaps {
-            now.plus_ns(gaps.next_ns())
-        } else {
-            let passed_ns = now.since_ns(rhythm.first_at).max(0);
-            let slots = passed_ns / rhythm.period_ns + i64::from(passed_ns % rhythm.period_ns != 0);
-            rhythm.first_at.plus_ns(slots.saturating_mul(rhythm.period_ns))
-        };
+        let next = rhythm.first_from(now);
         self.deadlines.push(Reverse((next, series)));
+    }
+
+    /// Moves the next slot of one series to its first from `until` on, if it would come sooner. How many slots that leaves out. A
+    /// series that has no next slot gets none.
+    pub fn postpone(&mut self, series: u32, until: Monotonic) -> u64 {
+        self.shift(series, until, Monotonic::max)
+    }
+
+    /// Moves the next slot of one series to its first after `now`, if it would come later. How many slots that brings back.
+    pub fn advance(&mut self, series: u32, now: Monotonic) -> u64 {
+        // A slot of this very instant has been sent.
+        self.shift(series, now.plus_ns(1), Monotonic::min)
+    }
+
+    fn shift(&mut self, series: u32, from: Monotonic, choose: fn(Monotonic, Monotonic) -> Monotonic) -> u64 {
+        let mut deadlines = self.deadlines.iter();
+        let Some(before) = deadlines.find_map(|Reverse((at, of))| (*of == series).then_some(*at)) else {
+            return 0;
+        };
+        let Some(rhythm) = self.rhythms.get_mut(series as usize) else {
+            return 0;
+        };
+        let after = choose(before, rhythm.first_from(from));
+        let slots = after.since_ns(before) / rhythm.period_ns;
+        self.pause(series);
+        self.deadlines.push(Reverse((after, series)));
+        slots.unsigned_abs()
     }
 
     /// Forgets every future slot: nothing more will be due.
@@ -154,6 +175,16 @@ impl Schedule {
 }
 
 impl Rhythm {
+    /// The first slot of the grid from `at` on; of a Poisson schedule, which has no grid, a gap after `at`.
+    fn first_from(&mut self, at: Monotonic) -> Monotonic {
+        if let Some(gaps) = &mut self.gaps {
+            return at.plus_ns(gaps.next_ns());
+        }
+        let passed_ns = at.since_ns(self.first_at).max(0);
+        let slots = passed_ns / self.period_ns + i64::from(passed_ns % self.period_ns != 0);
+        self.first_at.plus_ns(slots.saturating_mul(self.period_ns))
+    }
+
     /// From one slot to the next.
     fn next_ns(&mut self) -> i64 {
         self.gaps.as_mut().map_or(self.period_ns, Gaps::next_ns)
@@ -283,6 +314,25 @@ mod tests {
         let due = schedule.poll_due(at(330)).expect("due");
         assert_eq!((due.series, due.skipped, due.intended_at), (0, 0, at(330)));
         assert_eq!(schedule.poll_timeout(), Some(at(430)));
+    }
+
+    #[test]
+    fn a_slot_is_moved_along_its_grid_and_never_to_where_one_was_sent() {
+        let mut schedule = Schedule::default();
+        schedule.add(START, 30, 100, None);
+        assert_eq!(schedule.poll_due(at(30)).map(|due| due.skipped), Some(0));
+        assert_eq!(schedule.advance(0, at(30)), 0, "it was sent in this instant");
+        assert_eq!(schedule.postpone(0, at(420)), 3);
+        assert_eq!(schedule.poll_timeout(), Some(at(430)));
+        assert_eq!(schedule.postpone(0, at(100)), 0, "it comes no sooner");
+        assert_eq!(schedule.advance(0, at(131)), 2);
+        assert_eq!(schedule.poll_timeout(), Some(at(230)));
+        assert_eq!(schedule.advance(0, at(260)), 0, "what is overdue stays so");
+        schedule.pause(0);
+        assert_eq!(
+            (schedule.postpone(0, at(900)), schedule.poll_timeout()),
+            (0, None)
+        );
     }
 
     #[test]

@@ -46,6 +46,7 @@ fn plan(address: SocketAddr, key: Option<StampKey>) -> SeriesPlan {
         key,
         lane: Lane::default(),
         request: None,
+        backs_off: None,
     }
 }
 

@@ -238,6 +238,7 @@ fn one_prober_measures_both_families_and_both_methods_at_once() {
         key: None,
         lane: Lane::default(),
         request: None,
+        backs_off: None,
     };
     let stamps = reflector.udp.iter().map(|address| plan(address, Method::Stamp));
     let connects = reflector
@@ -295,6 +296,7 @@ fn icmp_errors_are_counted_by_kind_and_cost_the_others_nothing() {
             key: None,
             lane: Lane::default(),
             request: None,
+            backs_off: None,
         };
         let plans = [plan(closed_port), plan(reflector.udp[0])];
         let (out, mut intervals) = tokio::sync::mpsc::channel(8);
@@ -318,6 +320,45 @@ fn icmp_errors_are_counted_by_kind_and_cost_the_others_nothing() {
         assert_eq!((fine.send_errors, fine.lost()), (0, 0), "{fine:?}");
         assert_eq!(fine.errors, ErrorCounts::default());
         reflector.stop().expect("it ends");
+    }
+}
+
+/// A closed port refuses each connection.
+#[test]
+fn a_public_address_that_refuses_is_asked_less_often_and_one_of_ours_is_not() {
+    let closed = {
+        let bound = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
+        bound.local_addr().expect("bound")
+    };
+    let plan = |limit, backs_off| SeriesPlan {
+        address: closed,
+        method: Method::TcpConnect,
+        period_ms: 50,
+        pace: Pace::Periodic,
+        phase_ns: 0,
+        waiting_time_ms: 1_000,
+        limit: Some(limit),
+        follow_up: false,
+        direct_measurement: false,
+        key: None,
+        lane: Lane::default(),
+        request: None,
+        backs_off,
+    };
+    for (plan, backs_off) in [(plan(7, Some(1)), true), (plan(12, None), false)] {
+        let limit = plan.limit.expect("one");
+        let (out, mut intervals) = tokio::sync::mpsc::channel(8);
+        let prober = Prober::start(&[plan], 86_400_000, out).expect("a prober");
+        let mut sum = ProbeCounts::default();
+        while let Some(delivery) = intervals.blocking_recv() {
+            sum = sum.plus(&delivery.closed.series[0].counts).expect("few");
+        }
+        let counted = prober.back_offs();
+        prober.join().expect("it ends by itself");
+        assert_eq!(sum.sent + sum.skipped, limit, "what is left out is neither");
+        assert_eq!((sum.refused, sum.lost()), (sum.sent, 0));
+        assert_eq!((counted.begun, counted.ended), (u64::from(backs_off), 0));
+        assert_eq!(counted.left_out > 0, backs_off);
     }
 }
 
@@ -542,6 +583,7 @@ fn a_lane_that_this_host_refuses_fails_its_own_targets_and_no_others() {
         key: None,
         lane,
         request: None,
+        backs_off: None,
     };
     let by = |interface: &str, source: Option<&str>| Lane {
         outgoing: Outgoing {
@@ -668,6 +710,7 @@ fn a_series_added_later_gets_the_sockets_that_its_flow_needs() {
             ..Lane::default()
         },
         request: None,
+        backs_off: None,
     };
     let (out, mut intervals) = tokio::sync::mpsc::channel(64);
     let prober = Prober::start_eager(&[], 1_000, out).expect("a prober");

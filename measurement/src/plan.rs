@@ -59,6 +59,10 @@ pub struct PlanProbe {
     pub period_ms: u32,
     /// After this long without an answer a probe is lost, in milliseconds.
     pub waiting_time_ms: u32,
+    /// The address is somebody else's: it is asked less often while it fails. Written only where it is so; earlier agents pass it
+    /// over, and earlier collectors do not say it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub public: bool,
 }
 
 /// A plan on its way.

@@ -82,6 +82,8 @@ impl Config {
             key: probe.key.clone(),
             lane: self.lane(probe, flow),
             request: probe.request.clone(),
+            // Not the phase's own seed: who shares a phase need not share its pauses.
+            backs_off: probe.public.then(|| seed(&format!("{name}/back-off"))),
         }
     }
 

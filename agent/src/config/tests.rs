@@ -43,6 +43,23 @@ fn message(from: &str, to: &str) -> String {
 }
 
 #[test]
+fn an_address_that_is_said_to_be_public_backs_off_and_no_other_does() {
+    let seeds = |text: &str| -> Vec<Option<u64>> {
+        let plans = check(text).expect("fine").series_plans();
+        plans.iter().map(|plan| plan.backs_off).collect()
+    };
+    assert_eq!(seeds(GOOD), [None, None]);
+    let public = seeds(&GOOD.replacen("granularity =", "public = true\ngranularity =", 1));
+    assert!(
+        public.iter().all(Option::is_some) && public[0] != public[1],
+        "{public:?}"
+    );
+    assert!(
+        message("granularity = \"zone\"", "public = 1").contains("target[1].public: expected true or false")
+    );
+}
+
+#[test]
 fn paths_are_traced_unless_told_otherwise() {
     let paths = |section: &str| {
         let text = GOOD.replace("[vantage_point]", &format!("{section}\n[vantage_point]"));

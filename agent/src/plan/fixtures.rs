@@ -38,6 +38,7 @@ pub(crate) fn probe(method: &str, port: u16, period_ms: u32) -> PlanProbe {
         port,
         period_ms,
         waiting_time_ms: 2_000,
+        public: false,
     }
 }
 

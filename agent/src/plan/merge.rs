@@ -218,6 +218,7 @@ impl<'c> Adding<'c> {
             key: None,
             request,
             leaving: Leaving::default(),
+            public: given.public,
         };
         let needed = probe.series(self.own.labels_load());
         if self.series + needed > MAX_SERIES {

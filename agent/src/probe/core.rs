@@ -16,12 +16,15 @@ use crate::schedule::{Pace, Schedule};
 use crate::stamp::{ErrorEstimate, PacketError, StampKey};
 use crate::tally::{ClosedInterval, IntervalOrdinal, LOADED_SERIES, Tally};
 
+use super::back_off::BackOff;
+use super::back_offs::{BackOffCounters, BackOffs, Notice};
 use super::connect_session::{ConnectEnd, ConnectSession};
 use super::delay::whole_us;
 use super::exchange::{ExchangeEnd, Request, Side, sides};
 use super::exchange_session::{ExchangeSession, GRACE_NS};
 use super::exchange_tally::{count_exchange, count_side};
 use super::finding_tally::{count_connect, count_finding};
+use super::heard;
 use super::icmp_session::IcmpSession;
 use super::lane::{Lane, Lanes};
 use super::stamp_session::{Arrival, StampSession};
@@ -63,6 +66,9 @@ pub struct SeriesPlan {
     pub lane: Lane,
     /// What to ask, for a method of several steps. Its [`sides`] are series of their own and follow this one.
     pub request: Option<Request>,
+    /// Where the address is somebody else's: it is asked less often while it fails, at random by this seed. `None` for reflectors
+    /// of our own, whose losses are what is measured.
+    pub backs_off: Option<u64>,
 }
 
 /// Names one probe until it is settled.
@@ -161,6 +167,7 @@ pub struct Core {
     /// Likewise.
     by_echo_peer: HashMap<(u32, IpAddr), u32>,
     schedule: Schedule,
+    back_offs: BackOffs,
     tally: Tally,
     sweep_at: Monotonic,
     clock_error: ErrorEstimate,
@@ -194,6 +201,7 @@ impl Core {
             by_peer: HashMap::new(),
             by_echo_peer: HashMap::new(),
             schedule: Schedule::default(),
+            back_offs: BackOffs::default(),
             tally: Tally::new(0, interval_ms, 0, start),
             sweep_at: start.monotonic,
             clock_error: ErrorEstimate::UNSYNCHRONISED,
@@ -214,6 +222,9 @@ impl Core {
         let index = self
             .schedule
             .add_paced(start, plan.phase_ns, (period_ns, plan.pace), plan.limit);
+        if let Some(seed) = plan.backs_off {
+            self.back_offs.add(index, BackOff::new(period_ns, seed));
+        }
         self.lanes.add(plan);
         let lane = self.lanes.of_series(index).unwrap_or(u32::MAX);
         let payload_bytes = plan.lane.outgoing.payload_bytes;
@@ -285,7 +296,25 @@ impl Core {
 
     /// Sends again for a paused series, from its next slot after `now`.
     pub fn resume(&mut self, series: u32, now: Monotonic) {
-        self.schedule.resume(series, now);
+        self.schedule
+            .resume(series, self.back_offs.not_before(series, now));
+    }
+
+    /// What people should read of addresses that are asked less often, or as often as ever again.
+    pub fn poll_notice(&mut self) -> Option<Notice> {
+        self.back_offs.poll_notice()
+    }
+
+    /// What came of asking less often.
+    #[must_use]
+    pub fn back_offs(&self) -> BackOffCounters {
+        self.back_offs.counters()
+    }
+
+    /// Where a series sends to.
+    #[must_use]
+    pub fn address(&self, series: u32) -> Option<SocketAddr> {
+        Some(self.series.get(series as usize)?.address)
     }
 
     /// Probes sent from now on are sent under this load of our own.
@@ -370,6 +399,7 @@ impl Core {
             self.sweep(now.monotonic);
             self.sweep_at = now.monotonic.plus_ns(SWEEP_NS);
         }
+        self.back_offs.turn(&mut self.schedule, now.monotonic);
     }
 
     /// Whether a slot is due at `now`.
@@ -678,21 +708,25 @@ impl Core {
         {
             Some(Session::Stamp(session, _)) => {
                 while let Some(finding) = session.poll_finding() {
+                    self.back_offs.hear(series, heard::of_finding(&finding));
                     count_finding(&mut self.tally, series, finding);
                 }
             }
             Some(Session::Icmp(session)) => {
                 while let Some(finding) = session.inner().poll_finding() {
+                    self.back_offs.hear(series, heard::of_finding(&finding));
                     count_finding(&mut self.tally, series, finding);
                 }
             }
             Some(Session::Connect(session)) => {
                 while let Some((interval, finding)) = session.poll_finding() {
+                    self.back_offs.hear(series, Some(heard::of_connect(&finding)));
                     count_connect(&mut self.tally, series, interval, finding);
                 }
             }
             Some(Session::Exchange(session, _, sides)) => {
                 while let Some((interval, sequence, end)) = session.poll_finding() {
+                    self.back_offs.hear(series, heard::of_exchange(end.as_ref()));
                     count_exchange(&mut self.tally, (series, sequence), sides, interval, end);
                 }
             }

@@ -107,6 +107,8 @@ pub struct ExchangeEnd {
     pub outcome: ExchangeOutcome,
     /// When the certificate shown ends, in seconds since 1970; `None` if none was accepted.
     pub certificate_ends_unix_s: Option<u64>,
+    /// The answer asks for fewer requests, and to be left alone for so many seconds, 0 if it does not say how long.
+    pub asked_to_wait_s: Option<u32>,
 }
 
 /// What came of an exchange.

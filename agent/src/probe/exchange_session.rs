@@ -85,6 +85,7 @@ mod tests {
             stuck: None,
             outcome: ExchangeOutcome::Lost,
             certificate_ends_unix_s: None,
+            asked_to_wait_s: None,
         };
         let first = session.send(at, IntervalOrdinal::FIRST);
         let second = session.send(at, IntervalOrdinal::FIRST);

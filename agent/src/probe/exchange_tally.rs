@@ -129,6 +129,7 @@ mod tests {
             stuck,
             outcome,
             certificate_ends_unix_s: None,
+            asked_to_wait_s: None,
         })
     }
 

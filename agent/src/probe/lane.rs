@@ -284,6 +284,7 @@ mod tests {
                 ..Lane::default()
             },
             request: None,
+            backs_off: None,
         }
     }
 

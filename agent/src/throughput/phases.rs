@@ -120,6 +120,7 @@ impl Probes {
             key: probing.key.clone(),
             lane: Lane::default(),
             request: None,
+            backs_off: None,
         };
         let (out, intervals) = mpsc::channel(CHANNEL);
         let prober = Prober::start_eager(&[plan], INTERVAL_MS, out)?;

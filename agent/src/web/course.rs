@@ -21,6 +21,7 @@ pub(super) struct Course {
     /// What is passed later is not: whoever was held up looks at what has arrived before it looks at the clock.
     give_up_at: Option<Monotonic>,
     certificate_ends_unix_s: Option<u64>,
+    asked_to_wait_s: Option<u32>,
 }
 
 impl Course {
@@ -62,6 +63,11 @@ impl Course {
         self.certificate_ends_unix_s = ends_unix_s;
     }
 
+    /// The answer asks for fewer requests, and for so many seconds without any.
+    pub(super) fn note_asked_to_wait(&mut self, wait_s: u32) {
+        self.asked_to_wait_s = Some(wait_s);
+    }
+
     /// What it came to.
     pub(super) fn end(self, outcome: ExchangeOutcome) -> ExchangeEnd {
         ExchangeEnd {
@@ -69,6 +75,7 @@ impl Course {
             stuck: self.current.map(|(phase, _)| phase),
             outcome,
             certificate_ends_unix_s: self.certificate_ends_unix_s,
+            asked_to_wait_s: self.asked_to_wait_s,
         }
     }
 }

@@ -12,7 +12,7 @@ use azimuth_measurement::{Answer, Phase};
 use http_body_util::Empty;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::{http1, http2};
-use hyper::header::{ACCEPT, HOST, HeaderValue, USER_AGENT};
+use hyper::header::{ACCEPT, HOST, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -72,6 +72,12 @@ pub(super) async fn first_byte(
     left.note(course);
     let response = response.map_err(broken)?;
     course.pass(now);
+    if matches!(
+        response.status(),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    ) {
+        course.note_asked_to_wait(retry_after_s(response.headers()));
+    }
     Ok(ExchangeOutcome::Answered(
         kind_of(response.status()),
         now.since_ns(began),
@@ -112,6 +118,12 @@ fn request(server_name: &str, port: u16, path: &str, is_http2: bool) -> Option<R
         request = request.header(HOST, authority);
     }
     request.body(Empty::new()).ok()
+}
+
+/// `Retry-After` (RFC 9110 section 10.2.3) in seconds; 0 without one, and where it is a date: whose clock would that be by?
+fn retry_after_s(headers: &HeaderMap) -> u32 {
+    let value = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    value.and_then(|seconds| seconds.trim().parse().ok()).unwrap_or(0)
 }
 
 fn kind_of(status: StatusCode) -> Answer {

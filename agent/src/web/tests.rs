@@ -115,7 +115,8 @@ async fn listen_http(tls: TlsAcceptor, status: u16, after: Duration) -> (SocketA
                     tokio::time::sleep(after).await;
                     let answer = Response::builder()
                         .status(if right { status } else { 421 })
-                        .header("location", "https://127.0.0.1:1/");
+                        .header("location", "https://127.0.0.1:1/")
+                        .header("retry-after", "7");
                     Ok::<_, Infallible>(answer.body(Empty::<Bytes>::new()).expect("an answer"))
                 }
             });
@@ -244,6 +245,8 @@ async fn each_class_of_status_is_labelled_and_a_redirect_not_followed() {
             (200, Answer::Ordinary),
             (302, Answer::Redirect),
             (404, Answer::ClientError),
+            (429, Answer::ClientError),
+            (500, Answer::ServerError),
             (503, Answer::ServerError),
         ] {
             let server = authority.server(NAME, 2100, alpn);
@@ -260,6 +263,8 @@ async fn each_class_of_status_is_labelled_and_a_redirect_not_followed() {
             let sum_ns: i64 = end.passed.iter().map(|(_, took_ns)| took_ns).sum();
             assert!(end.passed.iter().all(|(_, took_ns)| *took_ns >= 0) && sum_ns <= delay_ns);
             assert_eq!(seen.load(Ordering::Relaxed), 1, "nothing but the one request");
+            let asked = matches!(status, 429 | 503).then_some(7);
+            assert_eq!(end.asked_to_wait_s, asked, "{status} by {alpn:?}");
         }
     }
 }
@@ -393,6 +398,7 @@ fn cut_short(at: SocketAddr) -> SeriesPlan {
         key: None,
         lane: Lane::default(),
         request: Some(tls()),
+        backs_off: None,
     }
 }
 

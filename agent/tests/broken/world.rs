@@ -166,5 +166,6 @@ pub(crate) fn plan(method: Method, address: &str, limit: Option<u64>) -> SeriesP
         key: None,
         lane: Lane::default(),
         request: None,
+        backs_off: None,
     }
 }

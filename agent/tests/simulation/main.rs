@@ -1,5 +1,6 @@
 //! The prober against a simulated network: time is a number, nothing sleeps, and every count is known beforehand.
 
+mod back_off;
 mod direction;
 mod load;
 mod network;

@@ -113,6 +113,7 @@ pub(crate) fn stamp_series(period_ms: u32, waiting_time_ms: u32, limit: Option<u
         key: None,
         lane: Lane::default(),
         request: None,
+        backs_off: None,
     }
 }
 

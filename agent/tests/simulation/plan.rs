@@ -58,6 +58,7 @@ fn plan(targets: &[(u8, u32)]) -> Plan {
             port: 8_620,
             period_ms: *period_ms,
             waiting_time_ms: 2_000,
+            public: false,
         }],
     };
     Plan {

@@ -87,5 +87,6 @@ fn probe(entry: &Entry, chosen: &Chosen) -> PlanProbe {
         port: chosen.port,
         period_ms: entry.period_ms,
         waiting_time_ms: entry.waiting_time_ms,
+        public: chosen.public,
     }
 }

@@ -92,6 +92,8 @@ pub struct Chosen {
     pub host: String,
     /// Where it answers; 0 with `icmp_echo`.
     pub port: u16,
+    /// Whether it is somebody else's.
+    pub public: bool,
 }
 
 /// Why a plan cannot be used.
@@ -411,6 +413,7 @@ impl Chosen {
             } else {
                 endpoint.port
             },
+            public: endpoint.ownership != Ownership::Own,
         }
     }
 }

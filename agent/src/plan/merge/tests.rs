@@ -60,6 +60,24 @@ fn a_plan_adds_to_what_the_host_is_configured_to_and_changes_none_of_it() {
 }
 
 #[test]
+fn what_a_plan_calls_public_backs_off_and_nothing_else_does() {
+    let mut given = plan(vec![target(
+        "t",
+        "1.1.1.1",
+        vec![probe("tcp_connect", 443, 30_000), probe("stamp", 862, 1_000)],
+    )]);
+    given.targets[0].probes[0].public = true;
+    let plans = merge(&own(), Some(&given)).config.series_plans();
+    let backs_off: Vec<bool> = plans.iter().map(|plan| plan.backs_off.is_some()).collect();
+    assert_eq!(backs_off, [false, true, false], "the host's own, then the plan's");
+    // A collector from before does not say it.
+    let text = serde_json::to_string(&given).expect("plain data");
+    assert_eq!(text.matches("public").count(), 1, "{text}");
+    let before: Plan = serde_json::from_str(&text.replace(",\"public\":true", "")).expect("a plan");
+    assert!(!before.targets[0].probes[0].public);
+}
+
+#[test]
 fn each_refusal_has_its_reason() {
     let why = |given: &Plan| {
         let merged = merge(&own(), Some(given));

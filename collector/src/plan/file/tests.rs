@@ -245,6 +245,28 @@ fn what_cannot_be_is_named_with_its_line_and_a_remedy() {
 }
 
 #[test]
+fn agents_are_told_which_addresses_are_somebody_elses() {
+    let plan = read(PLAN).expect("valid");
+    let given = of(&plan, "paris-1", "FR");
+    let of_host = |host: &str| -> Vec<(String, bool)> {
+        let target = given.targets.iter().find(|target| target.host == host);
+        let probes = &target.expect("given").probes;
+        let mut marks: Vec<_> = probes
+            .iter()
+            .map(|probe| (probe.method.clone(), probe.public))
+            .collect();
+        marks.sort();
+        marks
+    };
+    let ours = |method: &str| (method.to_owned(), false);
+    assert_eq!(of_host("198.51.100.1"), [ours("stamp"), ours("tcp_connect")]);
+    assert_eq!(
+        of_host("ec2.eu-west-3.amazonaws.com"),
+        [("tcp_connect".to_owned(), true)]
+    );
+}
+
+#[test]
 fn no_agent_is_given_more_than_it_would_take() {
     let mut plan = read(PLAN).expect("valid");
     let entry = &mut plan.entries[1];
