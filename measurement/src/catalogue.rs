@@ -36,6 +36,12 @@ pub struct CatalogueProvider {
     pub operator_country: Option<String>,
     /// Where the company that owns that one in the end sits.
     pub parent_country: Option<String>,
+    /// The day the two countries were read, `YYYY-MM-DD`; empty in a user's own file.
+    pub countries_as_of: String,
+    /// How sure they are.
+    pub countries_confidence: ZoneConfidence,
+    /// Where they were read.
+    pub countries_source: String,
     /// What it was certified for, or not.
     pub qualifications: Vec<Qualification>,
 }
@@ -82,6 +88,12 @@ pub struct CatalogueZone {
     pub coordinate_accuracy_km: f64,
     /// How sure the zone id is.
     pub confidence: ZoneConfidence,
+    /// The day its region was read, `YYYY-MM-DD`; empty in a user's own file.
+    pub as_of: String,
+    /// Where the region and its zones were read.
+    pub source: String,
+    /// Where the coordinates were read.
+    pub coordinate_source: String,
 }
 
 /// An address in a region that answers the public.
@@ -273,6 +285,17 @@ mod tests {
                 zone.key
             );
             assert_eq!(zone.country.len(), 2, "{}: country", zone.key);
+            assert!(
+                zone.as_of.len() == 10 && !zone.source.is_empty() && !zone.coordinate_source.is_empty(),
+                "{}: source",
+                zone.key
+            );
+            // What was only remembered, or follows no more than a pattern, is said to be so.
+            assert!(
+                zone.source != "from memory" || zone.confidence == ZoneConfidence::Guessed,
+                "{}: confidence",
+                zone.key
+            );
         }
         let alibaba = catalogue
             .zone(&ZoneKey::new("alibaba", "eu-west-2", "eu-west-2a").unwrap())
@@ -311,6 +334,13 @@ mod tests {
             for country in [&provider.operator_country, &provider.parent_country] {
                 assert_eq!(country.as_ref().map(String::len), Some(2), "{}", provider.id);
             }
+            assert_eq!(
+                provider.countries_source == "from memory",
+                provider.countries_confidence == ZoneConfidence::Guessed,
+                "{}",
+                provider.id
+            );
+            assert_eq!(provider.countries_as_of.len(), 10, "{}", provider.id);
             assert!(
                 provider
                     .qualifications

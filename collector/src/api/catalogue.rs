@@ -107,6 +107,12 @@ pub(super) struct CatalogueProviderAnswer {
     /// Where the company that owns that one in the end sits.
     #[schema(required)]
     pub parent_country: Option<String>,
+    /// The day the two countries were read, `YYYY-MM-DD`; empty for a row of the user's own.
+    pub countries_as_of: String,
+    /// How sure they are.
+    pub countries_confidence: ConfidenceName,
+    /// Where they were read.
+    pub countries_source: String,
     /// What it was certified for, or not.
     pub qualifications: Vec<QualificationAnswer>,
 }
@@ -118,6 +124,9 @@ impl From<&CatalogueProvider> for CatalogueProviderAnswer {
             name: one.name.clone(),
             operator_country: one.operator_country.clone(),
             parent_country: one.parent_country.clone(),
+            countries_as_of: one.countries_as_of.clone(),
+            countries_confidence: one.countries_confidence.into(),
+            countries_source: one.countries_source.clone(),
             qualifications: one.qualifications.iter().map(Into::into).collect(),
         }
     }
@@ -142,6 +151,12 @@ pub(super) struct CatalogueZoneAnswer {
     pub coordinate_accuracy_km: f64,
     /// How sure the zone id is.
     pub confidence: ConfidenceName,
+    /// The day its region was read, `YYYY-MM-DD`; empty for a row of the user's own.
+    pub as_of: String,
+    /// Where the region and its zones were read.
+    pub source: String,
+    /// Where the coordinates were read.
+    pub coordinate_source: String,
 }
 
 impl From<&CatalogueZone> for CatalogueZoneAnswer {
@@ -155,6 +170,9 @@ impl From<&CatalogueZone> for CatalogueZoneAnswer {
             metro: one.metro.clone(),
             coordinate_accuracy_km: one.coordinate_accuracy_km,
             confidence: one.confidence.into(),
+            as_of: one.as_of.clone(),
+            source: one.source.clone(),
+            coordinate_source: one.coordinate_source.clone(),
         }
     }
 }

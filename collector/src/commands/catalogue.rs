@@ -186,7 +186,8 @@ fn as_json(catalogue: &Catalogue, zones: &[&CatalogueZone]) -> Value {
                 "zone": zone.key.to_string(), "provider_name": zone.provider_name, "region_name": zone.region_name,
                 "country": zone.country, "city": zone.city, "metro": zone.metro, "latitude": zone.latitude_deg,
                 "longitude": zone.longitude_deg, "coordinate_accuracy_km": zone.coordinate_accuracy_km,
-                "confidence": zone.confidence,
+                "confidence": zone.confidence, "as_of": zone.as_of, "source": zone.source,
+                "coordinate_source": zone.coordinate_source,
             })
         })
         .collect();
@@ -280,6 +281,17 @@ mod tests {
         let (_, text) = run(&["list", "--zones", "provider=azure", "--json"]);
         let found: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(found["providers"][0]["parent_country"], "US");
+        assert_eq!(found["providers"][0]["countries_source"], "from memory");
+        let zone = |key: &str| {
+            let zones = found["zones"].as_array().expect("zones");
+            let zone = zones.iter().find(|zone| zone["zone"] == key);
+            zone.expect("listed").clone()
+        };
+        let alone = zone("azure/ukwest/ukwest");
+        assert_eq!(
+            (&alone["city"], &alone["as_of"]),
+            (&json!("Cardiff"), &json!("2026-11-23"))
+        );
         assert_eq!(found["endpoints"][0]["consent"], true, "somebody else's account");
         let (code, _) = run(&["list", "--zones", "provider=nobody"]);
         assert_eq!(code, ExitCode::from(1));
@@ -298,6 +310,16 @@ mod tests {
         assert_eq!(
             text,
             "hidden   endpoint  aws/eu-west-3 ec2.eu-west-3.amazonaws.com:443\n"
+        );
+        let (code, text) = run(&["diff", &path, "--json"]);
+        let found: Value = serde_json::from_str(&text).expect("JSON");
+        let hidden = json!([{"change": "hidden", "kind": "endpoint", "key": "aws/eu-west-3 ec2.eu-west-3.amazonaws.com:443"}]);
+        assert_eq!((code, found), (ExitCode::SUCCESS, hidden));
+        let (_, text) = run(&["check", &path, "--json"]);
+        let counted: Value = serde_json::from_str(&text).expect("JSON");
+        assert!(
+            counted["ok"] == true && counted["zones"].as_u64() > Some(200),
+            "{text}"
         );
         let (_kept, path) = file(&good.replace("443", "0"));
         let (code, text) = run(&["check", &path, "--json"]);

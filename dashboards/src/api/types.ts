@@ -1119,6 +1119,12 @@ export interface components {
         };
         /** @description Who sells zones, and under whose law. */
         CatalogueProviderAnswer: {
+            /** @description The day the two countries were read, `YYYY-MM-DD`; empty for a row of the user's own. */
+            countries_as_of: string;
+            /** @description How sure they are. */
+            countries_confidence: components["schemas"]["ConfidenceName"];
+            /** @description Where they were read. */
+            countries_source: string;
             /** @description Provider name. */
             name: string;
             /** @description Where the company that runs it sits, ISO 3166-1 alpha-2; null where it is not known. */
@@ -1132,6 +1138,8 @@ export interface components {
         };
         /** @description One zone, measured or not. */
         CatalogueZoneAnswer: {
+            /** @description The day its region was read, `YYYY-MM-DD`; empty for a row of the user's own. */
+            as_of: string;
             /** @description City or nearest town. */
             city: string;
             /** @description How sure the zone id is. */
@@ -1141,6 +1149,8 @@ export interface components {
              * @description How far off the coordinates may be, in kilometres.
              */
             coordinate_accuracy_km: number;
+            /** @description Where the coordinates were read. */
+            coordinate_source: string;
             /** @description ISO 3166-1 alpha-2. */
             country: string;
             /** @description Metropolitan area to group by. */
@@ -1149,6 +1159,8 @@ export interface components {
             provider: string;
             /** @description Region name. */
             region_name: string;
+            /** @description Where the region and its zones were read. */
+            source: string;
             /** @description `provider/region/zone`, as everywhere. */
             zone: string;
         };

@@ -16,6 +16,9 @@ const facts = (provider: string, owner: string | null, ...held: string[][]): Pro
   provider,
   name: provider,
   operator_country: 'DE',
+  countries_as_of: '2026-11-23',
+  countries_confidence: 'guessed',
+  countries_source: 'from memory',
   parent_country: owner,
   qualifications: held.map(([scheme, status]) => qualification(scheme!, status!)),
 });

@@ -34,6 +34,12 @@ struct Provider {
     operator_country: Option<String>,
     parent_country: Option<String>,
     #[serde(default)]
+    countries_as_of: String,
+    #[serde(default = "of_the_user")]
+    countries_confidence: ZoneConfidence,
+    #[serde(default)]
+    countries_source: String,
+    #[serde(default)]
     qualification: Vec<Qualification>,
 }
 
@@ -62,6 +68,12 @@ struct Region {
     zones: Vec<String>,
     #[serde(default = "of_the_user")]
     zone_confidence: ZoneConfidence,
+    #[serde(default)]
+    as_of: String,
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
+    coordinate_source: String,
 }
 
 #[derive(Deserialize)]
@@ -143,6 +155,9 @@ fn put_provider(catalogue: &mut Catalogue, row: Provider) -> Result<(), String> 
         name: row.name,
         operator_country: row.operator_country,
         parent_country: row.parent_country,
+        countries_as_of: row.countries_as_of,
+        countries_confidence: row.countries_confidence,
+        countries_source: row.countries_source,
         qualifications: row.qualification,
     };
     match catalogue
@@ -217,6 +232,9 @@ fn put_region(catalogue: &mut Catalogue, row: &Region) -> Result<(), String> {
             longitude_deg: row.longitude,
             coordinate_accuracy_km: row.coordinate_accuracy_km,
             confidence: row.zone_confidence,
+            as_of: row.as_of.clone(),
+            source: row.source.clone(),
+            coordinate_source: row.coordinate_source.clone(),
         });
     }
     if zones.is_empty() {

@@ -261,6 +261,32 @@ mod tests {
     }
 
     #[test]
+    fn no_region_is_chosen_by_its_bare_id() {
+        let catalogue = Catalogue::built_in();
+        let mut by_id = std::collections::BTreeMap::<&str, std::collections::BTreeSet<&str>>::new();
+        for zone in catalogue.zones() {
+            by_id
+                .entry(zone.key.region())
+                .or_default()
+                .insert(zone.key.provider());
+            for key in ["region", "zone"] {
+                let chosen = format!("{key}={}", zone.key.region()).parse::<Selector>();
+                let chosen = chosen.and_then(|selector| selector.zones(&catalogue).map(|zones| zones.len()));
+                assert!(chosen.is_err(), "{}", zone.key);
+            }
+        }
+        let providers = &by_id["eu-west-2"];
+        assert!(
+            ["alibaba", "aws", "outscale"]
+                .iter()
+                .all(|one| providers.contains(one)),
+            "{providers:?}"
+        );
+        let keys: std::collections::BTreeSet<_> = catalogue.zones().iter().map(|zone| &zone.key).collect();
+        assert_eq!(keys.len(), catalogue.zones().len());
+    }
+
+    #[test]
     fn endpoints_come_with_a_zone_they_stand_for() {
         let catalogue = Catalogue::built_in();
         let selector: Selector = "provider=exoscale,provider=aws".parse().unwrap();

@@ -245,6 +245,34 @@ fn what_cannot_be_is_named_with_its_line_and_a_remedy() {
 }
 
 #[test]
+fn nothing_of_the_built_in_catalogue_that_needs_consent_is_chosen_without_it() {
+    let catalogue = Catalogue::built_in();
+    let needs = |one: &Chosen| {
+        let mut endpoints = catalogue.endpoints().iter();
+        endpoints.any(|endpoint| {
+            endpoint.consent
+                && (&endpoint.provider, &endpoint.region, &endpoint.host)
+                    == (&one.provider, &one.region, &one.host)
+        })
+    };
+    for method in ["tcp_connect", "tls_handshake", "https_first_byte", "icmp_echo"] {
+        let chosen = |consent: bool| {
+            let text = format!(
+                "[[entry]]\nname = \"all\"\nagents = \"all\"\nmethod = \"{method}\"\nperiod_ms = 30000\naddresses = \"every\"\n\
+                 with_consent = {consent}\n"
+            );
+            let plan = PlanFile::parse(&text, Path::new("plan.toml"), |_| unreachable!("it names none"));
+            plan.expect("valid").entries.remove(0)
+        };
+        let (without, with) = (chosen(false), chosen(true));
+        assert!(!without.chosen.iter().any(needs), "{method}");
+        assert!(!without.chosen.is_empty() && with.need_consent == 0, "{method}");
+        let asked = with.chosen.iter().filter(|one| needs(one)).count();
+        assert_eq!(asked, without.need_consent, "{method}");
+    }
+}
+
+#[test]
 fn agents_are_told_which_addresses_are_somebody_elses() {
     let plan = read(PLAN).expect("valid");
     let given = of(&plan, "paris-1", "FR");
