@@ -42,9 +42,11 @@ dashboards/dist/index.html: $(shell git ls-files dashboards 2>/dev/null) ci/prep
 	@cd dashboards && npm run --silent build
 
 package: dashboards ## deb, rpm, tarball, checksums, signature and installer, into target/packages (AZIMUTH_SIGNING_KEY)
+	@ci/prepare packages
 	@packaging/build --out target/packages --arch amd64 --arch arm64
 
-test-packages: ## install, run, upgrade and purge the debs in a chroot, check the units (root), run static programs for both processors
+test-packages: dashboards ## install, run, upgrade and purge deb, rpm and tarball in a chroot, check the units (root), run static programs for both processors and the images
+	@ci/prepare packages
 	@packaging/test
 	@packaging/test-static
 

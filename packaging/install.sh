@@ -39,27 +39,43 @@ if [ -n "$token$place" ]; then
 fi
 package=azimuth-$name
 list=/usr/local/share/azimuth/$package.files
+units=$package.service data=/var/lib/azimuth
+if [ "$name" = agent ]; then units="$units azimuth-reflector.service" data=/var/lib/azimuth-agent; fi
+# systemctl where a systemd runs; its failure is no reason to stop half-way.
+manage() { if [ -d /run/systemd/system ]; then systemctl "$@" || true; fi; }
+
+# What no package owns, and rpm and the tarball therefore leave.
+purge_data() {
+    settings=/etc/azimuth/$name.toml
+    [ "$name" = collector ] || settings="$settings /etc/default/azimuth-reflector"
+    say "removing $data, $settings and the user $package"
+    rm -rf "$data"
+    for file in $settings; do rm -f "$file" "$file.rpmsave" "$file.rpmnew"; done
+    rmdir /etc/azimuth 2>/dev/null || true
+    if id "$package" >/dev/null 2>&1; then userdel "$package"; fi
+    # Some hosts give a user a group and keep it.
+    if grep -q "^$package:" /etc/group; then groupdel "$package"; fi
+}
 
 if [ -n "$uninstall" ]; then
     if command -v dpkg >/dev/null && dpkg -s "$package" >/dev/null 2>&1; then
         if [ -n "$purge" ]; then say "dpkg --purge $package"; dpkg --purge "$package"; else say "dpkg --remove $package"; dpkg --remove "$package"; fi
-    elif command -v rpm >/dev/null && rpm -q "$package" >/dev/null 2>&1; then
+        say "done"
+        exit 0
+    fi
+    if command -v rpm >/dev/null && rpm -q "$package" >/dev/null 2>&1; then
         say "rpm -e $package"; rpm -e "$package"
     elif [ -f "$list" ]; then
-        if [ -d /run/systemd/system ]; then systemctl disable --now "$package.service" || true; fi
+        for unit in $units; do manage disable --quiet --now "$unit"; done
         say "removing the files listed in $list"
         while read -r file; do rm -f "$file"; done <"$list"
-        rm -f "$list"; rmdir /usr/local/share/azimuth 2>/dev/null || true
-        if [ -n "$purge" ]; then
-            data=/var/lib/azimuth; [ "$name" = collector ] || data=/var/lib/azimuth-agent
-            say "removing $data, /etc/azimuth/$name.toml and the user $package"
-            rm -rf "$data" "/etc/azimuth/$name.toml"
-            rmdir /etc/azimuth 2>/dev/null || true
-            if id "$package" >/dev/null 2>&1; then userdel "$package"; fi
-        fi
-    else
+        rm -f "$list"
+        for folder in "doc/$package/examples" "doc/$package" azimuth; do rmdir "/usr/local/share/$folder" 2>/dev/null || true; done
+        manage daemon-reload
+    elif [ -z "$purge" ] || [ ! -e "$data" ]; then
         fail "$package is not installed"
     fi
+    [ -z "$purge" ] || purge_data
     say "done"
     exit 0
 fi
@@ -99,18 +115,32 @@ case $file in
         say "unpacking below /usr/local, units into /etc/systemd/system"
         tar -xzf "$work/$file" -C "$work"
         root=$work/$package-$VERSION-linux-$arch
-        sed -i "s|/usr/bin/|/usr/local/bin/|" "$root"/systemd/*.service
-        mkdir -p /usr/local/share/azimuth /etc/systemd/system /usr/local/bin
-        for unit in "$root"/systemd/*.service; do cp "$unit" /etc/systemd/system/; echo "/etc/systemd/system/${unit##*/}" >>"$list"; done
-        cp "$root/bin/$package" /usr/local/bin/; echo "/usr/local/bin/$package" >>"$list"
+        mkdir -p "${list%/*}"
+        # A program that runs cannot be written over, but another can take its name.
+        put() { mkdir -p "${2%/*}"; cp "$1" "$2.new"; mv -f "$2.new" "$2"; echo "$2" >>"$list"; }
+        for unit in "$root"/systemd/*.service; do
+            sed -i "s|/usr/bin/|/usr/local/bin/|; s|/usr/share/doc/|/usr/local/share/doc/|" "$unit"
+            put "$unit" "/etc/systemd/system/${unit##*/}"
+        done
+        put "$root/bin/$package" "/usr/local/bin/$package"
+        for shared in $(cd "$root/share" && find . -type f | sed -e 's|^\./||'); do
+            case $shared in
+                zsh/*) put "$root/share/$shared" "/usr/local/share/zsh/site-functions/${shared##*/}" ;;
+                *) put "$root/share/$shared" "/usr/local/share/$shared" ;;
+            esac
+        done
+        # The files of a version before stay in the list: they too are to go one day.
+        sort -u "$list" >"$list.new"; mv -f "$list.new" "$list"
         (cd "$root/etc" && find . -type f) | sed 's|^\./||' | while read -r kept; do
             [ -e "/etc/$kept" ] || { mkdir -p "/etc/$(dirname "$kept")"; cp "$root/etc/$kept" "/etc/$kept"; }
         done
-        id "$package" >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin "$package"
+        id "$package" >/dev/null 2>&1 || useradd --system --user-group --no-create-home --home-dir "$data" --shell /usr/sbin/nologin "$package"
+        manage daemon-reload
+        manage try-restart $units
         ;;
 esac
 if [ -n "$token" ]; then
-    home=/var/lib/azimuth-agent program=$(command -v azimuth-agent)
+    home=$data program=$(command -v azimuth-agent || echo /usr/local/bin/azimuth-agent)
     say "joining, into $home/identity.json, and writing /etc/azimuth/agent.toml"
     install -d -m 755 /etc/azimuth
     install -d -m 750 "$home"

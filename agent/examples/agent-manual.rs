@@ -1,4 +1,4 @@
-//! Writes the manual pages and shell completions of `azimuth-agent` into a directory: `manual DIR`. For packages; an example so that the
+//! Writes the manual pages and shell completions of `azimuth-agent` into a directory: `agent-manual DIR`. For packages; an example so that the
 //! program itself does not carry it.
 
 use std::error::Error;
@@ -8,7 +8,7 @@ use clap::{CommandFactory as _, ValueEnum as _};
 use clap_complete::Shell;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let directory = PathBuf::from(std::env::args_os().nth(1).ok_or("use: manual DIR")?);
+    let directory = PathBuf::from(std::env::args_os().nth(1).ok_or("use: agent-manual DIR")?);
     let mut command = azimuth_agent::cli::Cli::command();
     std::fs::create_dir_all(&directory)?;
     clap_mangen::generate_to(command.clone(), &directory)?;

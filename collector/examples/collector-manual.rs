@@ -1,4 +1,4 @@
-//! Writes the manual pages and shell completions of `azimuth-collector` into a directory: `manual DIR`. For packages; an example so
+//! Writes the manual pages and shell completions of `azimuth-collector` into a directory: `collector-manual DIR`. For packages; an example so
 //! that the program itself does not carry it.
 
 use std::error::Error;
@@ -12,7 +12,7 @@ use clap_complete::Shell;
 mod program;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let directory = PathBuf::from(std::env::args_os().nth(1).ok_or("use: manual DIR")?);
+    let directory = PathBuf::from(std::env::args_os().nth(1).ok_or("use: collector-manual DIR")?);
     let mut command = program::Arguments::command().name("azimuth-collector");
     std::fs::create_dir_all(&directory)?;
     clap_mangen::generate_to(command.clone(), &directory)?;
