@@ -38,6 +38,9 @@ export function catalogue() {
       name,
       operator_country: OWNERS[provider]?.[0] ?? null,
       parent_country: OWNERS[provider]?.[1] ?? null,
+      countries_as_of: '2026-11-23',
+      countries_confidence: 'guessed',
+      countries_source: 'invented for this stand-in',
       qualifications: QUALIFICATIONS[provider] ?? [],
     })),
     zones: ZONES.map((zone) => ({
@@ -49,6 +52,9 @@ export function catalogue() {
       metro: zone.metro,
       coordinate_accuracy_km: zone.coordinate_accuracy_km,
       confidence: zone.provider === 'alibaba' ? 'guessed' : 'verified',
+      as_of: '2026-11-23',
+      source: 'invented for this stand-in',
+      coordinate_source: 'invented for this stand-in',
     })),
     endpoints: [...new Map(ZONES.map((zone) => [`${zone.provider}/${zone.region}`, zone])).values()].map(
       (zone) => ({
