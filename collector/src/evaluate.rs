@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`settings`], [`rule_files`] | which rules |
 //! | [`labels`] | of every stored series |
+//! | [`light`] | which delays are shorter than light allows |
 //! | [`round`], [`regularly`] | evaluates the next stretch of time; once a minute |
 //! | [`desk`], [`file`], [`page`] | the alerts, on disk too, and the outbox of what is to be told |
 //! | [`telling`] | hands what is to be told to [`crate::notify`] |
@@ -14,6 +15,7 @@ pub mod counters;
 pub mod desk;
 pub mod file;
 pub mod labels;
+pub mod light;
 pub mod page;
 pub mod regularly;
 pub mod round;

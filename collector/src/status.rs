@@ -98,6 +98,7 @@ impl Watch {
             },
             most_agents,
             dead_channels: metrics.notify.dead(),
+            faster_than_light: metrics.alerting.faster_than_light.names(),
             stopped_since_unix_ms,
         };
         Ok(assemble::status(&facts, &agents, &totals, &lately))

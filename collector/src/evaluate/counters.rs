@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::light::FasterThanLight;
 use crate::exposition::family::{Family as Shown, Kind, Value};
 use crate::metrics::{Counter, Family, labelled};
 use crate::store::{Admission, Item};
@@ -39,6 +40,8 @@ pub struct Counters {
     pub series: AtomicU64,
     /// Alerts that fire or recover.
     pub open: AtomicU64,
+    /// Pairs whose delays were shorter than light allows lately.
+    pub faster_than_light: FasterThanLight,
 }
 
 impl Counters {
@@ -139,6 +142,11 @@ impl Counters {
                 "azimuth_alerting_series",
                 "Series the rules watch.",
                 now(&self.series),
+            ),
+            Shown::gauge(
+                "azimuth_faster_than_light_pairs",
+                "Pairs of agent and zone, by method, whose delays of the last hour were shorter than light in fibre needs: a place is wrong, or an anycast front answers.",
+                self.faster_than_light.names().len() as u64,
             ),
             Shown::gauge(
                 "azimuth_alerts_open",

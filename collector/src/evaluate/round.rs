@@ -21,6 +21,7 @@ use super::counters::Counters;
 use super::desk::Desk;
 use super::file::FileError;
 use super::labels::series_labels;
+use super::light;
 use super::sample_of;
 use crate::alert::book::incidents::Seen;
 use crate::alert::book::{Book, Told};
@@ -192,6 +193,7 @@ impl Evaluator {
         around.desk.counters().throughput_results.add(taken);
         self.watch.passed(to_unix_ms, &mut verdicts);
         self.watermark_unix_ms = to_unix_ms;
+        around.desk.counters().faster_than_light.passed(to_unix_ms);
         self.examine(around, to_unix_ms)?;
         // Minute by minute, what all series say first: what an incident explains is not told before it.
         verdicts.sort_by_key(|verdict| verdict.at_unix_ms);
@@ -280,6 +282,7 @@ impl Evaluator {
         let chosen = self.chosen(around);
         let Self { watch, health, .. } = self;
         let counters: &Counters = around.desk.counters();
+        let floors = light::floors(around.store, around.catalogue)?;
         let request = ScanRequest {
             range,
             series: &chosen,
@@ -291,6 +294,9 @@ impl Evaluator {
         let coverage = around.store.scan_until(request, &stopped, &mut |observation| {
             let sample = sample_of(&observation, &empty);
             if range.to_unix_ms.saturating_sub(observation.start_unix_ms) <= STEP_MS {
+                if let Some(bounded) = floors.get(&observation.series.0) {
+                    hold_against_light(counters, bounded, sample.delays, observation.start_unix_ms);
+                }
                 health
                     .entry(observation.series.0)
                     .or_default()
@@ -399,6 +405,27 @@ impl Evaluator {
             change.evaluated_to_unix_ms.get_or_insert(self.watermark_unix_ms);
         })?;
         Ok(())
+    }
+}
+
+/// Says it once when a delay is shorter than light allows.
+fn hold_against_light(
+    counters: &Counters,
+    bounded: &light::Bounded,
+    delays: &DelayHistogram,
+    at_unix_ms: u64,
+) {
+    // The far end of its bucket: nothing is called impossible for having been rounded.
+    let shortest = delays.bins().next().map(|(bucket, _)| bucket.highest_us());
+    if let Some(min_us) = shortest
+        && counters.faster_than_light.note(bounded, min_us, at_unix_ms)
+    {
+        tracing::warn!(
+            pair = bounded.name,
+            min_us,
+            light_us = bounded.floor_us.round(),
+            "faster than light: a place is wrong, of the agent or of the zone, or something near the agent answers instead"
+        );
     }
 }
 

@@ -48,7 +48,8 @@ pub struct StatusAnswer {
 pub struct ConcernAnswer {
     /// A stable word: `store_not_writable`, `plan_stopped`, `commits_failing`, `ingest_overloaded`, `disk_filling`, `disk_low`,
     /// `sealing_failing`, `sealing_behind`, `files_damaged`, `reports_unreadable`, `reports_refused`,
-    /// `queries_overloaded`, `connections_refused`, `commits_slow`, `channels_dead`, `agents_silent` or `clocks_off`.
+    /// `queries_overloaded`, `connections_refused`, `commits_slow`, `channels_dead`, `agents_silent`, `clocks_off` or
+    /// `faster_than_light`.
     pub name: String,
     /// What is the matter.
     pub detail: String,

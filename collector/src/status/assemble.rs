@@ -41,6 +41,8 @@ pub struct Facts {
     pub most_agents: usize,
     /// Notification channels that are called dead.
     pub dead_channels: Vec<String>,
+    /// Pairs whose delays are shorter than light allows.
+    pub faster_than_light: Vec<String>,
     /// Since when the plan has everybody stop.
     pub stopped_since_unix_ms: Option<u64>,
 }
@@ -59,6 +61,7 @@ pub fn status(facts: &Facts, agents: &[AgentStatus], totals: &Totals, lately: &L
         lately,
         sealing_failed: facts.sealing.failed_lately,
         dead_channels: &facts.dead_channels,
+        faster_than_light: &facts.faster_than_light,
         stopped_since_unix_ms: facts.stopped_since_unix_ms,
     });
     StatusAnswer {
@@ -237,6 +240,7 @@ mod tests {
             sealing: Sealing::default(),
             most_agents: 10,
             dead_channels: Vec::new(),
+            faster_than_light: Vec::new(),
             stopped_since_unix_ms: None,
         }
     }
@@ -282,6 +286,10 @@ mod tests {
         assert_eq!(
             concerns_of(|facts, _| facts.dead_channels.push("noc".to_owned())),
             ["channels_dead"]
+        );
+        assert_eq!(
+            concerns_of(|facts, _| facts.faster_than_light.push("a to b by stamp".to_owned())),
+            ["faster_than_light"]
         );
         assert_eq!(
             concerns_of(|facts, _| facts.stopped_since_unix_ms = Some(NOW)),

@@ -33,6 +33,8 @@ pub struct Evidence<'a> {
     pub sealing_failed: u64,
     /// Notification channels that are called dead.
     pub dead_channels: &'a [String],
+    /// Pairs whose delays are shorter than light allows.
+    pub faster_than_light: &'a [String],
     /// Since when nothing is to be sent by anybody, in Unix milliseconds.
     pub stopped_since_unix_ms: Option<u64>,
 }
@@ -47,6 +49,7 @@ pub fn concerns(of: &Evidence<'_>) -> Vec<ConcernAnswer> {
         lately,
         sealing_failed,
         dead_channels,
+        faster_than_light,
         stopped_since_unix_ms,
     } = *of;
     let count =
@@ -202,6 +205,17 @@ pub fn concerns(of: &Evidence<'_>) -> Vec<ConcernAnswer> {
             fleet.clocks_off
         ),
         "their intervals are placed by age, so no answer is wrong; set up NTP or PTP there, or here if it is all of them",
+    );
+    when(
+        !faster_than_light.is_empty(),
+        "faster_than_light",
+        format!(
+            "{} pairs measured less than light in fibre needs within the last hour, the first: {}",
+            faster_than_light.len(),
+            faster_than_light.first().map_or("", String::as_str)
+        ),
+        "a place is wrong, of the agent or of the zone, or something near the agent answers instead (anycast): \
+         `azimuth-collector catalogue light` shows each; the places of zones are in the catalogue, an agent's in its configuration",
     );
     found
 }

@@ -1,6 +1,6 @@
 //! `catalogue light`: whether what a running collector has measured could be true of where the catalogue says that zones are. A delay
 //! shorter than light in straight fibre needs means a wrong place, or a front near the agent that answers instead (anycast). Reads answers
-//! of the API; sends no probe. The floor is as in `dashboards/src/numbers/floor.ts`.
+//! of the API; sends no probe. The running collector looks at the last hour by itself: [`crate::evaluate::light`].
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use azimuth_measurement::Method;
-use azimuth_measurement::catalogue::{Catalogue, CatalogueZone};
-use azimuth_measurement::place::{FIBRE_ROUND_TRIP_US_PER_KM, Place};
+use azimuth_measurement::catalogue::Catalogue;
+use azimuth_measurement::place::Place;
 use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
@@ -17,6 +17,7 @@ use serde_json::json;
 use super::{Failed, overlaid, say};
 use crate::commands::ask::{self, Address};
 use crate::commands::credential::{Credential, CredentialArgs};
+use crate::evaluate::light::floor_us;
 
 /// Exit code when something is faster than light.
 const IMPOSSIBLE: u8 = 1;
@@ -78,16 +79,6 @@ impl From<Position> for Place {
             longitude_deg: longitude,
         }
     }
-}
-
-/// Shortest round trip that light in straight fibre allows, in microseconds, with the zone as near as its place is uncertain.
-fn floor_us(from: Place, zone: &CatalogueZone) -> f64 {
-    let to = Place {
-        latitude_deg: zone.latitude_deg,
-        longitude_deg: zone.longitude_deg,
-    };
-    let nearest_km = (from.distance_km(to) - zone.coordinate_accuracy_km).max(0.0);
-    nearest_km * FIBRE_ROUND_TRIP_US_PER_KM
 }
 
 /// Shows every pair that is faster than light. 0 when there is none, 1 when there are some, 2 when nobody could be asked.
@@ -186,40 +177,4 @@ fn answer<T: serde::de::DeserializeOwned>(
     }
     serde_json::from_slice(&answer.body)
         .map_err(|error| failed(format!("{url}: {error}; is the collector of another release?")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_floor_is_light_in_fibre_to_the_near_edge_of_where_a_zone_may_be() {
-        let (brest, paris) = (
-            Place {
-                latitude_deg: 48.39,
-                longitude_deg: -4.49,
-            },
-            Place {
-                latitude_deg: 48.86,
-                longitude_deg: 2.35,
-            },
-        );
-        assert!(
-            (brest.distance_km(paris) - 505.0).abs() < 3.0,
-            "{}",
-            brest.distance_km(paris)
-        );
-        let catalogue = Catalogue::built_in();
-        let key = "aws/eu-west-3/euw3-az1".parse().expect("a zone");
-        let zone = catalogue.zone(&key).expect("in the catalogue");
-        let floor = floor_us(brest, zone);
-        // 0.979 ms for each 100 km there and back.
-        let expected = (brest.distance_km(paris) - zone.coordinate_accuracy_km) * 9.79;
-        assert!((floor - expected).abs() < 300.0, "{floor} and {expected}");
-        assert_eq!(
-            floor_us(paris, zone),
-            0.0,
-            "within its accuracy nothing is impossible"
-        );
-    }
 }

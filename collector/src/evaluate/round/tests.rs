@@ -130,6 +130,43 @@ fn told(pages: &BTreeMap<u64, Page>) -> Vec<(&str, &str, &'static str)> {
 const DELAYS_ONLY: &str = "[[regression]]\nname = \"slower\"\nstatistics = [\"p50\"]\n[[threshold]]\nname = \"far\"\nmeasure = \"p50\"\nabove_ms = 12\n";
 
 #[test]
+fn a_delay_shorter_than_light_allows_is_told_of_the_pair_it_was_seen_at() {
+    let world = World::new(DELAYS_ONLY).evaluated();
+    let mut manifest = manifest_of("paris-1", 3);
+    // Paris to Frankfurt, about 480 km; the second goes there as well, the third stands around the corner.
+    for (series, zone) in [
+        "eu-central-1/euc1-az1",
+        "eu-central-1/euc1-az2",
+        "eu-west-3/euw3-az1",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        manifest.series[series].zone = format!("aws/{zone}").parse().expect("a zone");
+    }
+    let mut report = report_of(&manifest, 1, 0, &[3_000, 9_000]);
+    let mut slower = report_of(&manifest, 1, 0, &[9_000, 9_500]).records;
+    slower[0].series = 1;
+    let mut near = report_of(&manifest, 1, 0, &[300, 400]).records;
+    near[0].series = 2;
+    report.records.truncate(1);
+    report.records.push(slower.remove(0));
+    report.records.push(near.remove(0));
+    world
+        .store
+        .commit(&[verified(&manifest)], &[item(&report)])
+        .expect("writable");
+    let (desk, catalogue) = (world.desk(), Catalogue::built_in());
+    let mut evaluator = world.begin(&desk, T0 + SETTLED_AFTER_MS);
+    let now_unix_ms = T0 + SLOT_MS + SETTLED_AFTER_MS;
+    evaluator
+        .round(&world.around(&desk, &catalogue), now_unix_ms)
+        .expect("works");
+    let seen = desk.counters().faster_than_light.names();
+    assert_eq!(seen, ["paris-1 to aws/eu-central-1/euc1-az1 by stamp"]);
+}
+
+#[test]
 fn restarts_at_every_round_come_to_the_same_pages() {
     let pages = |restarting| {
         let mut world = World::new(DELAYS_ONLY).evaluated();
