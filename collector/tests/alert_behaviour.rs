@@ -277,3 +277,21 @@ fn a_usual_evening_is_no_evidence_to_pool_and_a_worse_one_is() {
     assert!(most(15, 70.0) < 1.0, "{}", most(15, 70.0));
     assert!(most(15, 80.0) > 3.0, "{}", most(15, 80.0));
 }
+
+#[test]
+fn a_rise_that_is_over_is_said_to_be_over_at_once_though_nothing_is_there_to_hold_it_against() {
+    let mut path = Path::new().at(10.0, 4 * HOUR).at(22.0, 12);
+    assert_eq!(path.waits().len(), 1, "the level before it was left");
+    let mut said = Vec::new();
+    for _ in 0..2 * HOUR {
+        path = path.at(10.0, 1);
+        said.extend(path.detector.take_weak().filter(|(kind, _)| *kind == Kind::Delay));
+    }
+    assert_eq!(said.len(), 2 * HOUR, "each sample says how things are");
+    let down = said.iter().position(|(_, weak)| weak.level < 11_000.0);
+    assert!(matches!(down, Some(..8)), "{down:?}");
+    let news = said
+        .iter()
+        .filter(|(_, weak)| weak.is_evidence() && weak.score() > 3.0);
+    assert!(news.count() < 8, "and no longer that it is worse");
+}

@@ -182,8 +182,8 @@ impl LevelWatch {
     }
 
     /// What the last minutes say before any threshold: against the level before the first rise that is still up and
-    /// less than a day old, else against the reference. `seen` is the unit taken last. Nothing while there is no
-    /// reference.
+    /// less than a day old, else against the reference; against nothing while that is young, as it is after a rise was
+    /// accepted and is over. `seen` is the unit taken last.
     pub fn weak(&mut self, seen: &Observation) -> Option<Weak> {
         let last = self.reference.next_unit();
         let recent = || self.reference.values(last.saturating_sub(RECENT as u64), last);
@@ -192,12 +192,20 @@ impl LevelWatch {
             .before
             .filter(|before| level >= before.middle && within(before.at_unix_ms, seen, HOME_MS));
         let reference = match self.before {
-            Some(before) => before.level,
-            None => self.reference.level(seen.spacing_ms)?,
+            Some(before) => Some(before.level),
+            None => self.reference.level(seen.spacing_ms),
         };
-        if reference.units < FEWEST_POOLED {
-            return None;
-        }
+        let fresh_ms = seen.spacing_ms.saturating_mul(2);
+        let Some(reference) = reference.filter(|reference| reference.units >= FEWEST_POOLED) else {
+            return Some(Weak {
+                end_unix_ms: seen.end_unix_ms,
+                fresh_ms,
+                level,
+                base: level,
+                width: f64::INFINITY,
+                began_unix_ms: None,
+            });
+        };
         // Back to what was usual an hour ago is no rise.
         let fall = self
             .fall
@@ -211,7 +219,7 @@ impl LevelWatch {
         let floor = self.settings().floor.at(base);
         Some(Weak {
             end_unix_ms: seen.end_unix_ms,
-            fresh_ms: seen.spacing_ms.saturating_mul(2),
+            fresh_ms,
             level,
             base,
             width: width(sigma, reference.inflation, RECENT, reference.units, floor),

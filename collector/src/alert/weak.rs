@@ -49,13 +49,19 @@ pub struct Weak {
     pub level: f64,
     /// What it was.
     pub base: f64,
-    /// Standard deviation of the difference when nothing happened, or what is too small to matter if that is more.
+    /// Standard deviation of the difference when nothing happened, or what is too small to matter if that is more; infinite
+    /// while there is nothing to hold the level against.
     pub width: f64,
     /// Begin of the climb under way, if there is one, Unix time in milliseconds.
     pub began_unix_ms: Option<u64>,
 }
 
 impl Weak {
+    /// Whether it says anything of a change. Else it says only how things are: whether a rise that is known goes on.
+    pub fn is_evidence(&self) -> bool {
+        self.width.is_finite()
+    }
+
     /// Standard score, positive when worse.
     pub fn score(&self) -> f64 {
         self.score_over(self.base)

@@ -91,6 +91,8 @@ impl Measured {
         for reading in self.watch.take_readings() {
             self.latest.insert((reading.series, reading.kind), reading.weak);
         }
+        self.latest
+            .retain(|_, weak| weak.end_unix_ms.saturating_add(weak.fresh_ms) >= at_unix_ms);
         let watch = &self.watch;
         let watched = |series: u32| Some((watch.labels(series)?, watch.regression_rule(series)?));
         let seen = Seen {
@@ -131,6 +133,24 @@ fn three_milliseconds_over_one_zone_are_found_by_pooling_before_any_series_shows
         assert_eq!(named, ["p0/r0/z2"], "trial {seed}");
     }
     assert_eq!(found, 6, "trials in which the incident came first");
+}
+
+#[test]
+fn an_incident_that_its_series_have_got_used_to_is_over_soon_after_its_end() {
+    let phases = |fleet: &Measured| -> Vec<&str> {
+        let incidents = fleet.book.incidents();
+        incidents
+            .map(|(_, entry, _)| entry.alert.phase.as_str())
+            .collect()
+    };
+    let mut fleet = Measured::new(3, FEW_AGENTS, 0.1);
+    (0..60).for_each(|_| fleet.minute(0.0));
+    (0..20).for_each(|_| fleet.minute(12.0));
+    assert_eq!(phases(&fleet), ["firing"]);
+    (0..8).for_each(|_| fleet.minute(0.0));
+    assert_eq!(phases(&fleet), ["recovering"]);
+    (0..40).for_each(|_| fleet.minute(0.0));
+    assert_eq!(phases(&fleet), ["resolved"]);
 }
 
 #[test]

@@ -133,7 +133,9 @@ impl Book {
             let cells: Vec<Cell<'_>> = seen
                 .latest
                 .iter()
-                .filter(|(member, _)| member.1 == kind && !explained.contains(member))
+                .filter(|(member, weak)| {
+                    member.1 == kind && weak.is_evidence() && !explained.contains(member)
+                })
                 .filter_map(|(member, weak)| {
                     let base = accepted.get(member).copied().unwrap_or(f64::NEG_INFINITY);
                     Some(Cell {
