@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use azimuth_measurement::catalogue::Catalogue;
 use azimuth_measurement::throughput::Reading;
-use azimuth_measurement::{DelayHistogram, TransferDirection};
+use azimuth_measurement::{DelayHistogram, StopReason, TransferDirection};
 use thiserror::Error;
 
 use super::counters::Counters;
@@ -451,7 +451,8 @@ pub fn observe_rates(
         for StoredThroughput { series, result } in &stored {
             let is_lower_bound = match result.reading() {
                 Reading::Failed => continue,
-                Reading::LowerBound => true,
+                // A long transfer is held below what such a test reads: for a drop that is word enough.
+                Reading::LowerBound => result.stop != StopReason::Losses,
                 Reading::Estimate => false,
             };
             let mut described = known.manifest.series.iter();

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use azimuth_measurement::ThroughputResult;
+
 use super::*;
 use crate::alert::lifecycle::Notice;
 use crate::alert::rules::{RuleSet, read};
@@ -25,6 +27,8 @@ struct World {
     every: usize,
     /// What a throughput test found that a report tells of, a minute after its end.
     rate_bps: fn(u64) -> Option<u64>,
+    /// Why those below 200 Mbit/s ended, if not because they had settled.
+    cut_by: Option<StopReason>,
 }
 
 impl World {
@@ -37,6 +41,7 @@ impl World {
             slots: 0,
             every: 1,
             rate_bps: |_| None,
+            cut_by: None,
         }
     }
 
@@ -54,10 +59,18 @@ impl World {
                 .collect();
             let sequence = slot / self.every as u64 + 1;
             let mut report = report_of(&manifest, sequence, slot, &delays);
-            report.throughput = (self.rate_bps)(slot)
-                .map(|bps| result(T0 + slot.saturating_sub(6) * SLOT_MS, 0, bps))
-                .into_iter()
-                .collect();
+            let found = (self.rate_bps)(slot).map(|bps| {
+                let found = result(T0 + slot.saturating_sub(6) * SLOT_MS, 0, bps);
+                match self.cut_by.filter(|_| bps < 200_000_000) {
+                    Some(stop) => ThroughputResult {
+                        stop,
+                        settled: false,
+                        ..found
+                    },
+                    None => found,
+                }
+            });
+            report.throughput = found.into_iter().collect();
             let report = item(&report);
             self.store
                 .commit(&[verified(&manifest)], &[report])
@@ -283,9 +296,10 @@ fn a_clock_set_back_begins_anew() {
 
 #[test]
 fn a_drop_of_throughput_is_told_and_ended_once_wherever_it_is_restarted() {
-    let pages = |restarting| {
+    let pages = |restarting, cut_by| {
         let mut world =
             World::new("[[regression]]\nname = \"slower\"\nstatistics = [\"download\"]\n").evaluated();
+        world.cut_by = cut_by;
         // A test every five minutes: sixteen of calm, six of a third, calm again.
         world.rate_bps = |slot| {
             let level = if (16..22).contains(&(slot / 30)) { 100 } else { 300 };
@@ -294,7 +308,7 @@ fn a_drop_of_throughput_is_told_and_ended_once_wherever_it_is_restarted() {
         world.measure(30 * 30, 10_000);
         world.evaluate(restarting)
     };
-    let straight = pages(false);
+    let straight = pages(false, None);
     assert_eq!(
         told(&straight),
         [
@@ -309,7 +323,10 @@ fn a_drop_of_throughput_is_told_and_ended_once_wherever_it_is_restarted() {
         "{evidence:?}"
     );
     assert_eq!(evidence.since_unix_ms, T0 + (16 * 30 + 4) * SLOT_MS);
-    assert_eq!(pages(true), straight);
+    assert_eq!(pages(true, None), straight);
+    // A test that was cut short says nothing of a drop; one that losses will take more from does.
+    assert_eq!(pages(false, Some(StopReason::ByteCap)).len(), 0);
+    assert_eq!(pages(false, Some(StopReason::Losses)), straight);
 }
 
 #[test]
