@@ -244,18 +244,14 @@ impl Estimator {
                 stop,
             };
         }
-        let half = self.half();
-        let rate = if half.is_empty() {
-            bps(self.bytes, duration_ns)
-        } else {
-            mean_bps(half)
-        };
+        let rate = mean_bps(self.half());
         let settled = settled && rate > 0 && duration_ns >= self.least_ns;
-        // Of two rates that the path did carry, the higher is the better bound: a last half may be all tail.
+        // Of two rates that the path did carry, the higher is the better bound. Not of the last half alone: what had waited behind a
+        // lost packet is counted when that has come, and such a half shows more than the line carries.
         let rate = if settled {
             rate
         } else {
-            rate.max(bps(self.bytes, duration_ns))
+            mean_bps(self.after_ramp()).max(bps(self.bytes, duration_ns))
         };
         Estimate {
             bps: rate,
@@ -305,8 +301,12 @@ impl Estimator {
 
     /// The last half of the windows after the ramp-up, or of all while it goes on.
     fn half(&self) -> &[Window] {
-        let after = &self.windows[self.ramp.unwrap_or(0).min(self.windows.len())..];
+        let after = self.after_ramp();
         &after[after.len() / 2..]
+    }
+
+    fn after_ramp(&self) -> &[Window] {
+        &self.windows[self.ramp.unwrap_or(0).min(self.windows.len())..]
     }
 }
 

@@ -263,3 +263,31 @@ fn a_steady_rate_that_losses_will_take_is_a_lower_bound_and_one_they_leave_is_no
     let in_depth = run(Limits::DEEP, 700);
     assert_eq!((in_depth.stop, in_depth.settled), (StopReason::TimeCap, true));
 }
+
+#[test]
+fn a_bound_is_not_above_the_line_when_what_waited_behind_a_lost_packet_comes_at_once() {
+    let rate = 60e6;
+    let line = slow_start(rate, 30 * NS_PER_MS);
+    let limits = Limits {
+        max_bytes: 6_400_000,
+        ..Limits::USUAL
+    };
+    let mut estimator = Estimator::new(limits, 30 * NS_PER_MS, START);
+    let stop = (1..1_500).find_map(|ms| {
+        // Lost after 300 ms, there again 600 ms later.
+        let come_ms = if (300..900).contains(&ms) { 300 } else { ms };
+        estimator.note(START.plus_ns(ms * NS_PER_MS), line(come_ms * NS_PER_MS))
+    });
+    let found = estimator.finish(stop.expect("it stops"));
+    assert_eq!(
+        (found.stop, found.settled),
+        (StopReason::ByteCap, false),
+        "{found:?}"
+    );
+    let last_half = mean_bps(estimator.half()) as f64;
+    assert!(last_half > 1.2 * rate, "nothing to see here: {last_half}");
+    assert!(
+        (0.8 * rate..1.02 * rate).contains(&(found.bps as f64)),
+        "{found:?}"
+    );
+}
