@@ -14,6 +14,7 @@ use std::collections::BinaryHeap;
 use crate::clock::Monotonic;
 
 mod gaps;
+pub(crate) mod split_mix;
 
 use gaps::Gaps;
 

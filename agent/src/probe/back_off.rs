@@ -9,6 +9,7 @@
 //! losses are what is measured.
 
 use crate::clock::{Monotonic, NS_PER_S};
+use crate::schedule::split_mix::SplitMix64;
 
 /// So many failures in a row are taken for loss like any other.
 pub const PATIENCE: u32 = 4;
@@ -82,7 +83,7 @@ struct Held {
 #[derive(Clone, Debug)]
 pub struct BackOff {
     period_ns: i64,
-    random: u64,
+    random: SplitMix64,
     failures: u32,
     held: Option<Held>,
 }
@@ -93,7 +94,7 @@ impl BackOff {
     pub fn new(period_ns: i64, seed: u64) -> Self {
         Self {
             period_ns: period_ns.max(1),
-            random: seed,
+            random: SplitMix64::new(seed),
             failures: 0,
             held: None,
         }
@@ -146,14 +147,9 @@ impl BackOff {
         Some(Step::Hold { until, is_first })
     }
 
-    /// From 0 to less than `bound`, by `SplitMix64` (Steele, Lea and Flood, OOPSLA 2014).
+    /// From 0 to less than `bound_ns`.
     fn random_below(&mut self, bound_ns: i64) -> i64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        let scaled = (u128::from(mixed) * u128::from(bound_ns.max(0).unsigned_abs())) >> 64;
+        let scaled = (u128::from(self.random.next_u64()) * u128::from(bound_ns.max(0).unsigned_abs())) >> 64;
         i64::try_from(scaled).unwrap_or(0)
     }
 }

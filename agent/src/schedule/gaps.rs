@@ -1,6 +1,8 @@
 //! Gaps between the slots of a Poisson schedule (RFC 2330 section 11.1.1): independent and exponential, so that no rhythm of the
 //! network can fall into step with the probes, and nobody can guess the next. Pure: seeded, the same seed gives the same gaps.
 
+use super::split_mix::SplitMix64;
+
 /// No gap is longer than so many mean ones: one in 22,000 would be. Silence has a bound, which a reader of losses needs.
 const LONGEST: f64 = 10.0;
 /// Mean of the exponential distribution cut at [`LONGEST`], in units of its own mean: 1 - L / (e^L - 1).
@@ -9,7 +11,7 @@ const MEAN_OF_CUT: f64 = 0.999_545_980_089_903;
 /// An endless row of gaps.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gaps {
-    state: u64,
+    random: SplitMix64,
     mean_ns: f64,
 }
 
@@ -17,7 +19,7 @@ impl Gaps {
     /// Gaps of `mean_ns` on average, none longer than ten times that.
     pub(super) fn new(mean_ns: i64, seed: u64) -> Self {
         Self {
-            state: seed,
+            random: SplitMix64::new(seed),
             mean_ns: mean_ns.max(1) as f64,
         }
     }
@@ -25,19 +27,10 @@ impl Gaps {
     /// The next gap, in nanoseconds; at least 1.
     pub(super) fn next_ns(&mut self) -> i64 {
         // 53 bits, so every value is exact and below 1.
-        let uniform = (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+        let uniform = (self.random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
         // The inverse of the distribution function of the exponential distribution, cut.
         let gap = -(-uniform * (1.0 - (-LONGEST).exp())).ln_1p() / MEAN_OF_CUT;
         ((gap * self.mean_ns) as i64).max(1)
-    }
-
-    /// `SplitMix64` (Steele, Lea and Flood, OOPSLA 2014).
-    fn next_u64(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 }
 
