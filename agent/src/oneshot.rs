@@ -23,7 +23,7 @@ use crate::cli::ProbeArgs;
 use crate::clock::{self, NS_PER_MS};
 use crate::key_file;
 use crate::probe::SeriesPlan;
-use crate::probe::core::Strays;
+use crate::probe::contract::Strays;
 use crate::probe::exchange::{DnsKind, Request, sides};
 use crate::probe::lane::Lane;
 use crate::prober::{Delivery, Prober, Refusals};

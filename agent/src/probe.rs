@@ -20,12 +20,14 @@
 //! | [`exchange_tally`] | where the end of one is counted |
 //! | [`finding_tally`] | where the end of any other probe is counted |
 //! | [`lane`] | which series share a socket: flows, source ports, ways out |
+//! | [`contract`] | nothing: the words between the prober and whoever turns its handle |
 //! | [`core`] | all series together: schedule, sessions, tally |
 
 pub mod attempts;
 pub mod back_off;
 pub mod back_offs;
 pub mod connect_session;
+pub mod contract;
 pub mod core;
 pub mod delay;
 pub mod direction;
@@ -41,4 +43,5 @@ pub mod one_way;
 pub mod stamp_session;
 pub mod wire;
 
-pub use self::core::{Core, ProbeToken, SeriesPlan, Transmit, loaded_series};
+pub use self::contract::{ProbeToken, SeriesPlan, Transmit};
+pub use self::core::{Core, loaded_series};

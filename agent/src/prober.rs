@@ -9,8 +9,13 @@
 //! ordered from [`crate::web`]; their ends come back through [`inbox`], as do other series when a name changes its addresses.
 //! Where a socket is not to be had, its probes count as send errors and the log says why. ICMP errors are counted by kind and
 //! settle nothing.
+//!
+//! Answers are not waited for one by one. The kernel stamps them as they arrive, so that reading them with the next probe, or a
+//! tenth of a second later, loses nothing, and spares the host most of the times it would be woken up. Where the kernel does not
+//! stamp, where more lies in a queue than was expected, and where a person watches, they are [read at once](ReadsAtOnce).
 
 mod lanes;
+mod reads_at_once;
 
 pub mod inbox;
 
@@ -39,13 +44,14 @@ use crate::net::thread;
 use crate::net::wait::{Waker, wait};
 use crate::probe::back_offs::{BackOffCounters, Turned};
 use crate::probe::connect_session::ConnectEnd;
-use crate::probe::core::Strays;
+use crate::probe::contract::Strays;
 use crate::probe::lane::Lanes;
 use crate::probe::{Core, ProbeToken, SeriesPlan, Transmit};
 use crate::tally::ClosedInterval;
 use crate::web::{Order, Trust, Web};
 
 use self::lanes::{Counting, LaneSockets};
+use self::reads_at_once::ReadsAtOnce;
 
 pub use self::lanes::Refusals;
 
@@ -124,9 +130,12 @@ impl Prober {
         interval_ms: u32,
         out: mpsc::Sender<Delivery>,
     ) -> Result<Self, StartError> {
-        Self::start_core(plans, out, Trust::of_the_system, |start| {
-            Core::new(plans, interval_ms, start)
-        })
+        Self::start_core(
+            plans,
+            out,
+            (Trust::of_the_system, ReadsAtOnce::default()),
+            |start| Core::new(plans, interval_ms, start),
+        )
     }
 
     /// The same, with probes under load counted apart.
@@ -138,9 +147,12 @@ impl Prober {
         interval_ms: u32,
         out: mpsc::Sender<Delivery>,
     ) -> Result<Self, StartError> {
-        Self::start_core(plans, out, Trust::of_the_system, |start| {
-            Core::labelling_load(plans, interval_ms, start)
-        })
+        Self::start_core(
+            plans,
+            out,
+            (Trust::of_the_system, ReadsAtOnce::default()),
+            |start| Core::labelling_load(plans, interval_ms, start),
+        )
     }
 
     /// The same; exchanges believe the authorities of `trust` instead of the system's.
@@ -153,7 +165,9 @@ impl Prober {
         out: mpsc::Sender<Delivery>,
         trust: Trust,
     ) -> Result<Self, StartError> {
-        Self::start_core(plans, out, || trust, |start| Core::new(plans, interval_ms, start))
+        Self::start_core(plans, out, (|| trust, ReadsAtOnce::default()), |start| {
+            Core::new(plans, interval_ms, start)
+        })
     }
 
     /// The same for a person who watches: each interval leaves as soon as all its probes are settled.
@@ -165,7 +179,7 @@ impl Prober {
         interval_ms: u32,
         out: mpsc::Sender<Delivery>,
     ) -> Result<Self, StartError> {
-        Self::start_core(plans, out, Trust::of_the_system, |start| {
+        Self::start_core(plans, out, (Trust::of_the_system, ReadsAtOnce::Always), |start| {
             Core::new(plans, interval_ms, start).eager()
         })
     }
@@ -173,7 +187,7 @@ impl Prober {
     fn start_core(
         plans: &[SeriesPlan],
         out: mpsc::Sender<Delivery>,
-        trust: impl FnOnce() -> Trust + Send + 'static,
+        (trust, reads_at_once): (impl FnOnce() -> Trust + Send + 'static, ReadsAtOnce),
         core: impl FnOnce(Moment) -> Core,
     ) -> Result<Self, StartError> {
         let stop = Arc::new(Stop {
@@ -196,6 +210,7 @@ impl Prober {
             connecting: HashMap::new(),
             batch: Batch::new(reply_bytes),
             reply_bytes,
+            reads_at_once,
             sequence: 0,
             out,
             is_finite: plans.iter().any(|plan| plan.limit.is_some()),
@@ -282,6 +297,7 @@ struct Turning {
     batch: Batch,
     /// What the batch takes of each datagram.
     reply_bytes: usize,
+    reads_at_once: ReadsAtOnce,
     sequence: u64,
     out: mpsc::Sender<Delivery>,
     /// Whether it ends when all is sent and answered. Without a limit there may be nothing to send for a while: a name that
@@ -432,13 +448,16 @@ impl Turning {
             }
             while let Some(datagrams) = receive_or_log(&mut self.batch, socket.as_fd(), Queue::Data) {
                 let received = clock::moment();
+                let mut unstamped = false;
                 for datagram in self.batch.datagrams() {
                     if let Some(from) = datagram.from {
                         let stamped = datagram.ancillary.kernel_stamp;
+                        unstamped |= stamped.is_none();
                         self.core
                             .handle_datagram(lane, from, datagram.payload, received, stamped);
                     }
                 }
+                self.reads_at_once.note(datagrams, unstamped, received.monotonic);
                 if datagrams < BATCH {
                     break;
                 }
@@ -488,14 +507,17 @@ impl Turning {
             socket.forget_error();
             while let Some(datagrams) = receive_or_log(&mut self.batch, socket.as_fd(), Queue::Data) {
                 let received = clock::moment();
+                let mut unstamped = false;
                 for datagram in self.batch.datagrams() {
                     if let (Some(from), Some(message)) = (datagram.from, socket.message(datagram.payload)) {
                         let stamped = datagram.ancillary.kernel_stamp;
+                        unstamped |= stamped.is_none();
                         let message = (socket.family(), message);
                         self.core
                             .handle_icmp((lane, from.ip()), message, received, stamped);
                     }
                 }
+                self.reads_at_once.note(datagrams, unstamped, received.monotonic);
                 if datagrams < BATCH {
                     break;
                 }
@@ -587,7 +609,10 @@ impl Turning {
     }
 
     fn sleep(&self, stop: &Stop, until: Option<Monotonic>) -> io::Result<()> {
-        let mut readable: Vec<BorrowedFd<'_>> = self.sockets.readable().collect();
+        let now = clock::monotonic();
+        let at_once = self.reads_at_once.at(now) || self.is_finite;
+        let sockets = at_once.then(|| self.sockets.readable());
+        let mut readable: Vec<BorrowedFd<'_>> = sockets.into_iter().flatten().collect();
         readable.push(self.inbox.as_fd());
         if until.is_none() {
             readable.push(stop.waker.as_fd());
@@ -598,12 +623,7 @@ impl Turning {
             .map(|attempt| attempt.connecting.as_fd())
             .collect();
         let deadlines = [self.core.poll_timeout(), until];
-        wait(
-            &readable,
-            &connecting,
-            clock::monotonic(),
-            deadlines.into_iter().flatten().min(),
-        )
+        wait(&readable, &connecting, now, deadlines.into_iter().flatten().min())
     }
 
     fn deliver(&mut self, closed: ClosedInterval) {

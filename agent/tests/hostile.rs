@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use azimuth_agent::probe::SeriesPlan;
-use azimuth_agent::probe::core::Strays;
+use azimuth_agent::probe::contract::Strays;
 use azimuth_agent::probe::lane::Lane;
 use azimuth_agent::prober::Prober;
 use azimuth_agent::reflect::rules::Dropped;

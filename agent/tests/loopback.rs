@@ -10,7 +10,7 @@ use azimuth_agent::clock;
 use azimuth_agent::icmp::Family;
 use azimuth_agent::net::udp::ProberSocket;
 use azimuth_agent::probe::SeriesPlan;
-use azimuth_agent::probe::core::Strays;
+use azimuth_agent::probe::contract::Strays;
 use azimuth_agent::probe::lane::{Lane, PortRange, WantedPort};
 use azimuth_agent::prober::Prober;
 use azimuth_agent::prober::inbox::{Change, Message};

@@ -7,7 +7,7 @@ use azimuth_measurement::{Method, Outgoing};
 
 use super::document::{Section, Wrong, boolean, integer, parsed, shown, text};
 use super::is_one_host;
-use crate::probe::core::ECHO_DATA_BYTES;
+use crate::probe::contract::ECHO_DATA_BYTES;
 use crate::probe::exchange::sides;
 use crate::probe::lane::MAX_FLOWS;
 use crate::probe::wire::probe_bytes;

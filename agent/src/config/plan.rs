@@ -15,7 +15,7 @@ use crate::path::watcher::PathTarget;
 use crate::probe::exchange::{Request, sides};
 use crate::probe::lane::{Lane, PortRange, Transport, WantedPort};
 use crate::probe::{SeriesPlan, loaded_series};
-use crate::schedule::{Pace, phase_ns, seed};
+use crate::schedule::{Pace, meeting_phase_ns, phase_ns, seed};
 
 impl Config {
     /// What this agent declares to measure, names left out.
@@ -74,7 +74,7 @@ impl Config {
             } else {
                 Pace::Periodic
             },
-            phase_ns: phase_ns(&name, i64::from(probe.period_ms) * NS_PER_MS),
+            phase_ns: self.phase_ns(probe, &name, address, flow),
             waiting_time_ms: probe.waiting_time_ms,
             limit: None,
             follow_up: probe.follow_up,
@@ -87,15 +87,21 @@ impl Config {
         }
     }
 
-    /// What a series' phase is hashed from.
+    /// What is hashed for a series alone.
     fn series_name(&self, probe: &Probe, address: SocketAddr, flow: u16) -> String {
         let first = format!("{}/{}/{address}", self.agent, probe.method);
-        let leaving = &probe.leaving;
-        if flow == 0 && leaving.dscp == 0 && leaving.outgoing == Outgoing::default() {
-            first
-        } else {
-            format!("{first}/{flow}/{}/{:?}", leaving.dscp, leaving.outgoing)
+        with_the_way(first, probe, flow)
+    }
+
+    /// Methods of one packet ask a host at the same instant: what differs between them is then of the methods and not of the
+    /// moment, and this host wakes up once for all of them. An exchange, whose work would delay the others, has a phase of its own.
+    fn phase_ns(&self, probe: &Probe, name: &str, address: SocketAddr, flow: u16) -> i64 {
+        let period_ns = i64::from(probe.period_ms) * NS_PER_MS;
+        if probe.request.is_some() {
+            return phase_ns(name, period_ns);
         }
+        let host = with_the_way(format!("{}/{}", self.agent, address.ip()), probe, flow);
+        meeting_phase_ns(&host, period_ns)
     }
 
     /// By which socket a probe leaves. All targets of one flow and shape share it, and its port is named after the agent.
@@ -208,6 +214,16 @@ impl Config {
             .iter()
             .flat_map(|target| target.probes.iter().map(move |probe| (target, probe)));
         probes.flat_map(|(target, probe)| probe.leaving.flows().map(move |flow| (target, probe, flow)))
+    }
+}
+
+/// A name and the way probes leave by, where it is not the usual one.
+fn with_the_way(name: String, probe: &Probe, flow: u16) -> String {
+    let leaving = &probe.leaving;
+    if flow == 0 && leaving.dscp == 0 && leaving.outgoing == Outgoing::default() {
+        name
+    } else {
+        format!("{name}/{flow}/{}/{:?}", leaving.dscp, leaving.outgoing)
     }
 }
 

@@ -411,6 +411,29 @@ fn flows_are_series_with_ports_that_stay_and_targets_share_them() {
 }
 
 #[test]
+fn methods_of_one_packet_ask_a_host_at_one_instant_and_hosts_and_exchanges_do_not() {
+    let elsewhere = GOOD.replace("10.78.1.1", "10.78.1.2");
+    let asked = GOOD.to_owned() + &NAMED.replace("192.0.2.53", "10.78.1.1");
+    let phases = |text: &str| -> Vec<i64> {
+        let plans = check(text).expect("a good file").series_plans();
+        plans.iter().map(|plan| plan.phase_ns).collect()
+    };
+    let (here, there) = (phases(GOOD), phases(&elsewhere));
+    assert_eq!(
+        here[0],
+        here[1] % 1_000_000_000,
+        "the one each 1 s, the other each 10 s"
+    );
+    assert_eq!(there[0], there[1] % 1_000_000_000);
+    assert_ne!(here[0], there[0]);
+    assert_ne!(
+        here[0],
+        phases(&asked)[2] % 1_000_000_000,
+        "a DNS question to this host"
+    );
+}
+
+#[test]
 fn a_probe_goes_its_own_way_before_its_target_s() {
     let text = GOOD
         .replacen(

@@ -11,7 +11,6 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{TimestampingFlag, setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -19,6 +18,11 @@ use super::outgoing::{self, LaneError, Opened};
 use super::udp::hear_icmp_errors;
 use crate::icmp::Family;
 use crate::probe::lane::Lane;
+
+/// States of a connection as `TCP_INFO` tells them (`linux/tcp_states.h`); of the others, all stand or have stood.
+const TCP_SYN_SENT: u8 = 2;
+const TCP_SYN_RECV: u8 = 3;
+const TCP_CLOSE: u8 = 7;
 
 /// A connection attempt under way.
 #[derive(Debug)]
@@ -155,27 +159,31 @@ impl Connecting {
     /// How far it has come.
     #[must_use]
     pub fn progress(&self) -> Progress {
-        match self.socket.take_error() {
-            Ok(None) => {}
-            Ok(Some(error)) | Err(error) => {
-                return match error.kind() {
-                    io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => Progress::Refused,
-                    _ => Progress::Failed(error),
-                };
-            }
-        }
-        let mut polled = [PollFd::new(self.socket.as_fd(), PollFlags::POLLOUT)];
-        match poll(&mut polled, PollTimeout::ZERO) {
-            Ok(0) => Progress::Pending,
-            Ok(_) => match self.handshake() {
-                Ok(handshake) => Progress::Connected(handshake),
-                Err(error) => Progress::Failed(error),
+        // One question says it all, unless something went wrong.
+        match self.info() {
+            Ok(info) => match info.tcpi_state {
+                TCP_SYN_SENT | TCP_SYN_RECV => return Progress::Pending,
+                TCP_CLOSE => {}
+                _ => {
+                    return Progress::Connected(Handshake {
+                        rtt_us: info.tcpi_rtt,
+                        retransmitted: info.tcpi_total_retrans > 0,
+                    });
+                }
             },
-            Err(errno) => Progress::Failed(errno.into()),
+            Err(error) => return Progress::Failed(error),
+        }
+        let error = match self.socket.take_error() {
+            Ok(Some(error)) | Err(error) => error,
+            Ok(None) => io::ErrorKind::ConnectionReset.into(),
+        };
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => Progress::Refused,
+            _ => Progress::Failed(error),
         }
     }
 
-    fn handshake(&self) -> io::Result<Handshake> {
+    fn info(&self) -> io::Result<libc::tcp_info> {
         // SAFETY: tcp_info is plain integers, for which all zeroes is a valid value.
         let mut info: libc::tcp_info = unsafe { mem::zeroed() };
         let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
@@ -193,10 +201,7 @@ impl Connecting {
         if result != 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(Handshake {
-            rtt_us: info.tcpi_rtt,
-            retransmitted: info.tcpi_total_retrans > 0,
-        })
+        Ok(info)
     }
 }
 

@@ -5,7 +5,7 @@ use azimuth_measurement::{Method, Outgoing};
 
 use super::target::Target;
 use crate::cli::{LeavingArgs, ProbeArgs};
-use crate::probe::core::ECHO_DATA_BYTES;
+use crate::probe::contract::ECHO_DATA_BYTES;
 use crate::probe::exchange::sides;
 use crate::probe::lane::{Lane, PortRange, Transport, WantedPort};
 use crate::probe::wire::probe_bytes;

@@ -9,7 +9,7 @@
 mod echo_host;
 mod world;
 
-use azimuth_agent::probe::core::Strays;
+use azimuth_agent::probe::contract::Strays;
 use azimuth_agent::reflect::serve::Reflector;
 use azimuth_agent::reflect::{Allowed, DEFAULT_MAX_PER_SECOND};
 use azimuth_measurement::{Ipdv, Method, ProbeCounts};

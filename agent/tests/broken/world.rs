@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use azimuth_agent::probe::SeriesPlan;
-use azimuth_agent::probe::core::Strays;
+use azimuth_agent::probe::contract::Strays;
 use azimuth_agent::probe::lane::Lane;
 use azimuth_agent::prober::{Delivery, Prober};
 use azimuth_agent::schedule::Pace;

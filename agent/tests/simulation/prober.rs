@@ -57,6 +57,29 @@ fn on_a_fine_network_every_delay_is_the_truth_to_the_microsecond() {
 }
 
 #[test]
+fn waiting_times_are_looked_at_with_the_next_probe_unless_that_is_long_to_come() {
+    let unanswered = Fate {
+        answers_ns: &[],
+        ..FINE
+    };
+    let wakes_in_a_second = |period_ms| {
+        let mut world = World::new(&[stamp_series(period_ms, 2_000, None)], |_| unanswered);
+        world.run(5 * NS_PER_S);
+        let mut wakes = 0;
+        while let Some(at) = world.core.poll_timeout()
+            && at.as_ns() < 6 * NS_PER_S
+        {
+            world.run(at.as_ns());
+            wakes += 1;
+        }
+        wakes
+    };
+    let with_the_probes = wakes_in_a_second(100);
+    assert_eq!(with_the_probes, 9, "the tenth is the end of the second");
+    assert_eq!(wakes_in_a_second(1_000), 8, "the ninth look comes with the probe");
+}
+
+#[test]
 fn each_fate_is_counted_as_what_it_is() {
     const EACH: u64 = 20;
     // The third is how many pairs of neighbours have delays by one clock, and by how much the two differ.
