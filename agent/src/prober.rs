@@ -612,18 +612,18 @@ impl Turning {
         let now = clock::monotonic();
         let at_once = self.reads_at_once.at(now) || self.is_finite;
         let sockets = at_once.then(|| self.sockets.readable());
-        let mut readable: Vec<BorrowedFd<'_>> = sockets.into_iter().flatten().collect();
-        readable.push(self.inbox.as_fd());
-        if until.is_none() {
-            readable.push(stop.waker.as_fd());
-        }
-        let connecting: Vec<BorrowedFd<'_>> = self
-            .connecting
-            .values()
-            .map(|attempt| attempt.connecting.as_fd())
-            .collect();
+        let others = [
+            Some(self.inbox.as_fd()),
+            until.is_none().then(|| stop.waker.as_fd()),
+        ];
+        let connecting = self.connecting.values();
         let deadlines = [self.core.poll_timeout(), until];
-        wait(&readable, &connecting, now, deadlines.into_iter().flatten().min())
+        wait(
+            sockets.into_iter().flatten().chain(others.into_iter().flatten()),
+            connecting.map(|attempt| attempt.connecting.as_fd()),
+            now,
+            deadlines.into_iter().flatten().min(),
+        )
     }
 
     fn deliver(&mut self, closed: ClosedInterval) {

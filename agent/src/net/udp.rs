@@ -469,7 +469,7 @@ mod tests {
                 sender.send_to(&[7; 100], to).expect("sent");
                 // On a busy host even loopback takes its time.
                 let now = clock::monotonic();
-                wait(&[receiver.as_fd()], &[], now, Some(now.plus_ns(10 * NS_PER_S))).expect("waited");
+                wait([receiver.as_fd()], [], now, Some(now.plus_ns(10 * NS_PER_S))).expect("waited");
                 assert_eq!(batch.receive(receiver.as_fd(), Queue::Data).expect("readable"), 1);
                 let datagram = batch.datagrams().next().expect("one");
                 assert_eq!(datagram.from, sender.local_addr().ok());

@@ -16,14 +16,16 @@ use crate::clock::{Monotonic, NS_PER_S};
 ///
 /// # Errors
 /// What `ppoll(2)` reports, interruption excepted.
-pub fn wait(
-    sockets: &[BorrowedFd<'_>],
-    connecting: &[BorrowedFd<'_>],
+pub fn wait<'a>(
+    sockets: impl IntoIterator<Item = BorrowedFd<'a>>,
+    connecting: impl IntoIterator<Item = BorrowedFd<'a>>,
     now: Monotonic,
     deadline: Option<Monotonic>,
 ) -> io::Result<()> {
-    let readable = sockets.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN));
-    let writable = connecting.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLOUT));
+    let readable = sockets.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+    let writable = connecting
+        .into_iter()
+        .map(|fd| PollFd::new(fd, PollFlags::POLLOUT));
     let mut polled: Vec<PollFd<'_>> = readable.chain(writable).collect();
     let timeout = deadline.map(|at| {
         let left_ns = at.since_ns(now).max(0);

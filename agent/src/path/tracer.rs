@@ -222,7 +222,7 @@ impl Running<'_> {
                 connecting.extend(attempt.iter().map(|(_, connecting)| connecting.as_fd()));
             }
         }
-        wait(&readable, &connecting, now, Some(due))
+        wait(readable, connecting, now, Some(due))
     }
 
     fn send(&mut self, sending: Sending) -> io::Result<()> {

@@ -58,6 +58,8 @@ struct Series {
 #[derive(Debug)]
 pub struct Core {
     series: Vec<Series>,
+    /// Of these, those that send; the others are counted beside one.
+    senders: Vec<u32>,
     lanes: Lanes,
     /// By lane and peer.
     by_peer: HashMap<(u32, SocketAddr), u32>,
@@ -94,6 +96,7 @@ impl Core {
     fn made(plans: &[SeriesPlan], interval_ms: u32, start: Moment, labels_load: bool) -> Self {
         let mut core = Self {
             series: Vec::with_capacity(plans.len()),
+            senders: Vec::with_capacity(plans.len()),
             lanes: Lanes::default(),
             by_peer: HashMap::new(),
             by_echo_peer: HashMap::new(),
@@ -161,6 +164,7 @@ impl Core {
             _ => waiting_ns,
         };
         let address = plan.address;
+        self.senders.push(index);
         self.series.push(Series {
             address,
             waiting_ns,
@@ -282,7 +286,7 @@ impl Core {
         let slot_at = self.schedule.poll_timeout();
         let soon = self.sweep_at.plus_ns(SWEEP_NS);
         // Not woken up for it where a probe is to be sent soon: it is done then.
-        let wants_sweep = slot_at.is_none_or(|at| at > soon) && self.series.iter().any(Series::is_waiting);
+        let wants_sweep = slot_at.is_none_or(|at| at > soon) && self.senders().any(Series::is_waiting);
         let sweep_at = wants_sweep.then_some(self.sweep_at);
         let all = [slot_at, sweep_at, self.tally.poll_timeout()];
         all.into_iter().flatten().min()
@@ -524,7 +528,7 @@ impl Core {
     /// Whether nothing is left to send or to wait for.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.schedule.poll_timeout().is_none() && !self.series.iter().any(Series::awaits_answer)
+        self.schedule.poll_timeout().is_none() && !self.senders().any(Series::awaits_answer)
     }
 
     /// The end: all intervals as they stand. Probes whose fate is still open were neither returned nor lost, so they
@@ -532,7 +536,8 @@ impl Core {
     pub fn close(&mut self, now: Monotonic) -> (Vec<ClosedInterval>, u64) {
         self.sweep(now);
         let mut withdrawn = 0;
-        for index in 0..self.series.len() as u32 {
+        for place in 0..self.senders.len() {
+            let index = self.senders[place];
             let unknown = match self.session(index) {
                 Some(Session::Stamp(session, _)) => session.withdraw(),
                 Some(Session::Icmp(session)) => session.inner().withdraw(),
@@ -563,8 +568,14 @@ impl Core {
             .map(|series| &mut series.session)
     }
 
+    fn senders(&self) -> impl Iterator<Item = &Series> {
+        let all = self.senders.iter();
+        all.filter_map(|index| self.series.get(*index as usize))
+    }
+
     fn sweep(&mut self, now: Monotonic) {
-        for index in 0..self.series.len() as u32 {
+        for place in 0..self.senders.len() {
+            let index = self.senders[place];
             match self.session(index) {
                 Some(Session::Stamp(session, _)) => session.handle_timeout(now),
                 Some(Session::Icmp(session)) => session.inner().handle_timeout(now),

@@ -233,12 +233,10 @@ impl Turning {
             logged = self.log(logged, now);
             let stop_fd = stop.as_fd();
             let sockets = self.sockets.iter().map(AsFd::as_fd);
-            let watched: Vec<_> = sockets
-                .chain(self.listeners.iter().map(AsFd::as_fd))
-                .chain([stop_fd])
-                .collect();
+            let listeners = self.listeners.iter().map(AsFd::as_fd);
+            let watched = sockets.chain(listeners).chain([stop_fd]);
             let next_log_at = (self.answering.counters != logged.0).then(|| logged.1.plus_ns(LOG_EVERY_NS));
-            if let Err(error) = wait(&watched, &[], now, next_log_at) {
+            if let Err(error) = wait(watched, [], now, next_log_at) {
                 warn!(%error, "waiting for packets failed; the reflector ends");
                 return;
             }
