@@ -32,6 +32,10 @@ pub struct TcpInfo {
     pub bytes_sent: u64,
     /// Octets sent again.
     pub bytes_retrans: u64,
+    /// Segments with octets in them that have arrived, in whatever order; 0 before Linux 4.6.
+    pub data_segments_in: u32,
+    /// Segments that the other end has, acknowledged in order or apart (SACK); 0 before Linux 4.18.
+    pub delivered: u32,
     /// Time with something to send, in microseconds.
     pub busy_us: u64,
     /// Of it, time stopped by the receiver's window, in microseconds.
@@ -86,6 +90,8 @@ impl TcpInfo {
             bytes_received: eight(128),
             bytes_sent: eight(200),
             bytes_retrans: eight(208),
+            data_segments_in: four(152),
+            delivered: four(192),
             busy_us: eight(168),
             rwnd_limited_us: eight(176),
             sndbuf_limited_us: eight(184),
@@ -160,6 +166,10 @@ mod tests {
             (5_000, 5_000, 0)
         );
         assert_eq!((far.bytes_received, near.bytes_received), (5_000, 1));
+        let both_ways = (near.data_segments_in, near.delivered);
+        assert!(both_ways.0 == 1 && both_ways.1 >= 1, "{near:?}");
+        // What opened the connection counts as delivered too.
+        assert!((1..=both_ways.1).contains(&far.data_segments_in), "{far:?}");
         assert!(
             near.rtt_us > 0 && near.min_rtt_us > 0 && near.min_rtt_us < 1_000_000,
             "{near:?}"

@@ -96,8 +96,10 @@ pub async fn run(order: &Order, stop: &AtomicBool, watch: &mut (dyn FnMut(u64, u
         Ok(Ok(flow)) => flow,
     };
     let began = clock::monotonic();
-    flow.acked_at_start = flow.acked();
-    let round_trip_ns = TcpInfo::of(&flow.socket).map_or(0, |info| i64::from(info.min_rtt_us) * 1_000);
+    let info = TcpInfo::of(&flow.socket).unwrap_or_default();
+    flow.acked_at_start = info.bytes_acked;
+    flow.delivered_at_start = info.delivered;
+    let round_trip_ns = i64::from(info.min_rtt_us) * 1_000;
     let mut estimator = Estimator::new(order.limits, round_trip_ns, began);
     let reason = match order.direction {
         TransferDirection::Download => download(&mut flow, &mut estimator, stop, watch).await,
@@ -132,6 +134,7 @@ struct Flow {
     /// The last that the server told.
     told: Option<Measurement>,
     acked_at_start: u64,
+    delivered_at_start: u32,
     /// How it broke, in words.
     trouble: Option<String>,
 }
@@ -155,15 +158,33 @@ impl Flow {
         }
     }
 
-    /// Octets moved by now, and the round trip where it is wanted, to the estimator; its word.
+    /// Packets that have arrived since the load began, as far as the kernel counts them.
+    fn arrived(&self, direction: TransferDirection, info: &TcpInfo) -> u64 {
+        let packets = match direction {
+            TransferDirection::Download => info.data_segments_in,
+            TransferDirection::Upload => info.delivered.saturating_sub(self.delivered_at_start),
+        };
+        packets.into()
+    }
+
+    /// Octets moved by now, and packets and the round trip where they are wanted, to the estimator; its word.
     fn look(
         &self,
         direction: TransferDirection,
         estimator: &mut Estimator,
     ) -> (Monotonic, Option<StopReason>) {
         let now = clock::monotonic();
-        if estimator.wants_round_trip(now) {
-            let info = TcpInfo::of(&self.socket).unwrap_or_default();
+        let (wants_round_trip, wants_packets) =
+            (estimator.wants_round_trip(now), estimator.wants_packets(now));
+        let info = if wants_round_trip || wants_packets {
+            TcpInfo::of(&self.socket).unwrap_or_default()
+        } else {
+            TcpInfo::default()
+        };
+        if wants_packets {
+            estimator.note_packets(self.arrived(direction, &info));
+        }
+        if wants_round_trip {
             let round_trip_us = match direction {
                 TransferDirection::Download => info.rcv_rtt_us,
                 TransferDirection::Upload => info.rtt_us,
@@ -265,6 +286,7 @@ async fn open(order: &Order) -> Result<Flow, (StopReason, String)> {
             congestion_control: name,
             told: None,
             acked_at_start: 0,
+            delivered_at_start: 0,
             trouble: None,
         }),
         Err(Error::Http(response)) => {

@@ -5,6 +5,11 @@
 //! after: the mean since the start is biased low by the ramp. It has settled when both quarters of that half agree and its windows
 //! scatter little enough for their number; what comes of octets arriving in whole packets is no scatter.
 //!
+//! Octets are read in order, so that behind a lost packet nothing comes for a round trip, and then much at once: such a flow never
+//! looks settled, however steady the line. What arrives does, and the receiving end's kernel counts it in packets, or the sending
+//! end's as what was told delivered. Where the octets have not settled and the packets have, the rate is theirs, times what one
+//! carries.
+//!
 //! A rate can settle while the flow still fills the queue before it, and the delay under load would be read too early: while round
 //! trips grow, a settled flow goes on for up to a second.
 //!
@@ -15,40 +20,26 @@ use std::collections::VecDeque;
 
 use azimuth_measurement::StopReason;
 
+use self::track::{PACKET_BYTES, Track, bps};
 use super::losses::{LossSample, Losses};
 use crate::clock::{Monotonic, NS_PER_MS, NS_PER_S};
 
+mod track;
+
 /// The shortest and the longest window.
 const WINDOW_NS: std::ops::RangeInclusive<i64> = 20 * NS_PER_MS..=50 * NS_PER_MS;
-/// Growth of the best window, in percent, that is still ramping up.
-const GROWTH_PERCENT: u64 = 25;
-/// Windows without such growth that end the ramp-up.
-const FLAT_WINDOWS: usize = 3;
-/// Windows that the settled half must have.
-const LEAST_WINDOWS: usize = 6;
-/// Most that the two quarters of the settled half may differ, as a share.
-const QUARTERS_SHARE: f64 = 0.03;
-/// Most that the standard error of the mean of its windows may be, as a share of the mean.
-const ERROR_SHARE: f64 = 0.015;
 /// No estimate before so many round trips, and not before [`LEAST_NS`].
 const LEAST_ROUND_TRIPS: i64 = 10;
 const LEAST_NS: i64 = 500 * NS_PER_MS;
-/// What one packet carries. A window may have one more or less of them than its share.
-const PACKET_BITS: f64 = 1_460.0 * 8.0;
-/// Fewer packets in the settled half say nothing, however even they are: windows in step with them look steady.
-const FEWEST_PACKETS: f64 = 20.0;
-/// Packets that the settled half must have for that to be excused: one more or less of all is within [`ERROR_SHARE`].
-const LEAST_PACKETS: f64 = 1.0 / ERROR_SHARE;
 /// Round trips grow when one is longer by so many percent than one was [`GROWS_OVER_NS`] before.
 const GROWS_PERCENT: u64 = 3;
 const GROWS_OVER_NS: i64 = 100 * NS_PER_MS;
 /// From one look at round trips to the next.
 const ROUND_TRIPS_EVERY_NS: i64 = 25 * NS_PER_MS;
+/// Fewer packets do not say what one carries.
+const LEAST_PAYLOAD_PACKETS: u64 = 100;
 /// A settled flow whose round trips grow is ended after this anyway.
 const PATIENCE_NS: i64 = NS_PER_S;
-/// Windows kept; when there are more, neighbours become one, so that memory stays and long tests still see all of their time.
-const MOST_WINDOWS: usize = 2_048;
-
 /// What a test may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -94,18 +85,6 @@ pub struct Estimate {
     pub stop: StopReason,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Window {
-    bytes: u64,
-    ns: i64,
-}
-
-impl Window {
-    fn bps(self) -> u64 {
-        bps(self.bytes, self.ns)
-    }
-}
-
 /// Watches one flow.
 #[derive(Debug)]
 pub struct Estimator {
@@ -116,13 +95,18 @@ pub struct Estimator {
     /// Where the window under way began, and what had been moved then.
     window_at: Monotonic,
     window_from_bytes: u64,
-    windows: Vec<Window>,
+    /// Packets that the kernel has seen arrive, and how many when the window began.
+    packets: u64,
+    window_from_packets: u64,
+    /// Octets that were read, in order.
+    read: Track,
+    /// Packets that arrived, in whatever order, each as if it carried [`PACKET_BYTES`].
+    arrived: Track,
+    /// What each carries: the most octets read for the packets that had arrived. Less is read while one is missing.
+    payload: Option<f64>,
     bytes: u64,
     moved_at: Monotonic,
     last_at: Monotonic,
-    /// Windows before the ramp-up had ended; `None` while it goes on.
-    ramp: Option<usize>,
-    settled: bool,
     /// The rate when it had settled and only the queue was waited for: what comes after, losses too, is not its business.
     kept_bps: Option<u64>,
     /// Round trips of the last [`GROWS_OVER_NS`] and the one before them, in microseconds.
@@ -144,12 +128,14 @@ impl Estimator {
             began,
             window_at: began,
             window_from_bytes: 0,
-            windows: Vec::new(),
+            packets: 0,
+            window_from_packets: 0,
+            read: Track::default(),
+            arrived: Track::default(),
+            payload: None,
             bytes: 0,
             moved_at: began,
             last_at: began,
-            ramp: None,
-            settled: false,
             kept_bps: None,
             round_trips: VecDeque::new(),
             losses: Losses::new(began),
@@ -179,7 +165,18 @@ impl Estimator {
     /// What the sending end says of its losses; not for a congestion control that does not heed them.
     pub fn note_losses(&mut self, now: Monotonic, sample: LossSample) {
         self.losses.note(now, sample);
-        self.held_back = self.losses.hold_back(mean_bps(self.half()));
+        self.held_back = self.losses.hold_back(self.read.half_bps());
+    }
+
+    /// Whether it would be told of packets now: a window ends.
+    #[must_use]
+    pub fn wants_packets(&self, now: Monotonic) -> bool {
+        now.since_ns(self.window_at) >= self.window_ns
+    }
+
+    /// So many packets with octets in them have arrived at the receiving end since the start, in whatever order.
+    pub fn note_packets(&mut self, packets: u64) {
+        self.packets = self.packets.max(packets);
     }
 
     /// When to look again, even if nothing moves.
@@ -200,20 +197,15 @@ impl Estimator {
         }
         let window_ns = now.since_ns(self.window_at);
         if window_ns >= self.window_ns {
-            self.windows.push(Window {
-                bytes: self.bytes - self.window_from_bytes,
-                ns: window_ns,
-            });
+            self.end_window(window_ns);
             self.window_at = now;
-            self.window_from_bytes = self.bytes;
-            self.look();
         }
         let lasted_ns = now.since_ns(self.began);
-        if self.kept_bps.is_none() && self.settled && !self.limits.to_the_end && lasted_ns >= self.least_ns {
-            self.kept_bps = Some(mean_bps(self.half())).filter(|bps| *bps > 0);
+        if self.kept_bps.is_none() && !self.limits.to_the_end && lasted_ns >= self.least_ns {
+            self.kept_bps = self.settled_bps();
         }
         let is_spent = self.bytes >= self.limits.max_bytes;
-        let is_over = self.held_back && self.ramp.is_some() && lasted_ns >= self.least_ns;
+        let is_over = self.held_back && self.read.is_up() && lasted_ns >= self.least_ns;
         if is_over && !self.limits.to_the_end {
             Some(StopReason::Losses)
         } else if self.kept_bps.is_some() && (is_spent || lasted_ns >= PATIENCE_NS || !self.queue_grows()) {
@@ -233,8 +225,6 @@ impl Estimator {
     #[must_use]
     pub fn finish(&self, stop: StopReason) -> Estimate {
         let duration_ns = self.last_at.since_ns(self.began);
-        // The time of a stall is no part of the rate before it, and the rate before it is no estimate.
-        let settled = self.settled && !self.held_back && stop != StopReason::Stalled;
         if let Some(kept) = self.kept_bps.filter(|_| stop == StopReason::Stable) {
             return Estimate {
                 bps: kept,
@@ -244,18 +234,15 @@ impl Estimator {
                 stop,
             };
         }
-        let rate = mean_bps(self.half());
-        let settled = settled && rate > 0 && duration_ns >= self.least_ns;
+        // The time of a stall is no part of the rate before it, and the rate before it is no estimate.
+        let steady = !self.held_back && stop != StopReason::Stalled && duration_ns >= self.least_ns;
+        let settled = self.settled_bps().filter(|_| steady);
         // Of two rates that the path did carry, the higher is the better bound. Not of the last half alone: what had waited behind a
         // lost packet is counted when that has come, and such a half shows more than the line carries.
-        let rate = if settled {
-            rate
-        } else {
-            mean_bps(self.after_ramp()).max(bps(self.bytes, duration_ns))
-        };
+        let bound = || self.read.after_ramp_bps().max(bps(self.bytes, duration_ns));
         Estimate {
-            bps: rate,
-            settled,
+            bps: settled.unwrap_or_else(bound),
+            settled: settled.is_some(),
             bytes: self.bytes,
             duration_ns,
             stop,
@@ -265,7 +252,7 @@ impl Estimator {
     /// The rate of the last window, for whoever watches, in bits per second.
     #[must_use]
     pub fn recent_bps(&self) -> u64 {
-        self.windows.last().map_or(0, |window| window.bps())
+        self.read.last_bps()
     }
 
     /// Octets moved so far.
@@ -274,21 +261,35 @@ impl Estimator {
         self.bytes
     }
 
-    fn look(&mut self) {
-        if self.windows.len() > MOST_WINDOWS {
-            let joined = self.windows.chunks(2).map(|pair| Window {
-                bytes: pair.iter().map(|window| window.bytes).sum(),
-                ns: pair.iter().map(|window| window.ns).sum(),
-            });
-            self.windows = joined.collect();
+    fn end_window(&mut self, ns: i64) {
+        if self.read.join() | self.arrived.join() {
             self.window_ns *= 2;
-            self.ramp = self.ramp.map(|ramp| ramp / 2);
         }
-        if self.ramp.is_none() {
-            self.ramp = ramp(&self.windows);
+        let packets = self.packets - self.window_from_packets;
+        self.read.push(self.bytes - self.window_from_bytes, ns);
+        self.arrived.push(packets.saturating_mul(PACKET_BYTES), ns);
+        self.window_from_bytes = self.bytes;
+        self.window_from_packets = self.packets;
+        if self.packets >= LEAST_PAYLOAD_PACKETS {
+            let payload = self.bytes as f64 / self.packets as f64;
+            self.payload = Some(self.payload.unwrap_or(0.0).max(payload));
         }
-        self.settled = self.ramp.is_some() && is_settled(self.half());
-        self.held_back = self.losses.hold_back(mean_bps(self.half()));
+        self.held_back = self.losses.hold_back(self.read.half_bps());
+    }
+
+    /// The rate, where it has settled: by what was read, or where that swings because what follows a lost packet is only read when
+    /// that has come, by what arrived.
+    fn settled_bps(&self) -> Option<u64> {
+        let arrived_bps =
+            |payload: f64| (self.arrived.half_bps() as f64 * payload / PACKET_BYTES as f64) as u64;
+        let bps = if self.read.is_settled() {
+            Some(self.read.half_bps())
+        } else if self.arrived.is_settled() {
+            self.payload.map(arrived_bps)
+        } else {
+            None
+        };
+        bps.filter(|bps| *bps > 0)
     }
 
     fn queue_grows(&self) -> bool {
@@ -298,71 +299,6 @@ impl Estimator {
                 && u64::from(*now_us) * 100 > u64::from(*before_us) * (100 + GROWS_PERCENT)
         })
     }
-
-    /// The last half of the windows after the ramp-up, or of all while it goes on.
-    fn half(&self) -> &[Window] {
-        let after = self.after_ramp();
-        &after[after.len() / 2..]
-    }
-
-    fn after_ramp(&self) -> &[Window] {
-        &self.windows[self.ramp.unwrap_or(0).min(self.windows.len())..]
-    }
-}
-
-/// How many windows the ramp-up took, once it has ended: up to the first whose best is not beaten by a quarter within the next.
-fn ramp(windows: &[Window]) -> Option<usize> {
-    let (flat, before) = windows
-        .len()
-        .checked_sub(FLAT_WINDOWS)
-        .map(|at| (&windows[at..], &windows[..at]))?;
-    let best = |windows: &[Window]| windows.iter().map(|window| window.bps()).max();
-    let before_bps = best(before).filter(|bps| *bps > 0)?;
-    let flat_bps = best(flat)?;
-    (flat_bps <= before_bps.saturating_mul(100 + GROWTH_PERCENT) / 100).then_some(before.len())
-}
-
-fn is_settled(half: &[Window]) -> bool {
-    if half.len() < LEAST_WINDOWS {
-        return false;
-    }
-    let packets = total_ns(half) as f64 / NS_PER_S as f64 * mean_bps(half) as f64 / PACKET_BITS;
-    let in_packets = if packets >= LEAST_PACKETS { 1.0 } else { 0.0 };
-    packets >= FEWEST_PACKETS && agrees(half, in_packets)
-}
-
-/// Whether its quarters and its windows agree, each within so many packets more than they may scatter.
-fn agrees(half: &[Window], packets: f64) -> bool {
-    let (first, second) = half.split_at(half.len() / 2);
-    let mean = mean_bps(half) as f64;
-    let slack_bps = |ns: i64| packets * PACKET_BITS * NS_PER_S as f64 / ns as f64;
-    let quarter_ns = total_ns(first).min(total_ns(second));
-    let apart = mean_bps(first).abs_diff(mean_bps(second)) as f64 - slack_bps(quarter_ns);
-    if mean <= 0.0 || apart > mean * QUARTERS_SHARE {
-        return false;
-    }
-    let n = half.len() as f64;
-    let squares = half.iter().map(|window| {
-        let off = (window.bps() as f64 - mean).abs() - slack_bps(window.ns);
-        off.max(0.0).powi(2)
-    });
-    let deviation = (squares.sum::<f64>() / (n - 1.0)).sqrt();
-    deviation / n.sqrt() <= mean * ERROR_SHARE
-}
-
-fn total_ns(windows: &[Window]) -> i64 {
-    windows.iter().map(|window| window.ns).sum::<i64>().max(1)
-}
-
-fn mean_bps(windows: &[Window]) -> u64 {
-    let bytes = windows.iter().map(|window| window.bytes).sum();
-    bps(bytes, total_ns(windows))
-}
-
-fn bps(bytes: u64, ns: i64) -> u64 {
-    let bits_in_ns = u128::from(bytes) * 8 * NS_PER_S as u128;
-    let rate = bits_in_ns.checked_div(u128::try_from(ns).unwrap_or(0));
-    u64::try_from(rate.unwrap_or(0)).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

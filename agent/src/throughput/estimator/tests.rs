@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::track::MOST_WINDOWS;
 use super::*;
 
 const START: Monotonic = Monotonic::from_ns(7 * NS_PER_S);
@@ -197,7 +198,7 @@ fn a_long_test_is_seen_whole_in_bounded_memory() {
         if let Some(stop) = estimator.note(START.plus_ns(at_ns), (at_ns / 80) as u64) {
             break stop;
         }
-        assert!(estimator.windows.len() <= MOST_WINDOWS + 1);
+        assert!(estimator.read.windows.len() <= MOST_WINDOWS + 1);
     };
     let found = estimator.finish(stop);
     assert_eq!((found.stop, found.settled), (StopReason::TimeCap, true));
@@ -229,7 +230,7 @@ proptest! {
         }
         prop_assert!(stop != StopReason::Stable || found.settled);
         // No window was faster than the rate claimed by more than the windows can be told apart.
-        let fastest = estimator.windows.iter().map(|window| window.bps()).max().unwrap_or(u64::MAX);
+        let fastest = estimator.read.windows.iter().map(|window| window.bps()).max().unwrap_or(u64::MAX);
         prop_assert!(found.bps <= fastest.max(bps(bytes, at_ns)));
     }
 }
@@ -284,10 +285,55 @@ fn a_bound_is_not_above_the_line_when_what_waited_behind_a_lost_packet_comes_at_
         (StopReason::ByteCap, false),
         "{found:?}"
     );
-    let last_half = mean_bps(estimator.half()) as f64;
+    let last_half = estimator.read.half_bps() as f64;
     assert!(last_half > 1.2 * rate, "nothing to see here: {last_half}");
     assert!(
         (0.8 * rate..1.02 * rate).contains(&(found.bps as f64)),
         "{found:?}"
     );
+}
+
+/// A line of 100 Mbit/s and 30 ms that loses a packet each 115 ms: what follows it is read 45 ms later, all at once.
+fn behind_lost_packets(packets: impl Fn(u64) -> u64) -> Estimate {
+    let line = slow_start(100e6, 30 * NS_PER_MS);
+    let mut estimator = Estimator::new(Limits::USUAL, 30 * NS_PER_MS, START);
+    let stop = (1..3_000).find_map(|ms: i64| {
+        let since_lost_ms = ms % 115;
+        let read_ms = if since_lost_ms < 45 {
+            ms - since_lost_ms
+        } else {
+            ms
+        };
+        let now = START.plus_ns(ms * NS_PER_MS);
+        if estimator.wants_packets(now) {
+            estimator.note_packets(packets(line(ms * NS_PER_MS) / 1_448));
+        }
+        estimator.note(now, line(read_ms * NS_PER_MS))
+    });
+    estimator.finish(stop.expect("it stops"))
+}
+
+#[test]
+fn what_is_read_in_bursts_is_estimated_by_what_arrives() {
+    let by_octets = behind_lost_packets(|_| 0);
+    assert_eq!(
+        (by_octets.stop, by_octets.settled),
+        (StopReason::ByteCap, false),
+        "{by_octets:?}"
+    );
+    let by_packets = behind_lost_packets(|packets| packets);
+    assert_eq!(
+        (by_packets.stop, by_packets.settled),
+        (StopReason::Stable, true),
+        "{by_packets:?}"
+    );
+    assert!(error_percent(by_packets, 100e6) < 1.0, "{by_packets:?}");
+    assert!(by_packets.bytes < 8_000_000, "{by_packets:?}");
+}
+
+#[test]
+fn packets_that_are_joined_on_their_way_in_are_no_measure() {
+    // A card or a host that hands over 1 to 40 of them as one, and says so of none.
+    let joined = behind_lost_packets(|packets| packets / 40 + packets % 7 * (packets / 300));
+    assert!(!joined.settled, "{joined:?}");
 }
