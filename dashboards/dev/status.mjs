@@ -39,6 +39,12 @@ export function status(query, now_s) {
       remedy: 'give the store a larger disk, or shorten [retention]: the finest tier takes the most',
     },
   ];
+  concerns.push({
+    name: 'faster_than_light',
+    detail:
+      '1 pairs measured less than light in fibre needs within the last hour, the first: lyon-free to gcp/europe-west9/europe-west9-a',
+    remedy: '`azimuth-collector catalogue light` shows each; the places of zones are in the catalogue',
+  });
   if (silent > 0) {
     concerns.push({
       name: 'agents_silent',

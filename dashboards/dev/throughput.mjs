@@ -16,6 +16,7 @@ function testOf(agent, zone, direction, slot) {
   const bare = (direction === 'download' ? access : access * 0.35) / (1 + base_ms / 60);
   const failed = fate < 4;
   const cut = !failed && fate < 18;
+  const lossy = cut && fate < 8;
   const bps = failed ? null : Math.round(bare * 1e6 * (0.94 + ((draw >>> 8) % 100) / 1200) * (cut ? 0.7 : 1));
   const idle_us = Math.round(base_ms * 1000);
   const loaded_us = idle_us + 800 + ((draw >>> 12) % 22_000);
@@ -35,11 +36,11 @@ function testOf(agent, zone, direction, slot) {
     direction,
     reading: failed ? 'failed' : cut ? 'lower_bound' : 'estimate',
     bps,
-    stop: failed ? 'refused' : cut ? 'byte_cap' : 'stable',
+    stop: failed ? 'refused' : cut ? (lossy ? 'losses' : 'byte_cap') : 'stable',
     bytes: failed ? 0 : Math.round((bps / 8) * 0.9),
     duration_us: failed ? 0 : 900_000,
-    congestion_control: failed ? null : 'bbr',
-    retransmitted_bytes: failed ? null : 0,
+    congestion_control: failed ? null : lossy ? 'cubic' : 'bbr',
+    retransmitted_bytes: failed ? null : lossy ? 4_344 : 0,
     min_rtt_us: failed ? null : idle_us,
     limited_by: failed ? null : 'network',
     clock: 'kernel',

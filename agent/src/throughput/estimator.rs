@@ -205,7 +205,9 @@ impl Estimator {
             self.kept_bps = self.settled_bps();
         }
         let is_spent = self.bytes >= self.limits.max_bytes;
-        let is_over = self.held_back && self.read.is_up() && lasted_ns >= self.least_ns;
+        // Which will be no estimate: what else came would only cost.
+        let is_long_enough = lasted_ns >= self.least_ns || self.losses.are_certain();
+        let is_over = self.held_back && self.read.is_up() && is_long_enough;
         if is_over && !self.limits.to_the_end {
             Some(StopReason::Losses)
         } else if self.kept_bps.is_some() && (is_spent || lasted_ns >= PATIENCE_NS || !self.queue_grows()) {

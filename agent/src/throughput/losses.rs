@@ -23,6 +23,8 @@ const NEAR_TOP_PERCENT: u64 = 60;
 const FULL_PERCENT: u64 = 85;
 /// From so many losses the flow has seen enough of them, and its own mean says more than a model.
 const ENOUGH_PACKETS: u64 = 30;
+/// Losses at so many different times are no accident.
+const CERTAIN_SPELLS: usize = 2;
 /// What the model says is from a handful of losses: it has to be above the rate so many times before they are passed over.
 const MARGIN: f64 = 2.0;
 /// Kept apart; what comes after goes to the last.
@@ -141,23 +143,29 @@ impl Losses {
     /// Packets lost before the queue was full, but for the latest while more may come with them.
     #[must_use]
     pub fn early_packets(&self) -> u64 {
-        let added_us =
-            |round_trip_us: u32| u64::from(round_trip_us.saturating_sub(self.last.min_round_trip_us));
+        self.early().map(Spell::packets).fold(0, u64::saturating_add)
+    }
+
+    /// Whether packets were lost so at different times: more of it says the same.
+    #[must_use]
+    pub fn are_certain(&self) -> bool {
+        self.early().count() >= CERTAIN_SPELLS
+    }
+
+    fn early(&self) -> impl Iterator<Item = &Spell> {
+        let min_us = self.last.min_round_trip_us;
+        let added_us = move |round_trip_us: u32| u64::from(round_trip_us.saturating_sub(min_us));
         let near_top_us = added_us(self.top_us) * NEAR_TOP_PERCENT / 100;
         let overflows =
             |spell: &&Spell| spell.overshoots() && added_us(spell.round_trip_us) >= near_top_us.max(1);
         let full_us = self.spells.iter().filter(overflows);
         let full_us = full_us.map(|spell| added_us(spell.round_trip_us)).max();
         let now = self.last_at;
-        let is_early = |spell: &&Spell| {
+        let is_early = move |spell: &&Spell| {
             full_us.is_none_or(|full_us| added_us(spell.round_trip_us) * 100 < full_us * FULL_PERCENT)
         };
-        let early = self
-            .spells
-            .iter()
-            .filter(|spell| !spell.is_open(now))
-            .filter(is_early);
-        early.map(Spell::packets).fold(0, u64::saturating_add)
+        let closed = self.spells.iter().filter(move |spell| !spell.is_open(now));
+        closed.filter(is_early)
     }
 
     /// Whether a long transfer would be held below a rate, in bits per second, by the losses seen so far.
@@ -240,6 +248,8 @@ mod tests {
             (1_010, 24, 3, 4_000),
         ]);
         assert_eq!(losses.early_packets(), 3);
+        assert!(losses.are_certain());
+        assert!(!watched(&[(25, 10, 0, 0), (380, 43, 3, 1_300), (640, 33, 3, 2_500)]).are_certain());
         assert!(losses.hold_back(48_000_000));
         assert!(!losses.hold_back(10_000_000), "far below what such losses leave");
     }

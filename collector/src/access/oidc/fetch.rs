@@ -119,3 +119,6 @@ where
     })?;
     Ok((status, body.to_vec()))
 }
+
+#[cfg(test)]
+mod tests;
