@@ -1,8 +1,8 @@
 //! When to send: absolute deadlines on the monotonic clock, one series at a time. Pure; handed the time.
 //!
 //! Open loop: a slot's deadline never depends on answers, nor on how late the previous slot was sent. Each
-//! series starts at a phase hashed from its name, so that a thousand targets do not burst on the second and do
-//! not drift into step. A slot that could not be sent within its own period is counted as skipped and never
+//! series starts at a phase hashed from a name, so that a thousand targets do not burst on the second and do
+//! not drift into step; series that are to meet share one. A slot that could not be sent within its own period is counted as skipped and never
 //! squeezed in afterwards: catching up would be a burst of our own making, and a wrong number.
 //!
 //! A series is periodic, or a Poisson process of the same rate (RFC 2330 section 11.1.1, RFC 7312 section 4): slots follow each
