@@ -8,7 +8,8 @@
 //! Octets are read in order, so that behind a lost packet nothing comes for a round trip, and then much at once: such a flow never
 //! looks settled, however steady the line. What arrives does, and the receiving end's kernel counts it in packets, or the sending
 //! end's as what was told delivered. Where the octets have not settled and the packets have, the rate is theirs, times what one
-//! carries.
+//! carries. Not by a congestion control that slows down for losses: there a rate that is steady between two of them is no rate of
+//! the path.
 //!
 //! A rate can settle while the flow still fills the queue before it, and the delay under load would be read too early: while round
 //! trips grow, a settled flow goes on for up to a second.
@@ -286,7 +287,7 @@ impl Estimator {
             |payload: f64| (self.arrived.half_bps() as f64 * payload / PACKET_BYTES as f64) as u64;
         let bps = if self.read.is_settled() {
             Some(self.read.half_bps())
-        } else if self.arrived.is_settled() {
+        } else if self.arrived.is_settled() && !self.losses.are_told() {
             self.payload.map(arrived_bps)
         } else {
             None

@@ -27,6 +27,9 @@ const ENOUGH_PACKETS: u64 = 30;
 const CERTAIN_SPELLS: usize = 2;
 /// What the model says is from a handful of losses: it has to be above the rate so many times before they are passed over.
 const MARGIN: f64 = 2.0;
+/// Losses so many round trips apart are of different spells, and a spell lasts for so many at most.
+const GAP_ROUND_TRIPS: i64 = 2;
+const LONGEST_ROUND_TRIPS: i64 = 6;
 /// Kept apart; what comes after goes to the last.
 const MOST_SPELLS: usize = 256;
 
@@ -63,6 +66,7 @@ pub fn heeds_losses(congestion_control: &str) -> bool {
 /// Losses that came together.
 #[derive(Clone, Copy, Debug)]
 struct Spell {
+    first_at: Monotonic,
     last_at: Monotonic,
     lost_bytes: u64,
     /// Acknowledged meanwhile.
@@ -76,9 +80,12 @@ impl Spell {
         self.lost_bytes.div_ceil(PACKET_BYTES)
     }
 
-    /// Whether more of it may come: the first lost packets of an overshoot are few.
-    fn is_open(&self, now: Monotonic) -> bool {
-        now.since_ns(self.last_at) <= 2 * i64::from(self.round_trip_us) * NS_PER_US
+    /// Whether more of it may come: the first lost packets of an overshoot are few. Losses that go on for longer are the path's, one
+    /// after the other.
+    fn is_open(&self, now: Monotonic, round_trip_us: u32) -> bool {
+        let round_trip_ns = i64::from(round_trip_us) * NS_PER_US;
+        now.since_ns(self.last_at) <= GAP_ROUND_TRIPS * round_trip_ns
+            && now.since_ns(self.first_at) <= LONGEST_ROUND_TRIPS * round_trip_ns
     }
 
     fn overshoots(&self) -> bool {
@@ -123,21 +130,26 @@ impl Losses {
         let round_trip_us = before.round_trip_us.max(sample.round_trip_us);
         let is_full = self.spells.len() >= MOST_SPELLS;
         match self.spells.last_mut() {
-            Some(spell)
-                if is_full || now.since_ns(spell.last_at) <= 2 * i64::from(round_trip_us) * NS_PER_US =>
-            {
+            Some(spell) if is_full || spell.is_open(now, round_trip_us) => {
                 spell.last_at = now;
                 spell.lost_bytes = spell.lost_bytes.saturating_add(lost_bytes);
                 spell.acked_bytes = spell.acked_bytes.saturating_add(acked_bytes);
                 spell.round_trip_us = spell.round_trip_us.max(round_trip_us);
             }
             _ => self.spells.push(Spell {
+                first_at: now,
                 last_at: now,
                 lost_bytes,
                 acked_bytes,
                 round_trip_us,
             }),
         }
+    }
+
+    /// Whether anybody has told of losses, or of none: the flow is one that slows down for them.
+    #[must_use]
+    pub fn are_told(&self) -> bool {
+        self.last != LossSample::default()
     }
 
     /// Packets lost before the queue was full, but for the latest while more may come with them.
@@ -164,7 +176,10 @@ impl Losses {
         let is_early = move |spell: &&Spell| {
             full_us.is_none_or(|full_us| added_us(spell.round_trip_us) * 100 < full_us * FULL_PERCENT)
         };
-        let closed = self.spells.iter().filter(move |spell| !spell.is_open(now));
+        let closed = self
+            .spells
+            .iter()
+            .filter(move |spell| !spell.is_open(now, spell.round_trip_us));
         closed.filter(is_early)
     }
 
@@ -252,6 +267,13 @@ mod tests {
         assert!(!watched(&[(25, 10, 0, 0), (380, 43, 3, 1_300), (640, 33, 3, 2_500)]).are_certain());
         assert!(losses.hold_back(48_000_000));
         assert!(!losses.hold_back(10_000_000), "far below what such losses leave");
+    }
+
+    #[test]
+    fn losses_that_never_pause_are_no_single_spell() {
+        // 200 Mbit/s, a packet in a thousand: one each 58 ms, while two round trips are 60 or more.
+        let samples: Vec<_> = (0..10).map(|n| (100 + n as i64 * 58, 31, n, n * 1_000)).collect();
+        assert!(watched(&samples).are_certain());
     }
 
     #[test]

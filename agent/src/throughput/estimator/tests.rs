@@ -294,7 +294,7 @@ fn a_bound_is_not_above_the_line_when_what_waited_behind_a_lost_packet_comes_at_
 }
 
 /// A line of 100 Mbit/s and 30 ms that loses a packet each 115 ms: what follows it is read 45 ms later, all at once.
-fn behind_lost_packets(packets: impl Fn(u64) -> u64) -> Estimate {
+fn behind_lost_packets(heeds: bool, packets: impl Fn(u64) -> u64) -> Estimate {
     let line = slow_start(100e6, 30 * NS_PER_MS);
     let mut estimator = Estimator::new(Limits::USUAL, 30 * NS_PER_MS, START);
     let stop = (1..3_000).find_map(|ms: i64| {
@@ -305,6 +305,18 @@ fn behind_lost_packets(packets: impl Fn(u64) -> u64) -> Estimate {
             ms
         };
         let now = START.plus_ns(ms * NS_PER_MS);
+        if heeds {
+            let acked_bytes = line(read_ms * NS_PER_MS);
+            let min_round_trip_us = 30_000;
+            estimator.note_losses(
+                now,
+                LossSample {
+                    acked_bytes,
+                    min_round_trip_us,
+                    ..LossSample::default()
+                },
+            );
+        }
         if estimator.wants_packets(now) {
             estimator.note_packets(packets(line(ms * NS_PER_MS) / 1_448));
         }
@@ -315,13 +327,13 @@ fn behind_lost_packets(packets: impl Fn(u64) -> u64) -> Estimate {
 
 #[test]
 fn what_is_read_in_bursts_is_estimated_by_what_arrives() {
-    let by_octets = behind_lost_packets(|_| 0);
+    let by_octets = behind_lost_packets(false, |_| 0);
     assert_eq!(
         (by_octets.stop, by_octets.settled),
         (StopReason::ByteCap, false),
         "{by_octets:?}"
     );
-    let by_packets = behind_lost_packets(|packets| packets);
+    let by_packets = behind_lost_packets(false, |packets| packets);
     assert_eq!(
         (by_packets.stop, by_packets.settled),
         (StopReason::Stable, true),
@@ -329,11 +341,13 @@ fn what_is_read_in_bursts_is_estimated_by_what_arrives() {
     );
     assert!(error_percent(by_packets, 100e6) < 1.0, "{by_packets:?}");
     assert!(by_packets.bytes < 8_000_000, "{by_packets:?}");
+    let heeded = behind_lost_packets(true, |packets| packets);
+    assert!(!heeded.settled, "{heeded:?}");
 }
 
 #[test]
 fn packets_that_are_joined_on_their_way_in_are_no_measure() {
     // A card or a host that hands over 1 to 40 of them as one, and says so of none.
-    let joined = behind_lost_packets(|packets| packets / 40 + packets % 7 * (packets / 300));
+    let joined = behind_lost_packets(false, |packets| packets / 40 + packets % 7 * (packets / 300));
     assert!(!joined.settled, "{joined:?}");
 }
