@@ -137,7 +137,7 @@ fn every_method_tells_what_became_of_every_probe() {
     };
     for (began, lost) in steps::hold_all(&told, &fates, &connections) {
         assert!(
-            began > 100 && lost > 5,
+            began > 100 && lost > 0,
             "a world without lost exchanges proves nothing: {began}, {lost}"
         );
     }
